@@ -1,0 +1,39 @@
+"""The grammar of the library's error messages, and errors for missing extras."""
+
+import importlib
+from types import ModuleType
+
+
+def invalid(argument: str, expected: str, received: object, hint: str = "") -> str:
+    """Returns an error text: what was wrong, what was expected, what came, what to do.
+
+    Example:
+        >>> invalid("temperature", "a number > 0", -1)
+        'Invalid value for `temperature`. Expected a number > 0. Received: temperature=-1'
+    """
+    text = f"Invalid value for `{argument}`. Expected {expected}. "
+    text += f"Received: {argument}={received!r}"
+    return f"{text}. {hint}" if hint else text
+
+
+def import_extra(module: str, extra: str, purpose: str) -> ModuleType:
+    """Imports an optional dependency, or says how to install it.
+
+    Args:
+        module: name of the module to import, such as `"espeakng_loader"`.
+        extra: the extra of this package that installs it, such as `"synth"`.
+        purpose: what needs it, as the start of a sentence.
+
+    Returns:
+        The imported module.
+
+    Raises:
+        ImportError: if the module is not installed; holds the pip line.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise ImportError(
+            f"{purpose} needs the package `{module}`. Install it with: "
+            f"pip install 'keras-rnn2dnn[{extra}]'"
+        ) from error

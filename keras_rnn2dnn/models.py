@@ -1,0 +1,112 @@
+"""Reference models: a feed-forward student and a recurrent teacher."""
+
+import keras
+
+from keras_rnn2dnn.errors import invalid
+from keras_rnn2dnn.layers import SpliceFrames, StackFrames, UnstackFrames
+
+_CELLS = {
+    "lstm": keras.layers.LSTM,
+    "gru": keras.layers.GRU,
+    "simple_rnn": keras.layers.SimpleRNN,
+}
+
+
+def dnn_student(
+    num_features: int,
+    num_classes: int,
+    context: tuple[int, int] = (15, 5),
+    units: tuple[int, ...] = (128, 128, 128),
+) -> keras.Model:
+    """Builds a feed-forward student: context window -> Dense-ReLU layers -> logits.
+
+    Frames whose features are all zero are padding: they are masked.
+
+    Args:
+        num_features: features per frame.
+        num_classes: classes (acoustic states, characters, ...).
+        context: frames before and after the current one. Each frame after it
+            delays the output by one frame on a device.
+        units: width of each hidden layer.
+
+    Returns:
+        A Keras model `(batch, frames, num_features) -> (batch, frames, num_classes)`.
+
+    Raises:
+        ValueError: if a number is not positive or `context` is not a pair.
+
+    Example:
+        >>> student = dnn_student(num_features=24, num_classes=51, units=(64, 64))
+        >>> student.output_shape, student.count_params()
+        ((None, None, 51), 39795)
+    """
+    _check_sizes(num_features, num_classes, units)
+    if len(tuple(context)) != 2:
+        raise ValueError(invalid("context", "a pair (left, right) of frames", context))
+    inputs = keras.Input((None, num_features), name="features")
+    x = keras.layers.Masking(name="mask")(inputs)
+    x = SpliceFrames(*context, name="splice")(x)
+    for number, width in enumerate(units, 1):
+        x = keras.layers.Dense(width, activation="relu", name=f"dense_{number}")(x)
+    logits = keras.layers.Dense(num_classes, name="logits")(x)
+    return keras.Model(inputs, logits, name="dnn_student")
+
+
+def rnn_teacher(
+    num_features: int,
+    num_classes: int,
+    units: tuple[int, ...] = (128, 128),
+    cell: str = "lstm",
+    bidirectional: bool = True,
+    stack: int = 1,
+    dropout: float = 0.0,
+) -> keras.Model:
+    """Builds a reference recurrent teacher: stacked recurrent layers -> logits.
+
+    Frames whose features are all zero are padding: they are masked.
+
+    Args:
+        num_features: features per frame.
+        num_classes: classes (acoustic states, characters, ...).
+        units: width of each recurrent layer (of each direction).
+        cell: `"lstm"`, `"gru"` or `"simple_rnn"`.
+        bidirectional: whether each layer also reads backwards.
+        stack: frames per recurrent step; 3 makes training about three times faster.
+        dropout: share of each recurrent layer's outputs dropped in training.
+
+    Returns:
+        A Keras model `(batch, frames, num_features) -> (batch, frames, num_classes)`.
+
+    Raises:
+        ValueError: if a number is not positive or `cell` is unknown.
+
+    Example:
+        >>> teacher = rnn_teacher(24, 51, units=(96, 96), stack=3)
+        >>> teacher.output_shape
+        (None, None, 51)
+    """
+    _check_sizes(num_features, num_classes, units)
+    if cell not in _CELLS:
+        raise ValueError(invalid("cell", f"one of {sorted(_CELLS)}", cell))
+    inputs = keras.Input((None, num_features), name="features")
+    masked = keras.layers.Masking(name="mask")(inputs)
+    x = masked if stack == 1 else StackFrames(stack, name="stack")(masked)
+    for number, width in enumerate(units, 1):
+        layer = _CELLS[cell](width, return_sequences=True, name=f"{cell}_{number}")
+        if bidirectional:
+            layer = keras.layers.Bidirectional(layer, name=f"bidirectional_{number}")
+        x = layer(x)
+        if dropout:
+            x = keras.layers.Dropout(dropout, name=f"dropout_{number}")(x)
+    logits = keras.layers.Dense(stack * num_classes, name="logits")(x)
+    if stack > 1:
+        logits = UnstackFrames(stack, name="unstack")([logits, masked])
+    return keras.Model(inputs, logits, name="rnn_teacher")
+
+
+def _check_sizes(num_features, num_classes, units):
+    sizes = {"num_features": [num_features], "num_classes": [num_classes]}
+    for name, values in {**sizes, "units": list(units)}.items():
+        if not values or any(not isinstance(v, int) or v < 1 for v in values):
+            received = values[0] if name != "units" else units
+            raise ValueError(invalid(name, "positive integers", received))

@@ -1,0 +1,30 @@
+import doctest
+import importlib
+import pkgutil
+
+import keras
+import numpy as np
+import pytest
+
+import keras_rnn2dnn
+
+MODULES = [
+    module.name
+    for module in pkgutil.walk_packages(keras_rnn2dnn.__path__, prefix="keras_rnn2dnn.")
+]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_the_examples_of_the_docstrings_run(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = doctest.testmod(
+        importlib.import_module(name),
+        extraglobs={"np": np, "keras": keras},
+        optionflags=doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS,
+    )
+    assert result.failed == 0
+
+
+def test_the_public_names_have_docstrings():
+    for name in keras_rnn2dnn.__all__:
+        assert getattr(keras_rnn2dnn, name).__doc__, name
