@@ -8,8 +8,8 @@ def invalid(argument: str, expected: str, received: object, hint: str = "") -> s
     """Returns an error text: what was wrong, what was expected, what came, what to do.
 
     Example:
-        >>> invalid("temperature", "a number > 0", -1)
-        'Invalid value for `temperature`. Expected a number > 0. Received: temperature=-1'
+        >>> invalid("stack", "an integer > 0", -1)
+        'Invalid value for `stack`. Expected an integer > 0. Received: stack=-1'
     """
     text = f"Invalid value for `{argument}`. Expected {expected}. "
     text += f"Received: {argument}={received!r}"

@@ -1,0 +1,1 @@
+"""Audio: features, corpora, augmentation and synthesis."""

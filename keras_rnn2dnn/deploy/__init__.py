@@ -1,0 +1,15 @@
+"""From a trained student to an int8 TensorFlow Lite file that runs on a device."""
+
+from keras_rnn2dnn.deploy.convert import convert
+from keras_rnn2dnn.deploy.interpreter import Int8Student, load_interpreter
+from keras_rnn2dnn.deploy.report import ConversionReport
+from keras_rnn2dnn.deploy.window import ReceptiveField, window_model
+
+__all__ = [
+    "ConversionReport",
+    "Int8Student",
+    "ReceptiveField",
+    "convert",
+    "load_interpreter",
+    "window_model",
+]

@@ -1,0 +1,116 @@
+"""Recordings with transcripts, and readers of published corpora."""
+
+import dataclasses
+import re
+import wave
+from pathlib import Path
+
+import numpy as np
+
+_DIGITS = (
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+)
+    ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
+)
+_FSDD_NAME = re.compile(r"(?P<digit>\d)_(?P<speaker>.+)_(?P<index>\d+)")
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Recording:
+    """One recording of one speaker.
+
+    Args:
+        samples: float32 in [-1, 1], `(samples,)`.
+        sample_rate_hz: of the samples.
+        words: what is said.
+        speaker: who says it.
+        index: number of the recording among those of the same words and speaker.
+    """
+
+    samples: np.ndarray
+    sample_rate_hz: int
+    words: tuple[str, ...]
+    speaker: str
+    index: int
+
+
+def read_fsdd(directory: str | Path) -> list[Recording]:
+    """Reads the Free Spoken Digit Dataset: `{digit}_{speaker}_{index}.wav`.
+
+    Args:
+        directory: holds the files, or a folder `recordings` with them.
+
+    Returns:
+        The recordings, in the order of their file names.
+
+    Raises:
+        FileNotFoundError: if there is no such directory, or no such file in it.
+        ValueError: if a file is not 16-bit mono PCM, or the sample rates differ.
+    """
+    directory = Path(directory)
+    folder = directory / "recordings"
+    folder = folder if folder.is_dir() else directory
+    if not folder.is_dir():
+        raise FileNotFoundError(
+            f"No directory {str(directory)!r}. Expected a directory with files such "
+            "as 7_jackson_0.wav"
+        )
+    files = [(path, _FSDD_NAME.fullmatch(path.stem)) for path in folder.glob("*.wav")]
+    recordings = [
+        Recording(
+            *read_wav(path),
+            words=(_DIGITS[int(match["digit"])],),
+            speaker=match["speaker"],
+            index=int(match["index"]),
+        )
+        for path, match in sorted(files)
+        if match
+    ]
+    if not recordings:
+        raise FileNotFoundError(
+            f"No recordings in {str(directory)!r}. Expected files named "
+            f"{{digit}}_{{speaker}}_{{index}}.wav. Received: {len(files)} other .wav "
+            "files"
+        )
+    rates = sorted({recording.sample_rate_hz for recording in recordings})
+    if len(rates) > 1:
+        raise ValueError(
+            f"Different sample rates. Expected one for all recordings. Received: "
+            f"{rates} Hz"
+        )
+    return recordings
+
+
+def read_wav(path: str | Path) -> tuple[np.ndarray, int]:
+    """Reads a WAV file of 16-bit mono PCM.
+
+    Args:
+        path: of the file.
+
+    Returns:
+        The samples in [-1, 1), float32, `(samples,)`, and the sample rate in Hz.
+
+    Raises:
+        ValueError: if the file is damaged, or of another format; names the file.
+    """
+    try:
+        with wave.open(str(path)) as file:
+            channels, width = file.getnchannels(), file.getsampwidth()
+            rate, data = file.getframerate(), file.readframes(file.getnframes())
+    except (wave.Error, EOFError) as error:
+        raise ValueError(f"Cannot read {str(path)!r} as WAV: {error}") from error
+    if (channels, width) != (1, 2):
+        raise ValueError(
+            f"Unsupported WAV file {str(path)!r}. Expected 16-bit mono. Received: "
+            f"{8 * width}-bit, {channels} channels"
+        )
+    return np.frombuffer(data, "<i2").astype("float32") / 32768.0, rate

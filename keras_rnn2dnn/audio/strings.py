@@ -1,0 +1,202 @@
+"""Connected word strings made of recordings, with pauses, levels and noise."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+
+from keras_rnn2dnn.audio import augment
+from keras_rnn2dnn.audio.corpora import Recording
+from keras_rnn2dnn.audio.features import FeatureSpec
+from keras_rnn2dnn.errors import invalid
+
+_NOISES = ("white", "pink", "babble")
+_LEVEL_RMS = 0.05
+_CLEAN_SNR_DB = 40.0
+
+
+@dataclasses.dataclass(frozen=True)
+class StringOptions:
+    """How word strings are made. Lengths of pauses are in frames.
+
+    Args:
+        words: fewest and most words in a string.
+        pause_probability: of a pause between two words.
+        pause_frames: shortest and longest pause.
+        edge_frames: shortest and longest silence before and after the words.
+        word_gain_db: range of the level of a word against its string.
+        level_db: range of the level of a string around -26 dBFS.
+        snr_db: range of the signal-to-noise ratio, noise against words.
+        clean_probability: of a string without noise (at 40 dB).
+        buckets: frames that a string may have; it is filled up with silence, so that
+            few shapes occur and nothing need be masked.
+    """
+
+    words: tuple[int, int] = (3, 7)
+    pause_probability: float = 0.6
+    pause_frames: tuple[int, int] = (1, 24)
+    edge_frames: tuple[int, int] = (5, 34)
+    word_gain_db: tuple[float, float] = (-3.0, 3.0)
+    level_db: tuple[float, float] = (-6.0, 6.0)
+    snr_db: tuple[float, float] = (0.0, 20.0)
+    clean_probability: float = 0.0
+    buckets: tuple[int, ...] = (180, 240, 300, 360, 480, 600)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class WordString:
+    """A string of words, noisy and clean.
+
+    Args:
+        noisy: float32 `(samples,)`.
+        clean: the same at the same level without noise (at 40 dB), `(samples,)`.
+        num_frames: frames, one of the buckets.
+        words: what is said.
+        speaker: who says it.
+        parts: for each recording used, its number in the list given and the frame at
+            which it starts.
+        snr_db: signal-to-noise ratio.
+        noise: kind of the noise.
+    """
+
+    noisy: np.ndarray
+    clean: np.ndarray
+    num_frames: int
+    words: tuple[str, ...]
+    speaker: str
+    parts: tuple[tuple[int, int], ...]
+    snr_db: float
+    noise: str
+
+
+def make_strings(
+    recordings: Sequence[Recording],
+    num_strings: int,
+    seed: int,
+    spec: FeatureSpec,
+    options: StringOptions | None = None,
+    babble: Sequence[Recording] | None = None,
+) -> list[WordString]:
+    """Makes strings of words of one speaker each, all speakers in turn.
+
+    Each recording of a speaker is used once before any is used again. String `n`
+    depends on `seed` alone and on the strings before it.
+
+    Args:
+        recordings: what the strings are made of.
+        num_strings: how many.
+        seed: of everything random.
+        spec: gives sample rate and frames.
+        options: see `StringOptions`.
+        babble: recordings which babble noise is made of; by default `recordings`.
+
+    Returns:
+        The strings.
+
+    Raises:
+        ValueError: if there are no recordings, or their sample rate is not the
+            features'.
+    """
+    options = options or StringOptions()
+    if not recordings:
+        raise ValueError(invalid("recordings", "at least one recording", []))
+    for recording in recordings:
+        if recording.sample_rate_hz != spec.sample_rate_hz:
+            raise ValueError(
+                f"Different sample rates. Expected {spec.sample_rate_hz} Hz as in the "
+                f"features. Received: a recording of {recording.sample_rate_hz} Hz"
+            )
+    rng = np.random.default_rng(seed)
+    noise_pool = [_unit_level(r.samples) for r in (babble or recordings)]
+    draws = {
+        speaker: _endless_draw(
+            [n for n, r in enumerate(recordings) if r.speaker == speaker], rng
+        )
+        for speaker in sorted({r.speaker for r in recordings})
+    }
+    speakers = list(draws)
+    return [
+        _make_string(
+            recordings,
+            draws[speakers[number % len(speakers)]],
+            rng,
+            spec,
+            options,
+            noise_pool,
+        )
+        for number in range(num_strings)
+    ]
+
+
+def num_label_frames(recording: Recording, spec: FeatureSpec) -> int:
+    """Returns how many frames of a string begin inside of a recording."""
+    return -(-len(recording.samples) // spec.frame_step)
+
+
+def _endless_draw(numbers, rng):
+    while True:
+        yield from rng.permutation(numbers).tolist()
+
+
+def _make_string(recordings, draw, rng, spec, options, noise_pool):
+    parts, num_frames = _plan(recordings, draw, rng, spec, options)
+    speech = np.zeros(spec.num_samples(num_frames), "float32")
+    for number, frame in parts:
+        samples = augment.change_level(
+            _unit_level(recordings[number].samples), rng.uniform(*options.word_gain_db)
+        )
+        start = frame * spec.frame_step
+        room = speech[start : start + len(samples)]
+        room += samples[: len(room)]
+    noise, snr_db, kind = _draw_noise(rng, len(speech), options, noise_pool)
+    level = _LEVEL_RMS * 10 ** (rng.uniform(*options.level_db) / 20)
+    hiss = augment.white_noise(rng, len(speech)) * 10 ** (-_CLEAN_SNR_DB / 20)
+    return WordString(
+        noisy=level * (speech + noise * np.float32(10 ** (-snr_db / 20))),
+        clean=level * (speech + hiss),
+        num_frames=num_frames,
+        words=tuple(w for number, _ in parts for w in recordings[number].words),
+        speaker=recordings[parts[0][0]].speaker,
+        parts=tuple(parts),
+        snr_db=snr_db,
+        noise=kind,
+    )
+
+
+def _plan(recordings, draw, rng, spec, options):
+    """Draws recordings, and the frames at which they start."""
+    longest = options.buckets[-1]
+    tail = int(rng.integers(options.edge_frames[0], options.edge_frames[1] + 1))
+    frame = int(rng.integers(options.edge_frames[0], options.edge_frames[1] + 1))
+    parts = []
+    for _ in range(int(rng.integers(options.words[0], options.words[1] + 1))):
+        number = next(draw)
+        length = num_label_frames(recordings[number], spec)
+        if parts and frame + length + tail > longest:
+            break
+        parts.append((number, frame))
+        frame += length
+        if rng.random() < options.pause_probability:
+            frame += int(rng.integers(*options.pause_frames, endpoint=True))
+    number, start = parts[-1]
+    needed = start + num_label_frames(recordings[number], spec) + tail
+    fitting = [bucket for bucket in options.buckets if bucket >= needed]
+    return parts, fitting[0] if fitting else needed
+
+
+def _draw_noise(rng, num_samples, options, noise_pool):
+    snr_db = float(rng.uniform(*options.snr_db))
+    kind = _NOISES[int(rng.integers(len(_NOISES)))]
+    if rng.random() < options.clean_probability:
+        return augment.white_noise(rng, num_samples), _CLEAN_SNR_DB, "none"
+    if kind == "babble":
+        noise = augment.babble_noise(rng, num_samples, noise_pool)
+    else:
+        make = augment.white_noise if kind == "white" else augment.pink_noise
+        noise = make(rng, num_samples)
+    return noise, snr_db, kind
+
+
+def _unit_level(samples):
+    """Scales to an RMS of 1, the level that signal-to-noise ratios refer to."""
+    return samples / (np.sqrt(np.mean(samples**2)) + 1e-6)

@@ -1,0 +1,217 @@
+"""Batches of whatever `fit` accepts: arrays, `tf.data`, `PyDataset`, iterables."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_rnn2dnn.errors import invalid
+
+Batch = tuple[Any, Any, Any]
+
+
+def iterate_batches(
+    x, y=None, sample_weight=None, batch_size: int | None = None
+) -> Iterator[Batch]:
+    """Yields `(x, y, sample_weight)` batches, as `fit` would see them.
+
+    Args:
+        x: arrays (also in a dict or list), `tf.data.Dataset`, `PyDataset`, or any
+            iterable of `x`, `(x, y)` or `(x, y, sample_weight)`.
+        y: targets, with arrays only.
+        sample_weight: weights, with arrays only.
+        batch_size: for arrays; 32 by default.
+
+    Yields:
+        `(x, y, sample_weight)`, with None for what is missing.
+
+    Example:
+        >>> batches = iterate_batches(np.zeros((5, 7, 3)), batch_size=2)
+        >>> [x.shape for x, _, _ in batches]
+        [(2, 7, 3), (2, 7, 3), (1, 7, 3)]
+    """
+    if is_arrays(x):
+        size = batch_size or 32
+        num_utterances = len(keras.tree.flatten(x)[0])
+        for start in range(0, num_utterances, size):
+            yield _slice((x, y, sample_weight), start, start + size)
+    elif isinstance(x, keras.utils.PyDataset):
+        for index in range(x.num_batches):
+            yield keras.utils.unpack_x_y_sample_weight(x[index])
+    else:
+        for batch in x:
+            yield keras.utils.unpack_x_y_sample_weight(batch)
+
+
+def _slice(structure, start, stop):
+    return keras.tree.map_structure(
+        lambda array: None if array is None else array[start:stop], structure
+    )
+
+
+def is_arrays(x) -> bool:
+    """Tells whether `x` holds arrays or tensors, not a data set.
+
+    Example:
+        >>> is_arrays({"teacher": np.zeros(3), "student": np.zeros(3)})
+        True
+    """
+    leaves = keras.tree.flatten(x)
+    return bool(leaves) and all(
+        hasattr(leaf, "shape") and hasattr(leaf, "dtype") for leaf in leaves
+    )
+
+
+def is_consumable(x) -> bool:
+    """Tells whether reading `x` uses it up (a generator or another iterator).
+
+    Example:
+        >>> is_consumable(iter([1])), is_consumable([1])
+        (True, False)
+    """
+    return isinstance(x, Iterator) and not isinstance(x, tf.data.Dataset)
+
+
+def bucketed_dataset(
+    epochs: Sequence[Sequence[Any]],
+    batch_size: int = 32,
+    buckets: Sequence[int] | None = None,
+    seed: int | None = None,
+) -> tf.data.Dataset:
+    """Batches utterances of like length, padded to few lengths and weighted.
+
+    The data set holds all epochs one after the other, for `fit` with
+    `steps_per_epoch`; so the order depends on the seed alone, never on how often it
+    was read.
+
+    Args:
+        epochs: the utterances of each epoch; an utterance is a structure (array,
+            tuple or dict) of arrays whose first axis is its frames: `x` or `(x, y)`.
+        batch_size: utterances per batch; the last batch of a bucket is smaller.
+        buckets: lengths to pad to, in frames; by default every length is its own.
+        seed: shuffles utterances and batches; None keeps their order.
+
+    Returns:
+        A `tf.data.Dataset` of `(x, None, weights)` or `(x, y, weights)`, where
+        `weights` `(batch, frames)` is 1 for frames and 0 for padding, which is zero.
+
+    Raises:
+        ValueError: if there is no utterance, or one is longer than all buckets.
+
+    Example:
+        >>> lengths = [3, 5, 4]
+        >>> utterances = [(np.ones((n, 2)), np.zeros(n)) for n in lengths]
+        >>> dataset = bucketed_dataset([utterances], batch_size=2, buckets=[4, 8])
+        >>> [(x.shape.as_list(), w.numpy().sum()) for x, y, w in dataset]
+        [([2, 4, 2], 7.0), ([1, 8, 2], 5.0)]
+    """
+    if not all(len(utterances) for utterances in epochs) or not epochs:
+        raise ValueError(invalid("epochs", "at least one utterance in each", epochs))
+    plans = [_plan_buckets(utterances, buckets) for utterances in epochs]
+    example = epochs[0][0]
+    has_labels = isinstance(example, tuple)
+    signature = keras.tree.map_structure(
+        lambda a: tf.TensorSpec((None, None, *np.shape(a)[1:]), np.asarray(a).dtype),
+        (*(example if has_labels else (example,)), np.zeros(1, "float32")),
+    )
+
+    def batches():
+        for number, (utterances, plan) in enumerate(zip(epochs, plans, strict=True)):
+            rng = None if seed is None else np.random.default_rng((seed, number))
+            for length, chosen in _batch_plan(plan, batch_size, rng):
+                yield _padded_batch([utterances[n] for n in chosen], length)
+
+    dataset = tf.data.Dataset.from_generator(batches, output_signature=signature)
+    if not has_labels:
+        dataset = dataset.map(lambda x, weights: (x, None, weights))
+    return dataset.prefetch(2)
+
+
+def num_batches(
+    utterances: Sequence[Any],
+    batch_size: int = 32,
+    buckets: Sequence[int] | None = None,
+) -> int:
+    """Returns how many batches `bucketed_dataset` makes of one epoch.
+
+    Example:
+        >>> num_batches([np.ones((3, 2)), np.ones((5, 2))], batch_size=2)
+        2
+    """
+    plan = _plan_buckets(utterances, buckets)
+    return sum(-(-len(numbers) // batch_size) for numbers in plan.values())
+
+
+def predict_utterances(
+    model: keras.Model, utterances: Sequence[np.ndarray], batch_size: int = 64
+) -> list[np.ndarray]:
+    """Runs a model on utterances of any lengths, those of one length together.
+
+    Args:
+        model: `(batch, frames, features) -> (batch, frames, classes)`.
+        utterances: `(frames, features)` each.
+        batch_size: utterances per batch.
+
+    Returns:
+        The outputs, `(frames, classes)` each, in the order of the utterances.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input((None, 2)), keras.layers.Dense(3)])
+        >>> utterances = [np.ones((4, 2)), np.ones((7, 2))]
+        >>> [z.shape for z in predict_utterances(model, utterances)]
+        [(4, 3), (7, 3)]
+    """
+    width = utterances[0].shape[-1]
+    run = tf.function(
+        lambda x: model(x, training=False),
+        input_signature=[tf.TensorSpec((None, None, width), tf.float32)],
+    )
+    outputs: list = [None] * len(utterances)
+    for _, chosen in _batch_plan(_plan_buckets(utterances, None), batch_size, None):
+        batch = np.stack([utterances[n] for n in chosen]).astype("float32")
+        for number, output in zip(chosen, run(batch).numpy(), strict=True):
+            outputs[number] = output
+    return outputs
+
+
+def _plan_buckets(utterances, buckets):
+    """Groups the numbers of the utterances by the length they are padded to."""
+    plan: dict[int, list[int]] = {}
+    for number, utterance in enumerate(utterances):
+        frames = len(keras.tree.flatten(utterance)[0])
+        fitting = [b for b in sorted(buckets) if b >= frames] if buckets else [frames]
+        if not fitting:
+            raise ValueError(
+                f"Utterance {number} is too long. Expected at most {max(buckets)} "
+                f"frames, the longest bucket. Received: {frames} frames"
+            )
+        plan.setdefault(fitting[0], []).append(number)
+    return dict(sorted(plan.items()))
+
+
+def _batch_plan(plan, batch_size, rng):
+    batches = []
+    for length, numbers in plan.items():
+        order = numbers if rng is None else rng.permutation(numbers).tolist()
+        for start in range(0, len(order), batch_size):
+            batches.append((length, order[start : start + batch_size]))
+    if rng is not None:
+        batches = [batches[n] for n in rng.permutation(len(batches))]
+    return batches
+
+
+def _padded_batch(utterances, length):
+    frames = [len(keras.tree.flatten(utterance)[0]) for utterance in utterances]
+    weights = (np.arange(length) < np.array(frames)[:, None]).astype("float32")
+
+    def pad(*arrays):
+        first = np.asarray(arrays[0])
+        batch = np.zeros((len(arrays), length, *first.shape[1:]), first.dtype)
+        for row, array in zip(batch, arrays, strict=True):
+            row[: len(array)] = array
+        return batch
+
+    stacked = keras.tree.map_structure(pad, *utterances)
+    return (*(stacked if isinstance(stacked, tuple) else (stacked,)), weights)

@@ -1,0 +1,156 @@
+"""Keras callback for the KL divergence, with schedules for the distillation."""
+
+import math
+from collections.abc import Callable
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import ops
+
+from keras_rnn2dnn.batches import iterate_batches
+from keras_rnn2dnn.distiller import Distiller, agreement
+from keras_rnn2dnn.errors import invalid
+from keras_rnn2dnn.losses import SoftAlignmentKL, kl_divergence, log_posteriors
+
+Schedule = Callable[[int], float]
+
+
+class KLCallback(keras.callbacks.Callback):
+    """Measures student against teacher after each epoch, and applies schedules.
+
+    Puts `val_kl` and `val_agreement` into `logs`, where callbacks that stand behind
+    it in the list find them: EarlyStopping, ModelCheckpoint, TensorBoard, CSVLogger.
+    `val_kl` is the mean of `KL(teacher || student)` over frames by weight, always at
+    temperature 1: a schedule does not move the yardstick.
+
+    Args:
+        data: as for `Distiller.fit`: arrays, or a data set, or a tuple
+            `(x, y)` or `(x, y, sample_weight)`. When a plain student is trained with
+            `SoftAlignmentKL`, `y` holds the teacher's output.
+        batch_size: utterances per batch, for arrays.
+        temperature: `keras.optimizers.schedules` schedule, or a function of the
+            epoch (from 0), for the temperature of `SoftAlignmentKL`.
+        student_loss_weight: the same for the share of the hard loss.
+        prefix: of the names in `logs`.
+
+    Raises:
+        ValueError: if a schedule is not callable.
+
+    Example:
+        >>> student = keras.Sequential([keras.Input((None, 4)), keras.layers.Dense(3)])
+        >>> distiller = Distiller(None, student)
+        >>> distiller.compile("sgd")
+        >>> x, soft = np.ones((2, 5, 4)), np.zeros((2, 5, 3))
+        >>> callback = KLCallback((x, soft), temperature=lambda epoch: 2.0 - epoch / 2)
+        >>> history = distiller.fit(x, soft, epochs=2, callbacks=callback, verbose=0)
+        >>> "val_kl" in history.history, distiller.distillation_loss.temperature
+        (True, 1.5)
+    """
+
+    def __init__(
+        self,
+        data,
+        *,
+        batch_size: int = 32,
+        temperature: Schedule | None = None,
+        student_loss_weight: Schedule | None = None,
+        prefix: str = "val_",
+    ):
+        super().__init__()
+        schedules = {
+            "temperature": temperature,
+            "student_loss_weight": student_loss_weight,
+        }
+        for name, schedule in schedules.items():
+            if schedule is not None and not callable(schedule):
+                expected = "a schedule or a function of the epoch"
+                raise ValueError(invalid(name, expected, schedule))
+        self.data = data
+        self.batch_size = batch_size
+        self.temperature = temperature
+        self.student_loss_weight = student_loss_weight
+        self.prefix = prefix
+        self._distiller = None
+
+    def set_model(self, model):
+        """Takes the model of `fit`; see `keras.callbacks.Callback`."""
+        super().set_model(model)
+        self._distiller = model
+        if not isinstance(model, Distiller):
+            loss = model.loss if isinstance(model.loss, SoftAlignmentKL) else None
+            self._distiller = Distiller(None, model, distillation_loss=loss)
+        loss = self._distiller.distillation_loss
+        if self.temperature and not isinstance(loss, SoftAlignmentKL):
+            raise ValueError(
+                "A schedule of the temperature needs `SoftAlignmentKL`. Received: "
+                f"distillation_loss={loss!r}"
+            )
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Applies the schedules."""
+        if self.temperature:
+            value = float(self.temperature(epoch))
+            self._distiller.distillation_loss.temperature = value
+        if self.student_loss_weight:
+            self._distiller.student_loss_weight = float(self.student_loss_weight(epoch))
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Measures."""
+        if logs is None:
+            return
+        kl, share = kl_and_agreement(self._distiller, self.data, self.batch_size)
+        logs[f"{self.prefix}kl"] = kl
+        logs[f"{self.prefix}agreement"] = share
+
+
+def kl_and_agreement(
+    distiller: Distiller, data, batch_size: int = 32
+) -> tuple[float, float]:
+    """Measures a student against its teacher, by weight, at temperature 1.
+
+    Args:
+        distiller: holds both; without a teacher `data` brings its outputs as `y`.
+        data: arrays, a data set, or a tuple `(x, y)` or `(x, y, sample_weight)`.
+        batch_size: utterances per batch, for arrays.
+
+    Returns:
+        The mean `KL(teacher || student)` in nats, and the share of frames in which
+        both have the same best class.
+
+    Raises:
+        ValueError: if no frame counts.
+
+    Example:
+        >>> student = keras.Sequential([keras.Input((None, 3)), keras.layers.Dense(3)])
+        >>> x = np.random.default_rng(0).normal(size=(2, 5, 3)).astype("float32")
+        >>> kl_and_agreement(Distiller(None, student), (x, student(x)))
+        (0.0, 1.0)
+    """
+    loss = distiller.distillation_loss
+    from_logits = getattr(loss, "from_logits", True)
+    teacher_from_logits = getattr(loss, "teacher_from_logits", True)
+
+    @tf.function(reduce_retracing=True)
+    def sums(x, y, sample_weight):
+        batch = distiller.soft_batch(x, y, None, sample_weight)
+        batch = distiller.delayed(batch)
+        log_p = log_posteriors(batch.soft, teacher_from_logits)
+        log_q = log_posteriors(batch.student, from_logits)
+        counted = [kl_divergence(log_p, log_q), agreement(batch)]
+        counted = [ops.where(batch.weights > 0, c * batch.weights, 0) for c in counted]
+        return ops.stack([ops.sum(c) for c in [*counted, batch.weights]])
+
+    arrays = data if isinstance(data, tuple) else (data,)
+    total = np.zeros(3)
+    for batch in iterate_batches(*arrays, batch_size=batch_size):
+        tensors = keras.tree.map_structure(
+            lambda a: None if a is None else ops.convert_to_tensor(a), batch
+        )
+        total += ops.convert_to_numpy(sums(*tensors)).astype("float64")
+    if not total[2] > 0 or not math.isfinite(total[2]):
+        raise ValueError(
+            "No frame counts. Expected at least one frame with a weight > 0. "
+            "Received: masks and `sample_weight` that leave none"
+        )
+    return float(total[0] / total[2]), float(total[1] / total[2])

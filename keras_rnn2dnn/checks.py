@@ -1,0 +1,156 @@
+"""Checks of models and batches, made before any training step."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_rnn2dnn.errors import invalid
+
+
+def check_models(teachers: list, student: keras.Model) -> None:
+    """Refuses teachers and students that cannot be paired.
+
+    Args:
+        teachers: Keras models.
+        student: Keras model.
+
+    Raises:
+        TypeError: if something is not a Keras model.
+        ValueError: if the numbers of classes differ.
+    """
+    for role, model in [*(("teacher", t) for t in teachers), ("student", student)]:
+        if not isinstance(model, keras.Model):
+            raise TypeError(invalid(role, "a Keras model", type(model).__name__))
+    for teacher in teachers:
+        given, expected = output_classes(student), output_classes(teacher)
+        if given and expected and given != expected:
+            raise ValueError(
+                f"Different numbers of classes. Expected teacher and student to give "
+                f"the same classes. Received: {expected} classes from the teacher "
+                f"{teacher.name!r}, {given} from the student {student.name!r}"
+            )
+
+
+def output_classes(model: keras.Model) -> int | None:
+    """Returns the width of a model's output, or None while it is unknown."""
+    outputs = getattr(model, "outputs", None)
+    return outputs[0].shape[-1] if outputs else None
+
+
+def check_softmax(role: str, model: keras.Model, from_logits: bool) -> None:
+    """Refuses a model that ends in a softmax where logits are declared.
+
+    Args:
+        role: `"teacher"` or `"student"`.
+        model: Keras model.
+        from_logits: what the distillation loss was told.
+
+    Raises:
+        ValueError: if the last layer is a softmax although `from_logits`.
+    """
+    last = model.layers[-1] if getattr(model, "layers", None) else None
+    activation = getattr(last, "activation", None)
+    softmax = (
+        isinstance(last, keras.layers.Softmax)
+        or getattr(activation, "__name__", "") == "softmax"
+    )
+    if softmax and from_logits:
+        raise ValueError(_not_logits(role, f"a softmax in the layer {last.name!r}"))
+
+
+def check_batch(batch, teacher_delay: int) -> None:
+    """Refuses a batch of outputs that cannot teach.
+
+    Args:
+        batch: a `distiller.SoftBatch`.
+        teacher_delay: frames by which the teacher lags.
+
+    Raises:
+        ValueError: if ranks, numbers of frames or of classes do not match, or
+            nothing has a weight.
+    """
+    soft, student = tuple(batch.soft.shape), tuple(batch.student.shape)
+    for role, shape in (("teacher", soft), ("student", student)):
+        if len(shape) != 3:
+            raise ValueError(
+                f"Invalid output of the {role}. Expected the shape "
+                f"(batch, frames, classes). Received: {shape}"
+            )
+    _check_shapes(soft, student)
+    if student[1] is not None and student[1] <= teacher_delay:
+        raise ValueError(
+            invalid(
+                "teacher_delay",
+                f"less than the {student[1]} frames of the utterances",
+                teacher_delay,
+            )
+        )
+
+
+def _check_shapes(soft, student):
+    what = {0: "utterances", 1: "frames", 2: "classes"}
+    for axis, name in what.items():
+        if None not in (soft[axis], student[axis]) and soft[axis] != student[axis]:
+            raise ValueError(
+                f"Different numbers of {name}. Expected teacher and student to give "
+                f"the same shape (batch, frames, classes). Received: {soft} from the "
+                f"teacher, {student} from the student"
+            )
+
+
+def check_values(batch, from_logits: bool, teacher_from_logits: bool) -> None:
+    """Refuses a batch by its values: weights, NaN, logits against probabilities.
+
+    Args:
+        batch: a `distiller.SoftBatch` with concrete values.
+        from_logits: whether the student is declared to give logits.
+        teacher_from_logits: whether the teacher is declared to give logits.
+
+    Raises:
+        ValueError: if no frame counts, the teacher gives NaN, or a declaration of
+            logits does not fit.
+    """
+    weights = ops.convert_to_numpy(batch.weights)
+    if not np.any(weights > 0):
+        raise ValueError(
+            "No frame counts in the first batch. Expected at least one frame with a "
+            "weight > 0. Received: masks and `sample_weight` that leave none"
+        )
+    soft = ops.convert_to_numpy(batch.soft)
+    bad = np.any(~(soft < np.inf), axis=-1) & (weights > 0)
+    if bad.any():
+        raise ValueError(nan_message(0, int(np.argmax(bad.any(axis=1)))))
+    student = ops.convert_to_numpy(batch.student)
+    for role, values, declared in (
+        ("teacher", soft, teacher_from_logits),
+        ("student", student, from_logits),
+    ):
+        rows = values[weights > 0].astype("float64")
+        probabilities = rows.min() >= 0 and np.allclose(rows.sum(-1), 1.0, atol=1e-2)
+        if declared and probabilities:
+            raise ValueError(_not_logits(role, "rows >= 0 that sum to 1"))
+        if not declared and not probabilities:
+            argument = "teacher_from_logits" if role == "teacher" else "from_logits"
+            raise ValueError(
+                f"The {role} is declared to give probabilities. Expected rows >= 0 "
+                f"that sum to 1. Received: values from {rows.min():.4g} to "
+                f"{rows.max():.4g}. Pass `{argument}=True` if they are logits"
+            )
+
+
+def nan_message(batch: int, utterance: int) -> str:
+    """Returns the error text for a teacher's output that is not a number."""
+    return (
+        f"The teacher's output is not a number in batch {batch}, utterance "
+        f"{utterance}. Expected finite logits or probabilities. Check the features "
+        "of that utterance and the teacher's weights"
+    )
+
+
+def _not_logits(role, received):
+    argument = "teacher_from_logits" if role == "teacher" else "from_logits"
+    return (
+        f"The {role} is declared to give logits. Expected unnormalised scores. "
+        f"Received: {received}. Remove the softmax, or pass "
+        f"`SoftAlignmentKL({argument}=False)`"
+    )

@@ -1,0 +1,271 @@
+"""int8 quantisation: the layers and operators that devices run, and the conversion."""
+
+import contextlib
+import os
+import sys
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator
+
+import keras
+import numpy as np
+import tensorflow as tf
+from tensorflow.lite.python import schema_py_generated as schema
+from tensorflow.python.framework.convert_to_constants import (
+    convert_variables_to_constants_v2,
+)
+
+from keras_rnn2dnn.errors import invalid
+from keras_rnn2dnn.layers import SpliceFrames
+
+MERGES = (
+    keras.layers.Add,
+    keras.layers.Average,
+    keras.layers.Concatenate,
+    keras.layers.Multiply,
+    keras.layers.Subtract,
+)
+IDENTITIES = (  # in inference
+    keras.layers.ActivityRegularization,
+    keras.layers.Dropout,
+    keras.layers.GaussianDropout,
+    keras.layers.GaussianNoise,
+    keras.layers.Identity,
+    keras.layers.Masking,
+    keras.layers.SpatialDropout1D,
+)
+_CONVOLUTIONS = (
+    keras.layers.Conv1D,
+    keras.layers.DepthwiseConv1D,
+    keras.layers.SeparableConv1D,
+)
+_ALLOWED = (
+    *(*_CONVOLUTIONS, *IDENTITIES, *MERGES),
+    keras.layers.Activation,
+    keras.layers.BatchNormalization,
+    keras.layers.Dense,
+    keras.layers.LeakyReLU,
+    keras.layers.ReLU,
+    SpliceFrames,
+)
+_ACTIVATIONS = (
+    keras.activations.hard_silu,
+    keras.activations.leaky_relu,
+    keras.activations.linear,
+    keras.activations.relu,
+    keras.activations.relu6,
+    keras.activations.sigmoid,
+    keras.activations.silu,
+    keras.activations.tanh,
+)
+_SOFTMAX = (
+    "Remove it: convert wants logits, since an int8 softmax turns most posteriors "
+    "into 0"
+)
+_RECURRENT = (
+    "Recurrent: it cannot run on a window; distil it into a feed-forward student"
+)
+_FLOAT = "It leaves int8 on a device: use relu, silu or hard_silu instead"
+_HINTS = {
+    "Softmax": _SOFTMAX,
+    "softmax": _SOFTMAX,
+    "log_softmax": _SOFTMAX,
+    "ELU": _FLOAT,
+    "elu": _FLOAT,
+    "gelu": _FLOAT,
+    "GroupNormalization": "Use BatchNormalization, which folds into the weights",
+    "LayerNormalization": "Use BatchNormalization, which folds into the weights",
+    "RMSNormalization": "Use BatchNormalization, which folds into the weights",
+    "Normalization": "Fold it into the features: normalise before the student",
+    "Lambda": "Use Keras layers instead of own functions",
+    "TimeDistributed": "Dense works on every frame by itself: leave it out",
+}
+
+# Operators that TensorFlow Lite Micro runs on int8 tensors, of those students use.
+MICRO_OPERATORS = frozenset(
+    "ADD CONCATENATION CONV_2D DEPTHWISE_CONV_2D FULLY_CONNECTED HARD_SWISH LEAKY_RELU "
+    "LOGISTIC MAXIMUM MINIMUM MUL QUANTIZE RELU RELU6 RESHAPE STRIDED_SLICE SUB "
+    "TANH".split()
+)
+
+
+def refuse(layer: keras.Operation, hint: str) -> None:
+    """Raises the error for a layer that cannot be converted."""
+    received = f"{layer.name} ({type(layer).__name__})"
+    expected = "layers that run in int8 on one context window"
+    raise ValueError(invalid("student", expected, received, hint))
+
+
+def check_layer(layer: keras.Operation) -> None:
+    """Checks that a layer can run in int8 on one context window.
+
+    Args:
+        layer: a layer, or another Keras operation.
+
+    Raises:
+        ValueError: if it cannot; names the layer and says what to do.
+
+    Example:
+        >>> check_layer(keras.layers.Softmax(name="posteriors"))
+        Traceback (most recent call last):
+        ...
+        ValueError: Invalid value for `student`. Expected layers that run in int8 on
+        one context window. Received: student='posteriors (Softmax)'. Remove it: ...
+    """
+    if isinstance(layer, keras.layers.RNN | keras.layers.Bidirectional):
+        refuse(layer, _RECURRENT)
+    if type(layer) not in _ALLOWED:
+        names = ", ".join(sorted(allowed.__name__ for allowed in _ALLOWED))
+        refuse(layer, _HINTS.get(type(layer).__name__, f"Allowed: {names}"))
+    activation = getattr(layer, "activation", None)
+    if activation is not None and activation not in _ACTIVATIONS:
+        name = getattr(activation, "__name__", type(activation).__name__)
+        names = ", ".join(allowed.__name__ for allowed in _ACTIVATIONS)
+        hint = _HINTS.get(name, f"Allowed: {names}")
+        refuse(layer, f"Its activation is {name}. {hint}")
+    _check_options(layer)
+
+
+def _check_options(layer):
+    if isinstance(layer, _CONVOLUTIONS):
+        if layer.padding == "same" and layer.strides[0] > 1:
+            refuse(
+                layer,
+                'padding="same" with strides > 1 depends on the length of the '
+                'utterance: use padding="causal" or "valid"',
+            )
+        if layer.data_format != "channels_last":
+            refuse(layer, 'Use data_format="channels_last"')
+    if isinstance(layer, keras.layers.ReLU) and (
+        layer.max_value not in (None, 6) or layer.negative_slope or layer.threshold
+    ):
+        refuse(layer, "Use ReLU() or ReLU(max_value=6), or LeakyReLU")
+    axis = getattr(layer, "axis", -1)
+    if axis not in (-1, 2):
+        refuse(layer, f"Its axis is {axis}. Use the last one, axis=-1")
+
+
+def quantize(model: keras.Model, windows: np.ndarray) -> bytes:
+    """Converts a model to int8 TensorFlow Lite by post-training quantisation.
+
+    Args:
+        model: Keras model `(1, window, features) -> (1, classes)`.
+        windows: `(calibration windows, window, features)`; their values set the ranges
+            of the int8 tensors.
+
+    Returns:
+        The TensorFlow Lite file. The same model and windows give the same bytes.
+
+    Raises:
+        RuntimeError: if TensorFlow Lite fails; holds what it wrote to the terminal.
+
+    Example:
+        >>> inputs = keras.Input(batch_shape=(1, 3, 2), name="window")
+        >>> outputs = keras.layers.Dense(4, name="logits")(
+        ...     keras.layers.Flatten(name="flatten")(inputs))
+        >>> windows = np.random.default_rng(0).normal(size=(100, 3, 2))
+        >>> sorted(operators(quantize(keras.Model(inputs, outputs), windows)))
+        ['FULLY_CONNECTED', 'RESHAPE']
+    """
+    windows = np.asarray(windows, np.float32)
+    with captured_output() as read:
+        try:
+            return _convert(model, windows)
+        except Exception as error:
+            message = f"TensorFlow Lite could not convert the student: {error}"
+            raise RuntimeError(f"{message}\n{read()}") from error
+
+
+def _convert(model, windows):
+    # The one route that works for every TensorFlow from 2.17 on: a batch of one, and
+    # the weights as constants.
+    spec = tf.TensorSpec(model.inputs[0].shape, tf.float32, name="window")
+    function = tf.function(lambda window: model(window, training=False))
+    frozen = convert_variables_to_constants_v2(function.get_concrete_function(spec))
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([frozen])
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = lambda: ([w[None]] for w in windows)
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    converter.inference_input_type = tf.int8
+    converter.inference_output_type = tf.int8
+    return converter.convert()
+
+
+def operators(tflite: bytes) -> tuple[str, ...]:
+    """Lists the operators of a TensorFlow Lite file in the order they run.
+
+    Args:
+        tflite: the file.
+
+    Returns:
+        Names such as `"FULLY_CONNECTED"`.
+    """
+    model = schema.Model.GetRootAs(tflite, 0)
+    names = {v: k for k, v in vars(schema.BuiltinOperator).items() if k.isupper()}
+    codes = [model.OperatorCodes(k) for k in range(model.OperatorCodesLength())]
+    # Small codes stand in the field of the first versions of the format alone.
+    codes = [max(c.BuiltinCode(), c.DeprecatedBuiltinCode()) for c in codes]
+    graph = model.Subgraphs(0)
+    steps = [graph.Operators(k) for k in range(graph.OperatorsLength())]
+    return tuple(names[codes[step.OpcodeIndex()]] for step in steps)
+
+
+def check_runs_on_device(tflite: bytes) -> None:
+    """Checks that TensorFlow Lite Micro can run a file in int8.
+
+    Args:
+        tflite: the file.
+
+    Raises:
+        RuntimeError: if an operator is not one of its own, or a tensor is not int8.
+    """
+    foreign = sorted(set(operators(tflite)) - MICRO_OPERATORS)
+    if foreign:
+        raise RuntimeError(
+            f"The converted student has operators that TensorFlow Lite Micro does not "
+            f"run in int8: {', '.join(foreign)}. Replace the layers they come from."
+        )
+    graph = schema.Model.GetRootAs(tflite, 0).Subgraphs(0)
+    tensors = [graph.Tensors(k) for k in range(graph.TensorsLength())]
+    integers = {schema.TensorType.INT8, schema.TensorType.INT32}  # int32: biases
+    names = [t.Name().decode() for t in tensors if t.Type() not in integers]
+    if names:
+        raise RuntimeError(
+            f"The converted student has tensors that are not int8: {', '.join(names)}. "
+            "Replace the layers they come from."
+        )
+
+
+@contextlib.contextmanager
+def captured_output() -> Iterator[Callable[[], str]]:
+    """Silences TensorFlow Lite, whose C++ writes past `sys.stdout` and `sys.stderr`.
+
+    The file descriptors 1 and 2 of the whole process are redirected meanwhile.
+
+    Yields:
+        A function that returns what was written so far.
+    """
+    with tempfile.TemporaryFile() as file, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+
+        def read():
+            file.seek(0)
+            return file.read().decode(errors="replace")
+
+        _flush()
+        saved = [os.dup(descriptor) for descriptor in (1, 2)]
+        try:
+            for descriptor in (1, 2):
+                os.dup2(file.fileno(), descriptor)
+            yield read
+        finally:
+            _flush()
+            for descriptor, copy in zip((1, 2), saved, strict=True):
+                os.dup2(copy, descriptor)
+                os.close(copy)
+
+
+def _flush():
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            stream.flush()

@@ -1,0 +1,146 @@
+"""What a conversion did: sizes, context, operators, and what int8 costs."""
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from keras_rnn2dnn.errors import invalid
+
+
+@dataclass(frozen=True)
+class ConversionReport:
+    """Everything measured in a conversion; printed, it is a table.
+
+    Attributes:
+        tflite: name of the TensorFlow Lite file in the directory.
+        bytes: its size.
+        sha256: its SHA-256, in hexadecimal.
+        parameters: parameters of the student.
+        multiply_accumulates: multiply-accumulate operations of the dense and
+            convolution layers per output frame, as each frame's whole window is
+            computed anew.
+        context: `left`, `right`, `window` and `stride`, in input frames.
+        latency_frames: input frames that the output is late by, the right context.
+        latency_ms: the same in milliseconds.
+        operators: operators of the file, sorted, each once.
+        quantization: for `input` and `output`: `scale` and `zero_point`, where
+            value = scale * (int8 - zero_point).
+        calibration: `utterances` and `windows` that set the ranges.
+        comparison: of float and int8 on the utterances held back: `utterances`,
+            `frames`, `kl` (mean KL(softmax(float) || softmax(int8)) in nats),
+            `agreement` (share of frames with the same best class),
+            `max_abs_logit_difference`, `wer_float` and `wer_int8` (None if not asked).
+        feature_spec: how the features were made, or None.
+        versions: of the packages and of Python.
+    """
+
+    tflite: str
+    bytes: int
+    sha256: str
+    parameters: int
+    multiply_accumulates: int
+    context: dict[str, int]
+    latency_frames: int
+    latency_ms: float
+    operators: tuple[str, ...]
+    quantization: dict[str, dict[str, float]]
+    calibration: dict[str, int]
+    comparison: dict[str, Any]
+    feature_spec: dict[str, Any] | None
+    versions: dict[str, str]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the report as plain numbers, strings, lists and dicts, for JSON."""
+        return json.loads(json.dumps(dataclasses.asdict(self), default=_plain))
+
+    def __str__(self) -> str:
+        context, compared = self.context, self.comparison
+        scales = {k: f"{v['scale']:.6g}" for k, v in self.quantization.items()}
+        rows = [
+            ("file", f"{self.tflite}, {self.bytes:,} bytes"),
+            ("SHA-256", self.sha256),
+            ("parameters", f"{self.parameters:,}"),
+            ("multiply-accumulates", f"{self.multiply_accumulates:,} per output frame"),
+            (
+                "context",
+                f"{context['left']} + 1 + {context['right']} = {context['window']} "
+                f"frames, stride {context['stride']}",
+            ),
+            ("latency", f"{self.latency_frames} frames, {self.latency_ms:g} ms"),
+            ("operators", " ".join(self.operators)),
+            ("scales", f"input {scales['input']}, output {scales['output']}"),
+            (
+                "calibrated on",
+                f"{self.calibration['windows']:,} windows of "
+                f"{self.calibration['utterances']:,} utterances",
+            ),
+            (
+                "compared on",
+                f"{compared['frames']:,} frames of "
+                f"{compared['utterances']:,} utterances held back",
+            ),
+            ("KL(float || int8)", f"{compared['kl']:.6f} nats"),
+            ("same best class", f"{compared['agreement']:.2%} of frames"),
+            ("largest difference", f"{compared['max_abs_logit_difference']:.4g}"),
+        ]
+        if compared["wer_float"] is not None:
+            wer = f"float {compared['wer_float']:.2%}, int8 {compared['wer_int8']:.2%}"
+            rows.append(("word error rate", wer))
+        width = max(len(name) for name, _ in rows)
+        return "\n".join(f"{name:<{width}}  {value}" for name, value in rows)
+
+
+def compare_logits(
+    expected: list[np.ndarray], received: list[np.ndarray]
+) -> dict[str, float]:
+    """Compares the logits of two models on the same frames.
+
+    `kl` is the mean over frames of KL(p || q) = sum_k p_k (log p_k - log q_k), with
+    p = softmax(expected) and q = softmax(received), in float64.
+
+    Args:
+        expected: one `(frames, classes)` per utterance.
+        received: the same shapes.
+
+    Returns:
+        `frames`, `kl`, `agreement` and `max_abs_logit_difference`.
+
+    Raises:
+        ValueError: if the shapes differ.
+
+    Example:
+        >>> logits = [np.log([[0.25, 0.75]])]
+        >>> compare_logits(logits, logits)["kl"]
+        0.0
+        >>> round(compare_logits(logits, [np.log([[0.5, 0.5]])])["kl"], 6)
+        0.130812
+    """
+    shapes = [x.shape for x in expected], [x.shape for x in received]
+    if shapes[0] != shapes[1]:
+        raise ValueError(invalid("received", f"shapes {shapes[0]}", shapes[1]))
+    p, q = (np.concatenate(x).astype(np.float64) for x in (expected, received))
+    difference = float(np.abs(p - q).max())
+    same = float((p.argmax(axis=1) == q.argmax(axis=1)).mean())
+    log_p, log_q = _log_softmax(p), _log_softmax(q)
+    kl = float((np.exp(log_p) * (log_p - log_q)).sum(axis=1).mean())
+    return {
+        "frames": len(p),
+        "kl": kl,
+        "agreement": same,
+        "max_abs_logit_difference": difference,
+    }
+
+
+def _log_softmax(logits):
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+
+
+def _plain(value):
+    """Turns numpy's scalars and arrays into JSON's."""
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    raise TypeError(f"{type(value).__name__} does not go into a JSON report: {value!r}")

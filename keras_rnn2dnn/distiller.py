@@ -1,0 +1,470 @@
+"""The Distiller: a Keras model that trains a student on a teacher's soft alignments."""
+
+import dataclasses
+import itertools
+import os
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_rnn2dnn import checks
+from keras_rnn2dnn.batches import is_consumable, iterate_batches
+from keras_rnn2dnn.errors import invalid
+from keras_rnn2dnn.losses import ScheduledNumber, SoftAlignmentKL, log_posteriors
+
+
+@dataclasses.dataclass
+class SoftBatch:
+    """What the loss of one batch is made of; see `Distiller.soft_batch`."""
+
+    soft: Any
+    """Teacher's output, `(batch, frames, classes)`."""
+    student: Any
+    """Student's output, `(batch, frames, classes)`."""
+    weights: Any
+    """Frame weights, `(batch, frames)`; masks are counted in."""
+    labels: Any
+    """Hard labels, or None."""
+
+
+@keras.saving.register_keras_serializable(package="keras_rnn2dnn")
+class Distiller(keras.Model):
+    """Trains a student to give its teacher's posteriors, by `compile` and `fit`.
+
+    The loss is
+
+        (1 - student_loss_weight) * distillation_loss + student_loss_weight * loss
+
+    where `loss` is the one given to `compile`, if any (the convention of
+    `keras.distillation`). Both are means over frames by weight: `sample_weight`
+    times the masks of both models.
+
+    Only the student's weights are trained, saved in checkpoints and counted. The
+    teacher runs in inference mode and is left as it was found. `save("d.keras")`
+    keeps the teacher too, so that a loaded Distiller goes on training.
+
+    Args:
+        teacher: Keras model `(batch, frames, ...) -> (batch, frames, classes)`; or a
+            list of them, an ensemble, whose mean posteriors are learned; or None if
+            the targets come with the data.
+        student: Keras model with the same frames and classes.
+        distillation_loss: a `keras.losses.Loss` of teacher's and student's outputs
+            that gives `(batch, frames)`; `SoftAlignmentKL()` by default.
+        student_loss_weight: share of the hard loss, from 0 to 1.
+        teacher_delay: frames by which the teacher lags: student frame `t` learns
+            teacher frame `t + teacher_delay`. The last frames get no weight.
+        teacher_weights: weights of the members of an ensemble; equal by default.
+        name: name of the model.
+        **kwargs: of `keras.Model`.
+
+    Call arguments:
+        inputs: the features for both models; or a dict
+            `{"teacher": ..., "student": ...}` that gives each its own.
+
+    Returns:
+        The student's output, `(batch, frames, classes)`.
+
+    Raises:
+        TypeError: if something is not a Keras model.
+        ValueError: if numbers of classes differ, a model ends in a softmax where
+            logits are declared, or a number is out of its range.
+
+    Example:
+        >>> teacher = keras.Sequential([
+        ...     keras.Input((None, 8)),
+        ...     keras.layers.LSTM(16, return_sequences=True),
+        ...     keras.layers.Dense(5),
+        ... ])
+        >>> student = keras.Sequential([keras.Input((None, 8)), keras.layers.Dense(5)])
+        >>> distiller = Distiller(teacher, student)
+        >>> distiller.compile("adam")
+        >>> x = np.random.default_rng(0).normal(size=(4, 20, 8))
+        >>> history = distiller.fit(x, epochs=2, verbose=0)
+        >>> sorted(history.history)
+        ['agreement', 'kl', 'loss']
+    """
+
+    def __init__(
+        self,
+        teacher: keras.Model | list[keras.Model] | None,
+        student: keras.Model,
+        distillation_loss: keras.losses.Loss | None = None,
+        student_loss_weight: float = 0.0,
+        teacher_delay: int = 0,
+        teacher_weights: list[float] | None = None,
+        name: str = "distiller",
+        **kwargs,
+    ):
+        super().__init__(name=name, **kwargs)
+        teachers = _as_list(teacher)
+        checks.check_models(teachers, student)
+        if not isinstance(teacher_delay, int) or teacher_delay < 0:
+            raise ValueError(invalid("teacher_delay", "an integer >= 0", teacher_delay))
+        self.distillation_loss = distillation_loss or SoftAlignmentKL()
+        for model in teachers:
+            checks.check_softmax("teacher", model, self._teacher_from_logits)
+        checks.check_softmax("student", student, self._from_logits)
+        self._student_loss_weight = ScheduledNumber(_checked_share(student_loss_weight))
+        self.teacher_delay = teacher_delay
+        self.teacher_weights = _checked_weights(teacher_weights, teachers)
+        # Keras must not see the teacher: its weights are neither trained nor saved.
+        self._held = _Untracked(teacher=teacher, bad_utterance=None)
+        self._held.bad_utterance = keras.Variable(-1, dtype="int32", trainable=False)
+        self.student = student
+        self.kl_metric = keras.metrics.Mean(name="kl")
+        self.agreement_metric = keras.metrics.Mean(name="agreement")
+        self.hard_loss = None
+        self.built = student.built
+
+    # Without this, Keras would find the teacher when it walks over the attributes to
+    # save, and write its weights into every checkpoint.
+    def __dir__(self):
+        return [name for name in super().__dir__() if name != "teacher"]
+
+    @property
+    def teacher(self):
+        """The teacher, the list of teachers, or None."""
+        return self._held.teacher
+
+    @property
+    def student_loss_weight(self) -> float:
+        """Share of the hard loss; a compiled model follows when it is assigned."""
+        return self._student_loss_weight.value
+
+    @student_loss_weight.setter
+    def student_loss_weight(self, value: float):
+        self._student_loss_weight.value = _checked_share(value)
+
+    @property
+    def _from_logits(self):
+        return getattr(self.distillation_loss, "from_logits", True)
+
+    @property
+    def _teacher_from_logits(self):
+        return getattr(self.distillation_loss, "teacher_from_logits", True)
+
+    def compile(self, optimizer="adam", loss=None, **kwargs):
+        """Configures the training.
+
+        Args:
+            optimizer: of the student.
+            loss: hard loss of labels and the student's output; needed only where
+                `student_loss_weight > 0`.
+            **kwargs: of `keras.Model.compile`.
+
+        Raises:
+            ValueError: if `loss` is missing or expects probabilities where the
+                student gives logits.
+        """
+        if loss is None and self.student_loss_weight > 0:
+            raise ValueError(
+                f"`student_loss_weight={self.student_loss_weight}` needs a hard loss. "
+                "Expected `compile(loss=...)`. Received: loss=None"
+            )
+        _check_hard_loss(loss, self._from_logits)
+        super().compile(optimizer=optimizer, loss=loss, **kwargs)
+        self.hard_loss = None if loss is None else keras.losses.get(loss)
+        self._compile_loss = None  # applied below, frame by frame and by weight
+        if loss is not None:
+            self.hard_loss_metric = keras.metrics.Mean(name="hard_loss")
+
+    def call(self, inputs, training=None):
+        """Returns the student's output; see the class."""
+        return self.student(split_inputs(inputs)[1], training=training)
+
+    def compute_loss(
+        self, x=None, y=None, y_pred=None, sample_weight=None, training=True
+    ):
+        """Computes the loss of one batch; see the class."""
+        batch = self.soft_batch(x, y, y_pred, sample_weight)
+        checks.check_batch(batch, self.teacher_delay)
+        batch = self._without_nan(batch)
+        shifted = self.delayed(batch)
+        values = self.distillation_loss.call(shifted.soft, shifted.student)
+        distillation = _weighted_mean(values, shifted.weights)
+        self.kl_metric.update_state(values, shifted.weights)
+        self.agreement_metric.update_state(agreement(shifted), shifted.weights)
+        share = self._student_loss_weight.tensor()
+        loss = (1.0 - share) * distillation
+        if self.hard_loss is not None and batch.labels is not None:
+            loss += share * self._hard_loss(batch)
+        return sum(self.losses, start=loss)
+
+    def soft_batch(self, x, y=None, y_pred=None, sample_weight=None) -> SoftBatch:
+        """Runs the models on a batch and gathers what the loss is made of.
+
+        Args:
+            x: features for both models, or `{"teacher": ..., "student": ...}`.
+            y: hard labels; without a teacher the soft targets, or
+                `{"soft": ..., "labels": ...}`.
+            y_pred: the student's output, where it is known already.
+            sample_weight: `(batch,)` or `(batch, frames)`.
+
+        Returns:
+            A `SoftBatch`, not yet delayed.
+        """
+        teacher_x, student_x = split_inputs(x)
+        if y_pred is None:
+            y_pred = self.student(student_x, training=False)
+        soft, labels = self._targets(teacher_x, y)
+        weights = _frame_weights(y_pred, soft, sample_weight)
+        return SoftBatch(ops.stop_gradient(soft), y_pred, weights, labels)
+
+    def _targets(self, x, y):
+        if self.teacher is None:
+            return (y["soft"], y.get("labels")) if isinstance(y, dict) else (y, None)
+        outputs = [model(x, training=False) for model in _as_list(self.teacher)]
+        if len(outputs) == 1:
+            return outputs[0], y
+        mean = 0.0
+        for weight, output in zip(self.teacher_weights, outputs, strict=True):
+            mean += weight * ops.exp(log_posteriors(output, self._teacher_from_logits))
+        if self._teacher_from_logits:
+            mean = ops.log(ops.maximum(mean, 1e-30))
+        masks = [m for m in map(keras_mask, outputs) if m is not None]
+        if masks:
+            mean._keras_mask = masks[0]
+        return mean, y
+
+    def _without_nan(self, batch):
+        # A NaN must not reach the weights before `fit` can stop; see `_StopOnNaN`.
+        bad = ops.any(~(batch.soft < float("inf")), axis=-1) & (batch.weights > 0)
+        of_utterance = ops.any(bad, axis=1)
+        first = ops.cast(ops.argmax(of_utterance), "int32")
+        self._held.bad_utterance.assign(ops.where(ops.any(bad), first, -1))
+        soft = ops.where(bad[..., None], ops.zeros_like(batch.soft), batch.soft)
+        weights = ops.where(bad, 0.0, batch.weights)
+        return dataclasses.replace(batch, soft=soft, weights=weights)
+
+    def delayed(self, batch: SoftBatch) -> SoftBatch:
+        """Pairs student frame `t` with teacher frame `t + teacher_delay`."""
+        if not self.teacher_delay:
+            return batch
+        num_frames = ops.shape(batch.student)[1]
+        kept = num_frames - self.teacher_delay
+        frame = ops.arange(num_frames)
+        last = ops.max(ops.where(batch.weights > 0, frame, -1), axis=1, keepdims=True)
+        in_time = frame + self.teacher_delay <= last
+        weights = batch.weights * ops.cast(in_time, "float32")
+        return dataclasses.replace(
+            batch,
+            soft=batch.soft[:, self.teacher_delay :],
+            student=batch.student[:, :kept],
+            weights=weights[:, :kept],
+        )
+
+    def _hard_loss(self, batch):
+        labels, weights = batch.labels, batch.weights
+        if isinstance(self.hard_loss, keras.losses.SparseCategoricalCrossentropy):
+            labels = ops.convert_to_tensor(labels)
+            if len(labels.shape) == 2:  # padding may hold labels that are no class
+                labels = ops.where(weights > 0, labels, ops.zeros_like(labels))
+        loss = self.hard_loss
+        call = loss.call if isinstance(loss, keras.losses.Loss) else loss
+        values = call(labels, ops.cast(batch.student, "float32"))
+        if len(values.shape) == 1:  # one value per utterance, as in CTC
+            weights = ops.max(weights, axis=1)
+        self.hard_loss_metric.update_state(values, weights)
+        return _weighted_mean(values, weights)
+
+    def fit(self, x=None, y=None, *args, **kwargs):
+        """Trains the student, after a check of the first batch.
+
+        Args:
+            x: features `(batch, frames, features)`, `{"teacher": ..., "student":
+                ...}`, or a data set of `x`, `(x, y)` or `(x, y, sample_weight)`.
+            y: hard labels, needed only where `student_loss_weight > 0`; without a
+                teacher the soft targets, or `{"soft": ..., "labels": ...}`.
+            *args: of `keras.Model.fit`.
+            **kwargs: of `keras.Model.fit`; `sample_weight` is `(batch,)` or
+                `(batch, frames)`.
+
+        Returns:
+            The `keras.callbacks.History` with `loss`, `kl`, `agreement`, where there
+            is a hard loss `hard_loss`, and `val_` of each.
+
+        Raises:
+            ValueError: before any training step, if the first batch cannot teach;
+                later, if the teacher's output is not a number.
+        """
+        batch_size = args[0] if args else kwargs.get("batch_size")
+        weights = kwargs.get("sample_weight")
+        first = next(iterate_batches(x, y, weights, batch_size), None)
+        if first is None:
+            raise ValueError("No data. Expected at least one batch. Received: none")
+        if is_consumable(x):
+            x = itertools.chain([first], x)
+        self.check_first_batch(*first)
+        callbacks = kwargs.pop("callbacks", None) or []
+        if isinstance(callbacks, keras.callbacks.CallbackList):
+            callbacks.append(_StopOnNaN())
+        else:
+            callbacks = [_StopOnNaN(), *_as_list(callbacks)]
+        return super().fit(x, y, *args, callbacks=callbacks, **kwargs)
+
+    def check_first_batch(self, x, y=None, sample_weight=None) -> None:
+        """Refuses a batch that cannot teach; called by `fit`.
+
+        Args:
+            x: as in `fit`.
+            y: as in `fit`.
+            sample_weight: as in `fit`.
+
+        Raises:
+            ValueError: says what does not fit.
+        """
+        if self.teacher is None and y is None:
+            raise ValueError(
+                "A Distiller without a teacher learns from the data. Expected `y` to "
+                "hold soft targets (batch, frames, classes). Received: y=None"
+            )
+        batch = self.soft_batch(x, y, None, sample_weight)
+        if self.student_loss_weight > 0 and batch.labels is None:
+            raise ValueError(
+                f"`student_loss_weight={self.student_loss_weight}` needs hard labels. "
+                "Expected them as `y`. Received: none"
+            )
+        checks.check_batch(batch, self.teacher_delay)
+        checks.check_values(
+            self.delayed(batch), self._from_logits, self._teacher_from_logits
+        )
+
+    def convert(self, directory, calibration, **options):
+        """Converts the student to int8; see `keras_rnn2dnn.convert`."""
+        from keras_rnn2dnn.deploy import convert
+
+        return convert(self.student, directory, calibration, **options)
+
+    def get_config(self):
+        """Returns the arguments of the constructor, models included."""
+        serialize = keras.saving.serialize_keras_object
+        return {
+            "name": self.name,
+            "teacher": serialize(self.teacher),
+            "student": serialize(self.student),
+            "distillation_loss": serialize(self.distillation_loss),
+            "student_loss_weight": self.student_loss_weight,
+            "teacher_delay": self.teacher_delay,
+            "teacher_weights": self.teacher_weights,
+        }
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        """Builds a Distiller from `get_config`."""
+        config = dict(config)
+        for key in ("teacher", "student", "distillation_loss"):
+            config[key] = keras.saving.deserialize_keras_object(
+                config[key], custom_objects=custom_objects
+            )
+        return cls(**config)
+
+    # Assets are written by `save` but not by `save_weights`: just what the teacher
+    # needs, since it never changes.
+    def save_assets(self, directory):
+        """Writes the teacher's weights beside the student's."""
+        for number, model in enumerate(_as_list(self.teacher)):
+            model.save_weights(os.path.join(directory, _teacher_file(number)))
+
+    def load_assets(self, directory):
+        """Reads the teacher's weights."""
+        for number, model in enumerate(_as_list(self.teacher)):
+            model.load_weights(os.path.join(directory, _teacher_file(number)))
+
+
+class _Untracked:
+    """Holds what Keras must neither train nor save."""
+
+    def __init__(self, **items):
+        self.__dict__.update(items)
+
+
+class _StopOnNaN(keras.callbacks.Callback):
+    """Stops at a batch whose teacher output is not a number."""
+
+    def on_train_batch_end(self, batch, logs=None):
+        utterance = int(ops.convert_to_numpy(self.model._held.bad_utterance))
+        if utterance >= 0:
+            raise ValueError(checks.nan_message(batch, utterance))
+
+    on_test_batch_end = on_train_batch_end
+
+
+def split_inputs(x) -> tuple[Any, Any]:
+    """Returns the teacher's and the student's input.
+
+    Example:
+        >>> split_inputs({"teacher": 1, "student": 2}), split_inputs(3)
+        ((1, 2), (3, 3))
+    """
+    if isinstance(x, dict) and set(x) == {"teacher", "student"}:
+        return x["teacher"], x["student"]
+    return x, x
+
+
+def keras_mask(tensor):
+    """Returns the Keras mask that a tensor carries, or None."""
+    return getattr(tensor, "_keras_mask", None)
+
+
+def agreement(batch: SoftBatch):
+    """Returns 1.0 where student and teacher have the same best class, per frame."""
+    same = ops.argmax(batch.soft, axis=-1) == ops.argmax(batch.student, axis=-1)
+    return ops.cast(same, "float32")
+
+
+def _frame_weights(student, soft, sample_weight):
+    weights = ops.ones(ops.shape(student)[:2], dtype="float32")
+    for mask in (keras_mask(student), keras_mask(soft)):
+        if mask is not None:
+            weights *= ops.cast(mask, "float32")
+    if sample_weight is not None:
+        sample_weight = ops.cast(sample_weight, "float32")
+        if len(sample_weight.shape) == 1:
+            sample_weight = sample_weight[:, None]
+        weights *= sample_weight
+    return weights
+
+
+def _weighted_mean(values, weights):
+    counted = ops.where(weights > 0, values * weights, 0.0)
+    return ops.divide_no_nan(ops.sum(counted), ops.sum(weights))
+
+
+def _check_hard_loss(loss, from_logits):
+    config = loss.get_config() if isinstance(loss, keras.losses.Loss) else {}
+    entropies = ("sparse_categorical_crossentropy", "categorical_crossentropy")
+    named = loss in entropies if isinstance(loss, str) else False
+    if from_logits and (named or config.get("from_logits") is False):
+        raise ValueError(
+            f"Invalid value for `loss`. Expected a loss of logits, since the student "
+            f"gives logits. Received: loss={loss!r}. Pass an instance with "
+            "`from_logits=True`"
+        )
+
+
+def _checked_share(value):
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not number or not 0 <= value <= 1:
+        expected = "a number from 0 to 1"
+        raise ValueError(invalid("student_loss_weight", expected, value))
+    return float(value)
+
+
+def _checked_weights(weights, teachers):
+    if weights is None:
+        return [1.0 / len(teachers)] * len(teachers) if teachers else []
+    if len(weights) != len(teachers) or min(weights) < 0 or sum(weights) <= 0:
+        expected = f"{len(teachers)} numbers >= 0, not all 0"
+        raise ValueError(invalid("teacher_weights", expected, weights))
+    return [float(weight) / sum(weights) for weight in weights]
+
+
+def _as_list(value):
+    if value is None:
+        return []
+    return list(value) if isinstance(value, (list, tuple)) else [value]
+
+
+def _teacher_file(number):
+    return f"teacher_{number}.weights.h5"

@@ -1,0 +1,347 @@
+"""Hard and soft alignments of utterances with their transcripts.
+
+The path of an utterance runs from left to right through the states of its words;
+silence is optional between words and at both ends. With the scores `s[t, state]` and
+the probability `a` of a self-loop, a path `j[0], ..., j[T - 1]` weighs
+
+    sum_t scale * s[t, j[t]] + stays * log(a) + moves * log(1 - a)
+
+where skipping an optional silence is one move (Rabiner, "A tutorial on hidden Markov
+models", 1989, with the transition probabilities tied).
+"""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from keras_rnn2dnn.errors import invalid
+from keras_rnn2dnn.hmm.topology import (
+    NEVER,
+    Topology,
+    TranscriptGraph,
+    transcript_paths,
+)
+
+Transcripts = Sequence[str | Sequence[str]]
+
+# The least score beside the best one of a frame: forced paths keep their differences.
+_FLOOR = np.float32(-1e6)
+_MAX_BATCH = 256
+_MAX_ELEMENTS = 2**24
+
+
+def align(
+    log_scores: np.ndarray | Sequence[np.ndarray],
+    transcripts: Transcripts,
+    topology: Topology,
+    num_frames: np.ndarray | None = None,
+    self_loop: float = 0.7,
+) -> np.ndarray | list[np.ndarray]:
+    """Finds the best path through each transcript (Viterbi): one state a frame.
+
+    Args:
+        log_scores: log-posteriors or log-likelihoods `(batch, frames, states)`, or a
+            list of `(frames, states)`. A constant per frame changes nothing.
+        transcripts: for each utterance a sequence of words, or a string of words.
+        topology: the states of the words.
+        num_frames: frames that count `(batch,)`; the others are padding at the end.
+            Not with a list.
+        self_loop: probability of staying in a state from one frame to the next.
+
+    Returns:
+        States, int32 `(batch, frames)`, or a list of `(frames,)`. Padding frames hold
+        the silence state, or 0 without silence.
+
+    Raises:
+        ValueError: if shapes do not fit, a score is NaN or positive infinity, a word
+            is not in the vocabulary, or an utterance has fewer frames than its
+            transcript has states.
+
+    Example:
+        >>> topology = Topology(("a", "b"), states_per_unit=1)
+        >>> scores = np.log([[0.8, 0.1, 0.1], [0.7, 0.2, 0.1], [0.1, 0.8, 0.1]])
+        >>> align([scores], ["a b"], topology)[0].tolist()
+        [0, 0, 1]
+    """
+    utterances = as_utterances(log_scores, num_frames, "log_scores")
+    check_scores(utterances, topology.num_states, "log_scores")
+    fill = topology.silence_state or 0
+    result, views = _results(log_scores, utterances, (), np.int32, fill)
+    viterbi(utterances, transcripts, topology, self_loop, views)
+    return result
+
+
+def forward_backward(
+    log_scores: np.ndarray | Sequence[np.ndarray],
+    transcripts: Transcripts,
+    topology: Topology,
+    num_frames: np.ndarray | None = None,
+    scale: float = 1.0,
+    self_loop: float = 0.7,
+) -> np.ndarray | list[np.ndarray]:
+    """Computes the posterior of every state in every frame, given the transcript.
+
+    With `Z` the sum of `exp(weight)` over all paths of the transcript (the weight is
+    the one of the module), the posterior is `d log Z / d (scale * log_scores)`.
+
+    Args:
+        log_scores: log-posteriors or log-likelihoods `(batch, frames, states)`, or a
+            list of `(frames, states)`. A constant per frame changes nothing.
+        transcripts: for each utterance a sequence of words, or a string of words.
+        topology: the states of the words.
+        num_frames: frames that count `(batch,)`; the others are padding at the end.
+            Not with a list.
+        scale: factor on the scores, > 0; below 1 the posteriors are softer.
+        self_loop: probability of staying in a state from one frame to the next.
+
+    Returns:
+        Posteriors, float32 `(batch, frames, states)`, or a list of
+        `(frames, states)`; each frame sums to 1. Padding frames are 1 for the silence
+        state (for state 0 without silence).
+
+    Raises:
+        ValueError: as `align`, or if `scale` is not positive.
+
+    Example:
+        >>> topology = Topology(("a", "b"), states_per_unit=1, silence=False)
+        >>> posteriors = forward_backward(np.zeros((1, 3, 2)), ["a b"], topology)
+        >>> posteriors[0].round(2).tolist()
+        [[1.0, 0.0], [0.5, 0.5], [0.0, 1.0]]
+    """
+    utterances = as_utterances(log_scores, num_frames, "log_scores")
+    check_scores(utterances, topology.num_states, "log_scores")
+    if not scale > 0:
+        raise ValueError(invalid("scale", "a number > 0", scale))
+    check_self_loop(self_loop)
+    paths = transcript_paths(transcripts, topology, [len(u) for u in utterances])
+    padding = np.zeros(topology.num_states, np.float32)
+    padding[topology.silence_state or 0] = 1
+    shape = (topology.num_states,)
+    result, views = _results(log_scores, utterances, shape, np.float32, padding)
+    for indices in batches([len(u) for u in utterances], max(map(len, paths))):
+        graph = TranscriptGraph([paths[i] for i in indices], topology, self_loop)
+        emissions, _ = _emissions([utterances[i] for i in indices], graph, scale)
+        lengths = np.array([len(utterances[i]) for i in indices])
+        _posteriors(emissions, graph, lengths, [views[i] for i in indices])
+    return result
+
+
+def viterbi(
+    utterances: list[np.ndarray],
+    transcripts: Transcripts,
+    topology: Topology,
+    self_loop: float,
+    out: list[np.ndarray],
+) -> np.ndarray:
+    """Writes the best path of each utterance to `out`; returns their weights.
+
+    Args:
+        utterances: log-scores, a list of `(frames, states)`.
+        transcripts: for each utterance a sequence of words, or a string of words.
+        topology: the states of the words.
+        self_loop: probability of staying in a state from one frame to the next.
+        out: int arrays `(frames,)` that receive the states.
+
+    Returns:
+        The weight of each best path, float64 `(batch,)`.
+    """
+    check_self_loop(self_loop)
+    paths = transcript_paths(transcripts, topology, [len(u) for u in utterances])
+    weights = np.zeros(len(utterances))
+    for indices in batches([len(u) for u in utterances], max(map(len, paths))):
+        graph = TranscriptGraph([paths[i] for i in indices], topology, self_loop)
+        emissions, peaks = _emissions([utterances[i] for i in indices], graph)
+        lengths = np.array([len(utterances[i]) for i in indices])
+        best = _best_paths(emissions, graph, lengths, [out[i] for i in indices])
+        weights[indices] = best + peaks + (lengths - 1) * np.log(self_loop)
+    return weights
+
+
+def _emissions(utterances, graph, scale=1.0):
+    """Gathers the scores of the nodes, `(frames, nodes, batch)`, each frame's best 0.
+
+    Also returns what was subtracted, summed over the frames, `(batch,)`.
+    """
+    num_nodes, batch = graph.nodes.shape
+    longest = max(map(len, utterances))
+    gathered = np.full((batch, longest, num_nodes), _FLOOR, np.float32)
+    peaks = np.zeros(batch)
+    for row, (scores, path) in enumerate(zip(utterances, graph.paths, strict=True)):
+        scores = np.maximum(scores[:, path], NEVER) * np.float32(scale)
+        peak = scores.max(axis=1, keepdims=True)
+        scores -= peak
+        np.maximum(scores, _FLOOR, out=gathered[row, : len(scores), : len(path)])
+        peaks[row] = peak.sum(dtype=np.float64)
+    return np.ascontiguousarray(gathered.transpose(1, 2, 0)), peaks
+
+
+def _best_paths(emissions, graph, lengths, out):
+    """Viterbi; `emissions` become the scores of the best path to each node."""
+    num_frames, num_nodes, batch = emissions.shape
+    back = np.zeros(emissions.shape, np.int8)
+    emissions[0] += graph.start
+    rows, skip = graph.skip_rows, graph.skip
+    candidate = np.empty((num_nodes - 1, batch), np.float32)
+    best = np.empty((num_nodes, batch), np.float32)
+    for t in range(1, num_frames):
+        before = emissions[t - 1]
+        np.add(before[:-1], graph.move, out=candidate)
+        np.greater(candidate, before[1:], out=back[t, 1:].view(bool))
+        best[0] = before[0]
+        np.maximum(candidate, before[1:], out=best[1:])
+        if rows.size:
+            jump, stay = before[rows - 2] + skip, best[rows]
+            back[t, rows] = np.where(jump > stay, np.int8(2), back[t, rows])
+            best[rows] = np.maximum(jump, stay)
+        emissions[t] += best
+    columns = np.arange(batch)
+    final = emissions[lengths - 1, :, columns].T + graph.final
+    last = final.argmax(axis=0)
+    states = np.empty((batch, num_frames), np.int32)
+    node = np.zeros(batch, np.intp)
+    for t in range(num_frames - 1, -1, -1):
+        node = np.where(t == lengths - 1, last, node)
+        states[:, t] = graph.nodes[node, columns]
+        node -= back[t, node, columns]
+    for path, length, target in zip(states, lengths, out, strict=True):
+        target[:] = path[:length]
+    return final.max(axis=0).astype(np.float64)
+
+
+def _posteriors(emissions, graph, lengths, out):
+    """Forward-backward in the log domain, each frame shifted so that its best is 0."""
+    num_frames = len(emissions)
+    rows, skip = graph.skip_rows, graph.skip
+    alphas = np.empty_like(emissions)
+    alphas[0] = emissions[0] + graph.start
+    for t in range(1, num_frames):
+        before = alphas[t - 1]
+        after = _log_sum(
+            before, before[:-1] + graph.move, before[rows - 2] + skip, rows
+        )
+        after += emissions[t]
+        np.subtract(after, after.max(axis=0), out=alphas[t])
+    beta = graph.final.copy()
+    for t in range(num_frames - 1, -1, -1):
+        if t < num_frames - 1:
+            # Backwards, in mirrored order, the graph looks the same.
+            after = (beta + emissions[t + 1])[::-1]
+            mirrored = len(beta) + 1 - rows
+            skips = after[mirrored - 2] + skip
+            beta = _log_sum(after, after[:-1] + graph.move, skips, mirrored)[::-1]
+            beta = beta - beta.max(axis=0)
+            beta = np.where(t == lengths - 1, graph.final, beta)
+        posterior = alphas[t] + beta
+        posterior -= posterior.max(axis=0)
+        np.exp(posterior, out=posterior)
+        np.divide(posterior, posterior.sum(axis=0), out=alphas[t])
+    by_utterance = np.ascontiguousarray(alphas.transpose(2, 0, 1))
+    for occupancy, path, length, target in zip(
+        by_utterance, graph.paths, lengths, out, strict=True
+    ):
+        states = np.zeros((len(path), graph.num_states), np.float32)
+        states[np.arange(len(path)), path] = 1
+        np.matmul(occupancy[:length, : len(path)], states, out=target)
+
+
+def _log_sum(stay, move, skip, rows):
+    """Returns log(exp(stay) + exp(move) + exp(skip)), `(nodes, batch)`."""
+    peak = stay.copy()
+    np.maximum(peak[1:], move, out=peak[1:])
+    peak[rows] = np.maximum(peak[rows], skip)
+    total = np.exp(stay - peak)
+    total[1:] += np.exp(move - peak[1:])
+    total[rows] += np.exp(skip - peak[rows])
+    np.log(total, out=total)
+    total += peak
+    return total
+
+
+def as_utterances(
+    values: np.ndarray | Sequence[np.ndarray], num_frames: object, argument: str
+) -> list[np.ndarray]:
+    """Returns the frames that count, a list of float32 `(frames, X)` without copies.
+
+    Args:
+        values: an array `(batch, frames, X)`, or a list of `(frames, X)`.
+        num_frames: frames that count `(batch,)`, or None for all.
+        argument: the name of `values` in error messages.
+
+    Returns:
+        One array `(frames, X)` for each utterance.
+
+    Raises:
+        ValueError: if there is no utterance, a shape does not fit, or `num_frames` is
+            given with a list or beyond the frames of an array.
+    """
+    if isinstance(values, (list, tuple)):
+        if num_frames is not None:
+            expected = f"None where `{argument}` is a list"
+            raise ValueError(invalid("num_frames", expected, num_frames))
+        utterances = [np.asarray(value, np.float32) for value in values]
+    else:
+        utterances = list(np.asarray(values, np.float32))
+    if not utterances or any(u.ndim != 2 for u in utterances):
+        expected = "an array (batch, frames, X), or a list of (frames, X)"
+        shapes = [u.shape for u in utterances[:3]]
+        raise ValueError(invalid(argument, expected, f"utterances of shapes {shapes}"))
+    if num_frames is None:
+        return utterances
+    lengths, most = np.asarray(num_frames), len(utterances[0])
+    fits = lengths.shape == (len(utterances),) and lengths.dtype.kind in "iu"
+    if not fits or lengths.min() < 0 or lengths.max() > most:
+        expected = f"{len(utterances)} integers from 0 to {most}"
+        raise ValueError(invalid("num_frames", expected, num_frames))
+    return [u[:length] for u, length in zip(utterances, lengths, strict=True)]
+
+
+def check_scores(utterances: list[np.ndarray], width: int, argument: str) -> None:
+    """Raises ValueError unless each is `(frames, width)`, without NaN or infinity.
+
+    Negative infinity, the logarithm of 0, may stand.
+    """
+    for index, scores in enumerate(utterances):
+        if scores.shape[1] != width:
+            expected = f"one score for each of the {width} states"
+            received = f"{scores.shape[1]} scores a frame"
+            raise ValueError(invalid(f"{argument}[{index}]", expected, received))
+        if scores.size and not scores.max() < np.inf:
+            expected = "scores without NaN and positive infinity"
+            received = float(scores.max())
+            raise ValueError(invalid(f"{argument}[{index}]", expected, received))
+
+
+def check_self_loop(self_loop: float) -> None:
+    """Raises ValueError unless `self_loop` lies between 0 and 1."""
+    if not 0 < self_loop < 1:
+        raise ValueError(invalid("self_loop", "a number between 0 and 1", self_loop))
+
+
+def batches(num_frames: Sequence[int], width: int) -> Iterator[np.ndarray]:
+    """Yields the indices of utterances of like length, at most a few hundred a batch.
+
+    Args:
+        num_frames: the number of frames of each utterance.
+        width: numbers a frame takes, which bounds the memory of a batch.
+
+    Yields:
+        int `(batch,)`, the longest utterances first.
+    """
+    order = np.argsort(num_frames, kind="stable")
+    end = len(order)
+    while end > 0:
+        longest = max(1, num_frames[order[end - 1]] * width)
+        size = min(_MAX_BATCH, max(1, _MAX_ELEMENTS // longest))
+        yield order[max(0, end - size) : end]
+        end -= size
+
+
+def _results(values, utterances, shape, dtype, padding):
+    """Returns what to give back, and a view of it for the frames of each utterance."""
+    if isinstance(values, (list, tuple)):
+        result = [np.empty((len(u), *shape), dtype) for u in utterances]
+        return result, result
+    result = np.empty((*np.shape(values)[:2], *shape), dtype)
+    for utterance, row in zip(utterances, result, strict=True):
+        row[len(utterance) :] = padding
+    return result, [r[: len(u)] for u, r in zip(utterances, result, strict=True)]

@@ -1,0 +1,191 @@
+"""First alignments from features and transcripts alone: Gaussian mixtures and HMM."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from keras_rnn2dnn.errors import invalid
+from keras_rnn2dnn.hmm.alignment import Transcripts, align, as_utterances, viterbi
+from keras_rnn2dnn.hmm.topology import Topology, transcript_paths
+
+_SELF_LOOP = 0.7
+_SILENT_FRAMES = 3
+_VARIANCE_FLOOR = 0.01
+_FRAMES_PER_COMPONENT = 10
+_SPLIT_STEPS, _UPDATE_STEPS = 8, 2
+_CHUNK_FRAMES = 2**15
+
+
+@dataclass(frozen=True, eq=False)
+class GaussianMixtures:
+    """One mixture of diagonal-covariance Gaussians for each state.
+
+    Attributes:
+        weights: float32 `(states, components)`, each row sums to 1.
+        means: float32 `(states, components, observations)`.
+        variances: float32 `(states, components, observations)`.
+        cepstra: number of cepstral coefficients that are computed from the features,
+            with their deltas; None takes the features as they are.
+    """
+
+    weights: np.ndarray
+    means: np.ndarray
+    variances: np.ndarray
+    cepstra: int | None = None
+
+    def log_likelihoods(
+        self,
+        features: np.ndarray | Sequence[np.ndarray],
+        num_frames: np.ndarray | None = None,
+    ) -> np.ndarray | list[np.ndarray]:
+        """Computes the log-likelihood of every state in every frame.
+
+        `log sum_c weight[c] N(x; mean[c], diag(variance[c]))`.
+
+        Args:
+            features: `(batch, frames, features)`, or a list of `(frames, features)`.
+            num_frames: frames that count `(batch,)`; the others are padding at the
+                end, and get zeros. Not with a list.
+
+        Returns:
+            float32 `(batch, frames, states)`, or a list of `(frames, states)`.
+
+        Raises:
+            ValueError: if a shape does not fit.
+
+        Example:
+            >>> one = np.ones((1, 1, 1), np.float32)
+            >>> mixtures = GaussianMixtures(one[0], 0 * one, one)
+            >>> mixtures.log_likelihoods([np.zeros((1, 1))])[0].round(4).tolist()
+            [[-0.9189...]]
+        """
+        utterances = as_utterances(features, num_frames, "features")
+        scores = self._log_likelihoods(_observations(utterances, self.cepstra))
+        if isinstance(features, (list, tuple)):
+            return scores
+        result = np.zeros((*np.shape(features)[:2], len(self.weights)), np.float32)
+        for row, score in zip(result, scores, strict=True):
+            row[: len(score)] = score
+        return result
+
+    def _log_likelihoods(self, observations):
+        """Returns `(frames, states)` for each of the `(frames, observations)`."""
+        frames = np.concatenate(observations)
+        states, components, size = self.means.shape
+        if frames.shape[1] != size:
+            received = f"{frames.shape[1]} numbers a frame"
+            raise ValueError(invalid("features", f"{size} numbers a frame", received))
+        # Expanding the square turns the work into matrix products; centred means
+        # keep its float32 terms small.
+        centre = self.means.mean(axis=(0, 1))
+        means = (self.means - centre).reshape(-1, size)
+        precisions = 1 / self.variances.reshape(-1, size)
+        constants = np.log(np.maximum(self.weights.ravel(), 1e-30)) - 0.5 * (
+            np.log(2 * np.pi * self.variances.reshape(-1, size)).sum(axis=1)
+            + (means**2 * precisions).sum(axis=1)
+        )
+        linear, square = (means * precisions).T, -0.5 * precisions.T
+        scores = np.empty((len(frames), states), np.float32)
+        for start in range(0, len(frames), _CHUNK_FRAMES):
+            x = frames[start : start + _CHUNK_FRAMES] - centre
+            parts = x @ linear + x**2 @ square + constants
+            parts = parts.reshape(len(x), states, components)
+            peak = parts.max(axis=2)
+            total = np.exp(parts - peak[..., None]).sum(axis=2)
+            scores[start : start + len(x)] = peak + np.log(total)
+        return np.split(scores, np.cumsum([len(o) for o in observations])[:-1])
+
+
+@dataclass(frozen=True, eq=False)
+class FlatStart:
+    """What `flat_start` found.
+
+    Attributes:
+        mixtures: the Gaussian mixtures of the states.
+        alignments: the state of every frame, int32 `(batch, frames)`, or a list of
+            `(frames,)`; padding as in `align`.
+        log_likelihood_per_frame: of the best paths, transitions included, after each
+            iteration.
+    """
+
+    mixtures: GaussianMixtures
+    alignments: np.ndarray | list[np.ndarray]
+    log_likelihood_per_frame: tuple[float, ...]
+
+
+def flat_start(
+    features: np.ndarray | Sequence[np.ndarray],
+    transcripts: Transcripts,
+    topology: Topology,
+    num_frames: np.ndarray | None = None,
+    iterations: int = 10,
+    components: int = 2,
+    seed: int = 0,
+    cepstra: int | None = 13,
+) -> FlatStart:
+    """Aligns utterances from their transcripts alone (Viterbi training).
+
+    Starts with equally long states and a short silence at both ends; then estimates
+    Gaussian mixtures for the states and aligns again, in turn. The first third of the
+    iterations has single Gaussians. A state with few frames keeps a single Gaussian;
+    one without any is given the mean and variance of all frames.
+
+    Args:
+        features: `(batch, frames, features)`, or a list of `(frames, features)`.
+        transcripts: for each utterance a sequence of words, or a string of words.
+        topology: the states of the words.
+        num_frames: frames that count `(batch,)`; the others are padding at the end.
+            Not with a list.
+        iterations: of estimating and aligning, >= 1.
+        components: Gaussians for each state, >= 1.
+        seed: of the random frames from which the components start.
+        cepstra: number of cepstral coefficients, for log-mel features: an orthogonal
+            DCT-II, minus its mean over the utterance, and its delta
+            (`numpy.gradient`). None takes the features as they are.
+
+    Returns:
+        Mixtures, alignments, and the log-likelihood of each iteration.
+
+    Raises:
+        ValueError: if a number or shape does not fit, a feature is not finite, a word
+            is not in the vocabulary, or an utterance is too short for its transcript.
+
+    Example:
+        >>> features = np.array([[0, 0, 0, 0, 0, 5, 5, 5, 9, 9, 9, 9]])[..., None]
+        >>> topology = Topology(("a", "b"), states_per_unit=1)
+        >>> result = flat_start(features, ["a b"], topology, components=1, cepstra=None)
+        >>> result.alignments[0].tolist()
+        [2, 2, 2, 2, 2, 0, 0, 0, 1, 1, 1, 1]
+    """
+    for name, value in (("iterations", iterations), ("components", components)):
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise ValueError(invalid(name, "an integer >= 1", value))
+    utterances = as_utterances(features, num_frames, "features")
+    for index, utterance in enumerate(utterances):
+        if not np.isfinite(utterance).all():
+            expected, received = "finite features", "NaN or infinity"
+            raise ValueError(invalid(f"features[{index}]", expected, received))
+    observations = _observations(utterances, cepstra)
+    lengths = [len(utterance) for utterance in utterances]
+    paths = transcript_paths(transcripts, topology, lengths)
+    states = [_uniform(p, n, topology) for p, n in zip(paths, lengths, strict=True)]
+    frames = np.concatenate(observations)
+    rng = np.random.default_rng(seed)
+    mixtures, history = None, []
+    for iteration in range(iterations):
+        count = components if iteration >= iterations // 3 else 1
+        if mixtures is not None and mixtures.weights.shape[1] != count:
+            mixtures = None
+        assigned = np.concatenate(states)
+        mixtures = _estimate(frames, assigned, topology, count, mixtures, cepstra, rng)
+        scores = mixtures._log_likelihoods(observations)
+        weights = viterbi(scores, transcripts, topology, _SELF_LOOP, states)
+        history.append(float(weights.sum() / len(frames)))
+    if not isinstance(features, (list, tuple)):
+        padding = topology.silence_state or 0
+        result = np.full(np.shape(features)[:2], padding, np.int32)
+        for row, path in zip(result, states, strict=True):
+            row[: len(path)] = path
+        states = result
+    return FlatStart(mixtures, states, tuple(history))

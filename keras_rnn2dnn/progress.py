@@ -1,0 +1,87 @@
+"""Progress of long runs: one line per stage, redrawn on a terminal."""
+
+import sys
+import time
+from typing import TextIO
+
+import keras
+
+_WIDTH = 24
+
+
+class StageProgress:
+    """Shows which stage runs, how far it is, and how long it took.
+
+    On a terminal the line of the current stage is redrawn; elsewhere each stage gives
+    one line when it ends.
+
+    Args:
+        num_stages: stages in all.
+        stream: where to write; standard error by default.
+
+    Example:
+        >>> import io
+        >>> stream = io.StringIO()
+        >>> progress = StageProgress(num_stages=1, stream=stream)
+        >>> progress.start("train")
+        >>> progress.update(0.5)
+        >>> progress.finish()
+        >>> stream.getvalue()
+        '[1/1] train ... s\\n'
+    """
+
+    def __init__(self, num_stages: int, stream: TextIO | None = None):
+        self.num_stages = num_stages
+        self.stream = sys.stderr if stream is None else stream
+        self._redraws = self.stream.isatty()
+        self._stage, self._number, self._drawn = None, 0, 0.0
+
+    def start(self, stage: str) -> None:
+        """Ends the current stage, if any, and begins the next."""
+        self.finish()
+        self._stage, self._number = stage, self._number + 1
+        self._begin = time.monotonic()
+        self.update(0.0)
+
+    def update(self, share: float) -> None:
+        """Shows how much of the stage is done, from 0 to 1."""
+        now = time.monotonic()
+        if self._redraws and (now - self._drawn > 0.1 or share == 0.0):
+            self._drawn = now
+            done = round(_WIDTH * min(share, 1.0))
+            bar = "#" * done + "." * (_WIDTH - done)
+            self._write(f"\r{self._title()} {bar} {share:4.0%}")
+
+    def finish(self) -> None:
+        """Ends the current stage."""
+        if self._stage is None:
+            return
+        seconds = time.monotonic() - self._begin
+        start = "\r" if self._redraws else ""
+        self._write(f"{start}{self._title()} {seconds:{_WIDTH + 3}.1f} s\n")
+        self._stage = None
+
+    def callback(self, num_steps: int) -> keras.callbacks.Callback:
+        """Returns a Keras callback that shows the progress of `fit`.
+
+        Args:
+            num_steps: training steps of all epochs together.
+        """
+        return _FitProgress(self, num_steps)
+
+    def _title(self):
+        return f"[{self._number}/{self.num_stages}] {self._stage:<32}"
+
+    def _write(self, text):
+        self.stream.write(text)
+        self.stream.flush()
+
+
+class _FitProgress(keras.callbacks.Callback):
+    def __init__(self, progress, num_steps):
+        super().__init__()
+        self.progress, self.num_steps, self.step = progress, num_steps, 0
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.step += 1
+        self.progress.update(self.step / self.num_steps)
