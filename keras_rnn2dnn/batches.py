@@ -129,21 +129,6 @@ def bucketed_dataset(
     return dataset.prefetch(2)
 
 
-def num_batches(
-    utterances: Sequence[Any],
-    batch_size: int = 32,
-    buckets: Sequence[int] | None = None,
-) -> int:
-    """Returns how many batches `bucketed_dataset` makes of one epoch.
-
-    Example:
-        >>> num_batches([np.ones((3, 2)), np.ones((5, 2))], batch_size=2)
-        2
-    """
-    plan = _plan_buckets(utterances, buckets)
-    return sum(-(-len(numbers) // batch_size) for numbers in plan.values())
-
-
 def predict_utterances(
     model: keras.Model, utterances: Sequence[np.ndarray], batch_size: int = 64
 ) -> list[np.ndarray]:

@@ -26,8 +26,8 @@ class StageProgress:
         >>> progress.start("train")
         >>> progress.update(0.5)
         >>> progress.finish()
-        >>> stream.getvalue()
-        '[1/1] train ... s\\n'
+        >>> stream.getvalue().split()
+        ['[1/1]', 'train', '0.0', 's']
     """
 
     def __init__(self, num_stages: int, stream: TextIO | None = None):

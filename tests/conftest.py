@@ -8,7 +8,5 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def seeded():
-    """Gives every test the same random numbers, and a clean Keras state."""
+    """Gives every test the same random numbers."""
     keras.utils.set_random_seed(0)
-    yield
-    keras.backend.clear_session()

@@ -3,11 +3,14 @@
 import dataclasses
 import re
 import wave
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-_DIGITS = (
+from keras_rnn2dnn.audio.synthesis import english_voices, synthesize_words
+
+DIGITS = (
     "zero",
     "one",
     "two",
@@ -18,8 +21,6 @@ _DIGITS = (
     "seven",
     "eight",
     "nine",
-)
-    ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
 )
 _FSDD_NAME = re.compile(r"(?P<digit>\d)_(?P<speaker>.+)_(?P<index>\d+)")
 
@@ -68,7 +69,7 @@ def read_fsdd(directory: str | Path) -> list[Recording]:
     recordings = [
         Recording(
             *read_wav(path),
-            words=(_DIGITS[int(match["digit"])],),
+            words=(DIGITS[int(match["digit"])],),
             speaker=match["speaker"],
             index=int(match["index"]),
         )
@@ -114,3 +115,36 @@ def read_wav(path: str | Path) -> tuple[np.ndarray, int]:
             f"{8 * width}-bit, {channels} channels"
         )
     return np.frombuffer(data, "<i2").astype("float32") / 32768.0, rate
+
+
+def synthetic_recordings(
+    words: Sequence[str], num_voices: int, repetitions: int, seed: int
+) -> list[Recording]:
+    """Synthesises single words by many English voices; see `audio.synthesis`.
+
+    Args:
+        words: vocabulary.
+        num_voices: how many voices.
+        repetitions: recordings of each word by each voice, at drawn rate and pitch.
+        seed: of voices, rates and pitches.
+
+    Returns:
+        The recordings, at 8 kHz.
+
+    Raises:
+        ImportError: if espeak-ng is missing; holds the pip line.
+        ValueError: if a word cannot be spoken.
+    """
+    utterances = synthesize_words(
+        words, english_voices(num_voices, seed), repetitions, seed
+    )
+    return [
+        Recording(
+            utterance.samples,
+            utterance.sample_rate_hz,
+            words=(utterance.text,),
+            speaker=utterance.voice,
+            index=number % repetitions,
+        )
+        for number, utterance in enumerate(utterances)
+    ]

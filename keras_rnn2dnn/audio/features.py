@@ -1,6 +1,7 @@
 """Log-mel features, and the specification of them that goes to the device."""
 
 import dataclasses
+import functools
 import math
 
 import keras
@@ -224,15 +225,18 @@ class LogMel(keras.layers.Layer):
         return {"name": self.name, **self.spec.to_dict()}
 
 
+@functools.lru_cache
 def _mel_matrix(spec):
     """Returns the weights of the triangles, `(fft_length // 2 + 1, num_bins)`."""
-    return tf.signal.linear_to_mel_weight_matrix(
-        num_mel_bins=spec.num_bins,
-        num_spectrogram_bins=spec.fft_length // 2 + 1,
-        sample_rate=spec.sample_rate_hz,
-        lower_edge_hertz=spec.low_hz,
-        upper_edge_hertz=spec.upper_hz,
-    )
+    with tf.init_scope():  # an array, also while a graph is built
+        matrix = tf.signal.linear_to_mel_weight_matrix(
+            num_mel_bins=spec.num_bins,
+            num_spectrogram_bins=spec.fft_length // 2 + 1,
+            sample_rate=spec.sample_rate_hz,
+            lower_edge_hertz=spec.low_hz,
+            upper_edge_hertz=spec.upper_hz,
+        )
+    return matrix.numpy()
 
 
 def _mean_over_frames(features, mask):

@@ -1,5 +1,6 @@
 """Runs int8 students on the host, with whichever TensorFlow Lite runtime is there."""
 
+import hashlib
 import importlib
 import json
 from collections.abc import Iterable
@@ -13,7 +14,7 @@ from keras_rnn2dnn.deploy.window import ReceptiveField
 from keras_rnn2dnn.errors import invalid
 
 _RUNTIMES = ("tflite_runtime.interpreter", "ai_edge_litert.interpreter")
-_BATCH = 512  # windows in one call: more are not faster
+_BATCH = 128  # windows in one call: more are hardly faster, and short ones wait
 
 
 def load_interpreter(model: bytes | str | Path, num_threads: int = 1) -> Any:
@@ -67,7 +68,8 @@ class Int8Student:
 
     Attributes:
         receptive_field: the context of the student.
-        input_quantization: `(scale, zero_point)`, feature = scale * (int8 - zero_point).
+        input_quantization: `(scale, zero_point)` of the features, where
+            feature = scale * (int8 - zero_point).
         output_quantization: `(scale, zero_point)` of the logits.
         num_features: features per frame.
         num_classes: classes.
@@ -101,7 +103,7 @@ class Int8Student:
         """Loads a converted student.
 
         Args:
-            model: `student.tflite` as written by `convert`, its bytes, or its directory.
+            model: `student.tflite` of `convert`, its bytes, or its directory.
             receptive_field: the context; by default that in `report.json` beside the
                 file.
             num_threads: threads to run on.
@@ -111,15 +113,17 @@ class Int8Student:
 
         Raises:
             FileNotFoundError: if there is no such file, or no report beside it.
-            ValueError: if the file is no int8 student, `model` is bytes without a
-                `receptive_field`, or the receptive field is not that of the file.
+            ValueError: if the file is no int8 student or not the one of its report,
+                `model` is bytes without a `receptive_field`, or the receptive field is
+                not that of the file.
         """
         if not isinstance(model, bytes):
             model = Path(model)
             model = model / "student.tflite" if model.is_dir() else model
+        content = model if isinstance(model, bytes) else model.read_bytes()
         if receptive_field is None:
-            receptive_field = _stored_receptive_field(model)
-        return cls(load_interpreter(model, num_threads), receptive_field)
+            receptive_field = _stored_receptive_field(model, content)
+        return cls(load_interpreter(content, num_threads), receptive_field)
 
     def predict(
         self, utterances: np.ndarray | Iterable[np.ndarray]
@@ -184,7 +188,7 @@ class Int8Student:
                 try:
                     self._interpreter.resize_tensor_input(self._input, [batch, *window])
                     self._interpreter.allocate_tensors()
-                except RuntimeError:  # a reshape that fixes the batch
+                except (RuntimeError, ValueError):  # a reshape that fixes the batch
                     if batch == 1:
                         raise
                     continue
@@ -237,10 +241,14 @@ def _scale_and_zero_point(details):
     return float(scale), int(zero_point)
 
 
-def _stored_receptive_field(model):
+def _stored_receptive_field(model, content):
     if isinstance(model, bytes):
         hint = "Bytes say nothing of the context: pass the one of the report"
         raise ValueError(invalid("receptive_field", "a ReceptiveField", None, hint))
     report = json.loads((model.parent / "report.json").read_text(encoding="utf-8"))
+    if hashlib.sha256(content).hexdigest() != report["sha256"]:
+        expected = f"the file of report.json, SHA-256 {report['sha256']}"
+        hint = "It is damaged or from another conversion: convert the student again"
+        raise ValueError(invalid("model", expected, model.name, hint))
     context = report["context"]
     return ReceptiveField(context["left"], context["right"], context["stride"])

@@ -1,6 +1,7 @@
 """int8 quantisation: the layers and operators that devices run, and the conversion."""
 
 import contextlib
+import logging
 import os
 import sys
 import tempfile
@@ -83,9 +84,26 @@ _HINTS = {
 
 # Operators that TensorFlow Lite Micro runs on int8 tensors, of those students use.
 MICRO_OPERATORS = frozenset(
-    "ADD CONCATENATION CONV_2D DEPTHWISE_CONV_2D FULLY_CONNECTED HARD_SWISH LEAKY_RELU "
-    "LOGISTIC MAXIMUM MINIMUM MUL QUANTIZE RELU RELU6 RESHAPE STRIDED_SLICE SUB "
-    "TANH".split()
+    {
+        "ADD",
+        "CONCATENATION",
+        "CONV_2D",
+        "DEPTHWISE_CONV_2D",
+        "FULLY_CONNECTED",
+        "HARD_SWISH",
+        "LEAKY_RELU",
+        "LOGISTIC",
+        "MAXIMUM",
+        "MINIMUM",
+        "MUL",
+        "QUANTIZE",
+        "RELU",
+        "RELU6",
+        "RESHAPE",
+        "STRIDED_SLICE",
+        "SUB",
+        "TANH",
+    }
 )
 
 
@@ -245,6 +263,8 @@ def captured_output() -> Iterator[Callable[[], str]]:
     Yields:
         A function that returns what was written so far.
     """
+    logger = logging.getLogger("absl")
+    level = logger.level
     with tempfile.TemporaryFile() as file, warnings.catch_warnings():
         warnings.simplefilter("ignore")
 
@@ -255,10 +275,12 @@ def captured_output() -> Iterator[Callable[[], str]]:
         _flush()
         saved = [os.dup(descriptor) for descriptor in (1, 2)]
         try:
+            logger.setLevel(logging.ERROR)
             for descriptor in (1, 2):
                 os.dup2(file.fileno(), descriptor)
             yield read
         finally:
+            logger.setLevel(level)
             _flush()
             for descriptor, copy in zip((1, 2), saved, strict=True):
                 os.dup2(copy, descriptor)

@@ -146,6 +146,9 @@ def _check_model(student):
     if any(len(shape) != 3 or shape[-1] is None for shape in shapes):
         hint = f"Its input and output shapes are {shapes[0]} and {shapes[1]}"
         raise ValueError(invalid("student", expected, received, hint))
+    if isinstance(student, keras.Function) and shapes[0][1] is not None:
+        hint = "Its number of frames is fixed: use keras.Input((None, features))"
+        raise ValueError(invalid("student", expected, received, hint))
 
 
 def _steps(model) -> list[_Step]:
@@ -286,7 +289,7 @@ def _splice(layer, x, frames, name):
 
 def _dense(layer, kernel, x, frames, activation, name):
     """One frame: fully connected. Several: a convolution with a kernel of one frame."""
-    kernel = ops.convert_to_numpy(kernel)
+    kernel = _array(kernel)
     options = {"activation": activation, "use_bias": layer.use_bias, "name": name}
     if frames == 1:
         new = keras.layers.Dense(kernel.shape[-1], dtype="float32", **options)
@@ -297,7 +300,7 @@ def _dense(layer, kernel, x, frames, activation, name):
 
 
 def _conv(layer, x, frames, name):
-    kernel = ops.convert_to_numpy(layer.kernel)
+    kernel = _array(layer.kernel)
     if frames == 1 and layer.groups == 1:
         if layer.dilation_rate[0] > 1 and kernel.shape[0] > 1:
             x = _SliceFrames(0, None, layer.dilation_rate[0], name=f"{name}_step")(x)
@@ -321,7 +324,7 @@ def _conv(layer, x, frames, name):
 
 
 def _depthwise(layer, kernel, bias, activation, x, frames, name):
-    kernel = ops.convert_to_numpy(kernel)
+    kernel = _array(kernel)
     # TensorFlow's depthwise convolution wants equal strides; the width is 1.
     new = keras.layers.DepthwiseConv2D(
         (kernel.shape[0], 1),
@@ -345,5 +348,9 @@ def _as_image(x, name):
 
 def _with_weights(layer, x, kernel, bias):
     y = layer(x)
-    layer.set_weights([kernel] if bias is None else [kernel, bias])
+    layer.set_weights([kernel] if bias is None else [kernel, _array(bias)])
     return y
+
+
+def _array(weight):
+    return ops.convert_to_tensor(weight, "float32").numpy()

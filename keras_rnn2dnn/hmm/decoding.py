@@ -81,7 +81,7 @@ class WordLoopDecoder:
             hint = "See estimate_log_priors"
             raise ValueError(invalid("log_priors", expected, None, hint))
         if self.bigram is not None:
-            self._set_array("bigram", (words + 1, words), floor=_FLOOR)
+            self._set_array("bigram", (words + 1, words), floor=NEVER)
 
     def __eq__(self, other):
         same = isinstance(other, WordLoopDecoder)
@@ -211,6 +211,7 @@ class _WordLoop:
         num_nodes, words, inner = len(self.states), self.num_words, self.num_inner
         entered = np.zeros((num_frames, num_nodes, batch), bool)
         paused = np.zeros((num_frames, words + 1, batch), bool)
+        paused[:, words] = self.silence
         sources = []
         finals = np.zeros(batch, np.intp)
         path = self._start(batch) + scores[0, self.states]
@@ -229,7 +230,7 @@ class _WordLoop:
                 path += scores[t, self.states]
             exits[:words] = path[self.last]
             if self.silence:
-                np.greater(path[inner:], exits, out=paused[t])
+                np.greater(path[inner:-1], exits[:words], out=paused[t, :words])
                 exits[:words] = np.maximum(exits[:words], path[inner:-1])
                 exits[words] = path[-1]
             ending = np.flatnonzero(lengths == t + 1)
@@ -253,13 +254,11 @@ class _WordLoop:
 
         Both are `(words, batch)` with a bigram, else `(1, batch)` for all words.
         """
-        if self.bigram is None:
-            best = exits[None]
-        else:
-            best = exits + self.bigram.T[:, :, None]
-        source = best.argmax(axis=1)
+        weights = exits[None]
+        if self.bigram is not None:
+            weights = weights + self.bigram.T[:, :, None]
         kind = np.int8 if self.num_words < 127 else np.int32
-        return best.max(axis=1), source.astype(kind)
+        return weights.max(axis=1), weights.argmax(axis=1).astype(kind)
 
     def _exit_node(self, word, paused):
         """Returns the last node of a word, or the silence after it where paused."""
@@ -318,8 +317,8 @@ def estimate_log_priors(
             not fit.
 
     Example:
-        >>> np.exp(estimate_log_priors([np.array([0, 0, 0, 1])], 2)).round(3).tolist()
-        [0.667, 0.333]
+        >>> np.exp(estimate_log_priors([np.array([0, 0, 1])], 2)).round(2).tolist()
+        [0.6..., 0.4...]
     """
     if isinstance(alignments, (list, tuple)):
         columns = [np.asarray(alignment)[:, None] for alignment in alignments]
@@ -366,7 +365,7 @@ def tune_decoder(
 
     Example:
         >>> decoder = WordLoopDecoder(Topology(("a", "b"), states_per_unit=1))
-        >>> posteriors = [[0.4, 0.2, 0.4], [0.3, 0.4, 0.3], [0.5, 0.2, 0.3]]
+        >>> posteriors = [[0.6, 0.2, 0.2], [0.1, 0.8, 0.1], [0.6, 0.2, 0.2]]
         >>> tuned = tune_decoder(decoder, [np.log(posteriors)], ["a"])
         >>> tuned.insertion_penalty
         -5.0
@@ -387,31 +386,30 @@ def tune_decoder(
     trials = []
     for scale in prior_scales:
         scaled = replace(decoder, prior_scale=scale)
-        errors = {}
-
-        def evaluate(penalty, scaled=scaled, errors=errors):
-            trial = replace(scaled, insertion_penalty=penalty)
-            errors[float(penalty)] = _word_errors(references, trial(utterances))
-
-        _search_penalties(evaluate, errors, insertion_penalties)
+        errors = _errors_by_penalty(scaled, utterances, references, insertion_penalties)
         trials += [(count, abs(p), scale, p) for p, count in errors.items()]
     _, _, scale, penalty = min(trials)
     return replace(decoder, prior_scale=scale, insertion_penalty=penalty)
 
 
-def _search_penalties(evaluate, errors, penalties):
-    """Fills `errors` by penalty, beyond the grid while its best lies at an end."""
-    for penalty in penalties:
-        evaluate(penalty)
-    grid = sorted(errors)
+def _errors_by_penalty(decoder, utterances, references, penalties):
+    """Returns the word errors by penalty, also beyond the grid; see `tune_decoder`."""
+
+    def count(penalty):
+        trial = replace(decoder, insertion_penalty=penalty)
+        return _word_errors(references, trial(utterances))
+
+    grid = sorted({float(penalty) for penalty in penalties})
+    errors = {penalty: count(penalty) for penalty in grid}
     if len(grid) == 1:
-        return
-    for outward, step in ((min, grid[0] - grid[1]), (max, grid[-1] - grid[-2])):
+        return errors
+    for outermost, step in ((min, grid[0] - grid[1]), (max, grid[-1] - grid[-2])):
         for _ in range(_MAX_EXTENSIONS):
             best = min(errors, key=lambda p: (errors[p], abs(p)))
-            if best != outward(errors):
+            if best != outermost(errors):
                 break
-            evaluate(best + step)
+            errors[best + step] = count(best + step)
+    return errors
 
 
 def _word_errors(references, hypotheses):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from keras_rnn2dnn.errors import invalid
-from keras_rnn2dnn.hmm.alignment import Transcripts, align, as_utterances, viterbi
+from keras_rnn2dnn.hmm.alignment import Transcripts, as_utterances, viterbi
 from keras_rnn2dnn.hmm.topology import Topology, transcript_paths
 
 _SELF_LOOP = 0.7
@@ -77,22 +77,22 @@ class GaussianMixtures:
             received = f"{frames.shape[1]} numbers a frame"
             raise ValueError(invalid("features", f"{size} numbers a frame", received))
         # Expanding the square turns the work into matrix products; centred means
-        # keep its float32 terms small.
+        # keep its float32 terms small. Components before states: quicker to sum over.
         centre = self.means.mean(axis=(0, 1))
-        means = (self.means - centre).reshape(-1, size)
-        precisions = 1 / self.variances.reshape(-1, size)
-        constants = np.log(np.maximum(self.weights.ravel(), 1e-30)) - 0.5 * (
-            np.log(2 * np.pi * self.variances.reshape(-1, size)).sum(axis=1)
-            + (means**2 * precisions).sum(axis=1)
-        )
+        means = (self.means - centre).swapaxes(0, 1).reshape(-1, size)
+        variances = self.variances.swapaxes(0, 1).reshape(-1, size)
+        precisions = 1 / variances
+        constants = np.log(np.maximum(self.weights.T.ravel(), 1e-30)) - 0.5 * (
+            np.log(2 * np.pi * variances) + means**2 * precisions
+        ).sum(axis=1)
         linear, square = (means * precisions).T, -0.5 * precisions.T
         scores = np.empty((len(frames), states), np.float32)
         for start in range(0, len(frames), _CHUNK_FRAMES):
             x = frames[start : start + _CHUNK_FRAMES] - centre
             parts = x @ linear + x**2 @ square + constants
-            parts = parts.reshape(len(x), states, components)
-            peak = parts.max(axis=2)
-            total = np.exp(parts - peak[..., None]).sum(axis=2)
+            parts = parts.reshape(len(x), components, states)
+            peak = parts.max(axis=1)
+            total = np.exp(parts - peak[:, None]).sum(axis=1)
             scores[start : start + len(x)] = peak + np.log(total)
         return np.split(scores, np.cumsum([len(o) for o in observations])[:-1])
 
@@ -152,11 +152,11 @@ def flat_start(
             is not in the vocabulary, or an utterance is too short for its transcript.
 
     Example:
-        >>> features = np.array([[0, 0, 0, 0, 0, 5, 5, 5, 9, 9, 9, 9]])[..., None]
+        >>> features = np.array([[0, 0, 0, 0, 5, 5, 5, 9, 9, 9, 9, 0]])[..., None]
         >>> topology = Topology(("a", "b"), states_per_unit=1)
         >>> result = flat_start(features, ["a b"], topology, components=1, cepstra=None)
         >>> result.alignments[0].tolist()
-        [2, 2, 2, 2, 2, 0, 0, 0, 1, 1, 1, 1]
+        [2, 2, 2, 2, 0, 0, 0, 1, 1, 1, 1, 2]
     """
     for name, value in (("iterations", iterations), ("components", components)):
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
@@ -189,3 +189,92 @@ def flat_start(
             row[: len(path)] = path
         states = result
     return FlatStart(mixtures, states, tuple(history))
+
+
+def _observations(utterances, cepstra):
+    """Returns the numbers that the Gaussians see, a list of `(frames, numbers)`."""
+    if cepstra is None:
+        return utterances
+    size = utterances[0].shape[1]
+    if isinstance(cepstra, bool) or not isinstance(cepstra, int):
+        raise ValueError(invalid("cepstra", "an integer or None", cepstra))
+    if not 1 <= cepstra <= size:
+        expected = f"1 to {size}, the number of features, or None"
+        raise ValueError(invalid("cepstra", expected, cepstra))
+    angles = np.outer(np.arange(size) + 0.5, np.arange(cepstra)) * np.pi / size
+    transform = np.cos(angles) * np.sqrt(2 / size)
+    transform[:, 0] /= np.sqrt(2)
+    transform = transform.astype(np.float32)
+    observations = []
+    for utterance in utterances:
+        static = utterance @ transform
+        static -= static.mean(axis=0) if len(static) else 0
+        delta = np.gradient(static, axis=0) if len(static) > 1 else 0 * static
+        observations.append(np.concatenate([static, delta], axis=1))
+    return observations
+
+
+def _uniform(path, num_frames, topology):
+    """Gives each word state an equal share of the frames, silence a few at the ends."""
+    if not topology.silence:
+        return path[np.arange(num_frames) * len(path) // num_frames].astype(np.int32)
+    states = path[path != topology.silence_state]
+    result = np.full(num_frames, topology.silence_state, np.int32)
+    if len(states):
+        silent = min(_SILENT_FRAMES, num_frames // 10, (num_frames - len(states)) // 2)
+        spoken = num_frames - 2 * silent
+        share = np.arange(spoken) * len(states) // spoken
+        result[silent : num_frames - silent] = states[share]
+    return result
+
+
+def _estimate(frames, states, topology, components, previous, cepstra, rng):
+    """Estimates the mixtures from aligned frames, `previous` ones as the start."""
+    num_states, size = topology.num_states, frames.shape[1]
+    floor = _VARIANCE_FLOOR * frames.var(axis=0) + np.float32(1e-8)
+    weights = np.full((num_states, components), 1 / components, np.float32)
+    means = np.empty((num_states, components, size), np.float32)
+    variances = np.empty_like(means)
+    order = np.argsort(states, kind="stable")
+    ends = np.cumsum(np.bincount(states, minlength=num_states))
+    for state, own in enumerate(np.split(frames[order], ends[:-1])):
+        sample = own if len(own) else frames
+        means[state] = sample.mean(axis=0)
+        variances[state] = np.maximum(sample.var(axis=0), floor)
+        if components == 1 or len(own) < components * _FRAMES_PER_COMPONENT:
+            continue
+        split = (
+            previous is None
+            or (previous.means[state] == previous.means[state, 0]).all()
+        )
+        if split:
+            means[state] = own[rng.choice(len(own), components, replace=False)]
+            mixture = weights[state], means[state], variances[state]
+        else:
+            parts = (previous.weights, previous.means, previous.variances)
+            mixture = tuple(part[state] for part in parts)
+        for _ in range(_SPLIT_STEPS if split else _UPDATE_STEPS):
+            mixture = _em_step(own, mixture, floor)
+        weights[state], means[state], variances[state] = mixture
+    return GaussianMixtures(weights, means, variances, cepstra)
+
+
+def _em_step(frames, mixture, floor):
+    """Returns the mixture after one step of expectation-maximisation."""
+    weights, means, variances = mixture
+    joint = np.empty((len(frames), len(weights)), np.float32)
+    for c, (mean, variance) in enumerate(zip(means, variances, strict=True)):
+        constant = np.log(weights[c] + 1e-30) - 0.5 * np.log(variance).sum()
+        joint[:, c] = constant - 0.5 * ((frames - mean) ** 2 @ (1 / variance))
+    joint -= joint.max(axis=1, keepdims=True)
+    shares = np.exp(joint)
+    shares /= shares.sum(axis=1, keepdims=True)
+    counts = shares.sum(axis=0)
+    means, variances = means.copy(), variances.copy()
+    for c, count in enumerate(counts):
+        # A component without frames stays as it is, with weight 0.
+        if count > 1e-3:
+            means[c] = shares[:, c] @ frames / count
+            variance = shares[:, c] @ (frames - means[c]) ** 2 / count
+            variances[c] = np.maximum(variance, floor)
+    return counts / counts.sum(), means, variances

@@ -21,7 +21,8 @@ class Topology:
     stand, but need not, between words and at both ends of an utterance.
 
     Args:
-        words: the vocabulary: different words, without white space inside.
+        words: the vocabulary: different words, without white space inside; a string
+            is split on white space.
         states_per_unit: states in a row for each unit, >= 1. A unit lasts at least
             this number of frames.
         lexicon: optional pronunciation of every word: a sequence of phones, or a
@@ -45,7 +46,7 @@ class Topology:
         (('n', 'o'), [2, 3, 0, 1])
     """
 
-    words: tuple[str, ...]
+    words: Sequence[str]
     states_per_unit: int = 5
     lexicon: Mapping[str, Sequence[str]] | None = field(default=None, hash=False)
     silence: bool = True

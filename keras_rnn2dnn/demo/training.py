@@ -1,0 +1,164 @@
+"""The demo's training: one recipe, and the same steps for every student."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import keras
+
+from keras_rnn2dnn.batches import bucketed_dataset
+from keras_rnn2dnn.demo.data import FeatureString
+from keras_rnn2dnn.distiller import Distiller
+from keras_rnn2dnn.losses import SoftAlignmentKL
+from keras_rnn2dnn.models import dnn_student, rnn_teacher
+from keras_rnn2dnn.progress import StageProgress
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """Sizes and settings of the demo; the defaults fit five minutes on two cores.
+
+    Args:
+        transcribed_strings: transcribed strings in an epoch of the distilled student.
+        unlabelled_strings: strings of the new speaker in it. Where there are none,
+            and for the hard-label student, transcribed strings take their place.
+        num_banks: epochs of different strings, used in turn.
+        epochs: of teacher and students.
+        development_strings: for the choices of the decoder.
+        test_strings: of each held-out speaker.
+        speeds: at which the training recordings are heard.
+        teacher_units: of the BLSTM layers.
+        teacher_stack: frames per step of the teacher.
+        teacher_dropout: after each BLSTM layer.
+        teacher_batch_size: strings.
+        teacher_learning_rate: highest.
+        student_context: frames before and after.
+        student_units: of the hidden layers.
+        student_batch_size: strings.
+        student_learning_rate: highest.
+    """
+
+    transcribed_strings: int = 1500
+    unlabelled_strings: int = 500
+    num_banks: int = 2
+    epochs: int = 8
+    development_strings: int = 240
+    test_strings: int = 600
+    speeds: tuple[float, ...] = (1.0, 0.9, 1.1)
+    teacher_units: tuple[int, ...] = (96, 96)
+    teacher_stack: int = 3
+    teacher_dropout: float = 0.2
+    teacher_batch_size: int = 64
+    teacher_learning_rate: float = 4e-3
+    student_context: tuple[int, int] = (10, 10)
+    student_units: tuple[int, ...] = (64, 64)
+    student_batch_size: int = 32
+    student_learning_rate: float = 3e-3
+
+
+def new_teacher(num_features: int, num_states: int, recipe: Recipe, seed: int):
+    """Returns an untrained recurrent teacher."""
+    keras.utils.set_random_seed(seed)
+    return rnn_teacher(
+        num_features,
+        num_states,
+        units=recipe.teacher_units,
+        stack=recipe.teacher_stack,
+        dropout=recipe.teacher_dropout,
+    )
+
+
+def new_student(num_features: int, num_states: int, recipe: Recipe, seed: int):
+    """Returns an untrained student: the same for the same seed."""
+    keras.utils.set_random_seed(seed)
+    return dnn_student(
+        num_features,
+        num_states,
+        context=recipe.student_context,
+        units=recipe.student_units,
+    )
+
+
+def train_on_states(
+    model: keras.Model,
+    banks: Sequence[Sequence[FeatureString]],
+    recipe: Recipe,
+    seed: int,
+    progress: StageProgress,
+    batch_size: int,
+    learning_rate: float,
+) -> None:
+    """Trains a model on noisy strings and their hard alignments.
+
+    Args:
+        model: teacher or student.
+        banks: strings with `states`, a bank for each epoch, used in turn.
+        recipe: gives the epochs.
+        seed: of the order.
+        progress: shows the progress.
+        batch_size: strings.
+        learning_rate: highest.
+    """
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    data = [[(s.noisy, s.states) for s in bank] for bank in banks]
+    _fit(model, data, loss, recipe.epochs, seed, progress, batch_size, learning_rate)
+
+
+def distil(
+    teacher: keras.Model,
+    student: keras.Model,
+    banks: Sequence[Sequence[FeatureString]],
+    recipe: Recipe,
+    seed: int,
+    progress: StageProgress,
+    loss: SoftAlignmentKL,
+    teacher_hears: str,
+) -> None:
+    """Trains a student with the Distiller; labels are not looked at.
+
+    Args:
+        teacher: gives the soft alignments.
+        student: always hears the noisy strings.
+        banks: strings, transcribed or not, a bank for each epoch, used in turn.
+        recipe: sizes and settings.
+        seed: of the order.
+        progress: shows the progress.
+        loss: gives the temperature of the targets.
+        teacher_hears: `"clean"` or `"noisy"`.
+    """
+    data = [
+        [{"teacher": getattr(s, teacher_hears), "student": s.noisy} for s in bank]
+        for bank in banks
+    ]
+    _fit(
+        Distiller(teacher, student, loss),
+        data,
+        None,
+        recipe.epochs,
+        seed,
+        progress,
+        recipe.student_batch_size,
+        recipe.student_learning_rate,
+    )
+
+
+def _fit(model, banks, loss, epochs, seed, progress, batch_size, learning_rate):
+    """Fits with warm-up and cosine decay; equal settings give equal steps."""
+    steps = -(-len(banks[0]) // batch_size)
+    schedule = keras.optimizers.schedules.CosineDecay(
+        0.1 * learning_rate,
+        decay_steps=steps * epochs - steps // 2,
+        alpha=0.2,
+        warmup_target=learning_rate,
+        warmup_steps=steps // 2,
+    )
+    optimizer = keras.optimizers.Adam(schedule, global_clipnorm=1.0)
+    model.compile(optimizer=optimizer, loss=loss)
+    used = [banks[epoch % len(banks)] for epoch in range(epochs)]
+    model.fit(
+        bucketed_dataset(used, batch_size, seed=seed),
+        epochs=epochs,
+        steps_per_epoch=steps,
+        shuffle=False,
+        verbose=0,
+        callbacks=[progress.callback(steps * epochs)],
+    )

@@ -1,0 +1,190 @@
+"""Word error rate: with its counts and confidence interval, and during training."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import jiwer
+import keras
+import numpy as np
+
+from keras_rnn2dnn.errors import invalid
+
+Transcripts = Sequence[str | Sequence[str]]
+
+
+@dataclass(frozen=True)
+class WordErrorRate:
+    """A word error rate and the numbers behind it.
+
+    Attributes:
+        wer: errors by reference words, a fraction; may exceed 1.
+        substitutions: words recognised as another word.
+        deletions: reference words that are missing in the hypotheses.
+        insertions: words of the hypotheses that are not in the references.
+        words: words of the references.
+        utterances: number of utterances.
+        confidence_interval: 95 % of the word error rates of resampled utterances lie
+            between these two fractions (percentile bootstrap: Bisani and Ney,
+            "Bootstrap estimates for confidence intervals in ASR performance
+            evaluation", 2004).
+    """
+
+    wer: float
+    substitutions: int
+    deletions: int
+    insertions: int
+    words: int
+    utterances: int
+    confidence_interval: tuple[float, float]
+
+    @property
+    def errors(self) -> int:
+        """Substitutions, deletions and insertions together."""
+        return self.substitutions + self.deletions + self.insertions
+
+    def __str__(self):
+        low, high = (100 * limit for limit in self.confidence_interval)
+        return (
+            f"{100 * self.wer:.2f} % ({self.errors}/{self.words} words, "
+            f"95 % interval {low:.1f}-{high:.1f})"
+        )
+
+
+def word_error_rate(
+    references: Transcripts,
+    hypotheses: Transcripts,
+    num_resamples: int = 1000,
+    seed: int = 0,
+) -> WordErrorRate:
+    """Counts word errors, the fewest edits that turn references into hypotheses.
+
+    `wer = (substitutions + deletions + insertions) / words`, counted by jiwer.
+
+    Args:
+        references: what was said: for each utterance a string, split on white space,
+            or a sequence of words. Some may be empty.
+        hypotheses: what was recognised, likewise.
+        num_resamples: draws of the bootstrap over utterances, >= 1.
+        seed: of the draws.
+
+    Returns:
+        The word error rate with its counts and confidence interval.
+
+    Raises:
+        ValueError: if the numbers of utterances differ, the references hold no word,
+            or `num_resamples` is not a positive integer.
+
+    Example:
+        >>> result = word_error_rate(["one two", "three"], ["one", "three four"])
+        >>> result.deletions, result.insertions, result.words
+        (1, 1, 3)
+        >>> print(result)
+        66.67 % (2/3 words, 95 % interval 50.0-100.0)
+    """
+    if isinstance(references, str) or isinstance(hypotheses, str):
+        expected = "a sequence of utterances, not one string"
+        name = "references" if isinstance(references, str) else "hypotheses"
+        received = references if isinstance(references, str) else hypotheses
+        raise ValueError(invalid(name, expected, received, "Wrap it in a list"))
+    if len(references) != len(hypotheses):
+        expected = f"as many utterances as references, {len(references)}"
+        received = f"{len(hypotheses)} utterances"
+        raise ValueError(invalid("hypotheses", expected, received))
+    if not isinstance(num_resamples, int) or num_resamples < 1:
+        raise ValueError(invalid("num_resamples", "an integer >= 1", num_resamples))
+    references, hypotheses = _as_words(references), _as_words(hypotheses)
+    words = np.array([len(reference) for reference in references])
+    if words.sum() == 0:
+        expected = "at least one word in all utterances together"
+        received = f"{len(references)} empty utterances"
+        raise ValueError(invalid("references", expected, received))
+    counts = jiwer.process_words(references, hypotheses, _as_given, _as_given)
+    errors = np.array([_num_errors(chunks) for chunks in counts.alignments])
+    return WordErrorRate(
+        wer=float(errors.sum() / words.sum()),
+        substitutions=counts.substitutions,
+        deletions=counts.deletions,
+        insertions=counts.insertions,
+        words=int(words.sum()),
+        utterances=len(words),
+        confidence_interval=_bootstrap(errors, words, num_resamples, seed),
+    )
+
+
+class WordErrorRateCallback(keras.callbacks.Callback):
+    """Puts the word error rate of development data into `logs` after each epoch.
+
+    Keras runs callbacks in the order of the list: those that use the word error rate
+    (EarlyStopping, ModelCheckpoint, CSVLogger) must stand after this one.
+
+    Args:
+        data: `(x, references)`: the inputs of `model.predict`, and for each utterance
+            a string of words or a sequence of words.
+        decode: turns the outputs of `model.predict` into hypotheses, one for each
+            utterance; such as a `keras_rnn2dnn.hmm.WordLoopDecoder`.
+        batch_size: utterances predicted at a time.
+        prefix: before `wer` in the name of the log entry.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+        >>> model.compile("sgd", "mse")
+        >>> wer = WordErrorRateCallback(
+        ...     (np.zeros((2, 1)), ["a b", "a"]), lambda outputs: ["a", "a"])
+        >>> stop = keras.callbacks.EarlyStopping("val_wer", mode="min")
+        >>> x = np.ones((4, 1))
+        >>> model.fit(x, x, verbose=0, callbacks=[wer, stop]).history["val_wer"]
+        [0.333...]
+    """
+
+    def __init__(
+        self,
+        data: tuple,
+        decode: Callable[[np.ndarray], Transcripts],
+        batch_size: int = 32,
+        prefix: str = "val_",
+    ):
+        super().__init__()
+        self.inputs, self.references = data
+        self.decode = decode
+        self.batch_size = batch_size
+        self.prefix = prefix
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Predicts, decodes and scores; see the class."""
+        outputs = self.model.predict(self.inputs, self.batch_size, verbose=0)
+        hypotheses = self.decode(outputs)
+        score = word_error_rate(self.references, hypotheses, num_resamples=1)
+        if logs is not None:
+            logs[f"{self.prefix}wer"] = score.wer
+
+
+def _as_words(utterances):
+    return [u.split() if isinstance(u, str) else list(u) for u in utterances]
+
+
+def _as_given(words):
+    """Keeps jiwer from splitting words once more."""
+    return words
+
+
+def _num_errors(chunks):
+    """Returns the edits of one utterance; a chunk is an equal or edited stretch."""
+    spans = (
+        (c.ref_end_idx - c.ref_start_idx, c.hyp_end_idx - c.hyp_start_idx)
+        for c in chunks
+        if c.type != "equal"
+    )
+    return sum(max(span) for span in spans)
+
+
+def _bootstrap(errors, words, num_resamples, seed):
+    """Returns the 2.5 and 97.5 percentiles over resampled utterances."""
+    rng = np.random.default_rng(seed)
+    rates = []
+    while len(rates) < num_resamples:
+        drawn = rng.integers(len(words), size=len(words))
+        # A draw of empty references alone has no word error rate.
+        if words[drawn].sum():
+            rates.append(errors[drawn].sum() / words[drawn].sum())
+    low, high = np.percentile(rates, [2.5, 97.5])
+    return float(low), float(high)

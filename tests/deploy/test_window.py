@@ -1,0 +1,315 @@
+import keras
+import numpy as np
+import pytest
+
+from keras_rnn2dnn import SpliceFrames, dnn_student, rnn_teacher
+from keras_rnn2dnn.deploy import ReceptiveField, window_model
+from keras_rnn2dnn.deploy.interpreter import context_windows
+
+L = keras.layers
+FEATURES, CLASSES, FRAMES = 4, 3, 60
+
+
+def stack(*layers):
+    return keras.Sequential([keras.Input((None, FEATURES)), *layers])
+
+
+def tdnn():
+    return stack(
+        L.Conv1D(6, 5, padding="same", activation="relu"),
+        L.Conv1D(6, 3, padding="same", dilation_rate=2, activation="relu6"),
+        L.BatchNormalization(),
+        L.Conv1D(CLASSES, 2, padding="causal", dilation_rate=3),
+    )
+
+
+def nested():
+    inputs = keras.Input((None, FEATURES))
+    block = keras.Sequential(
+        [L.Masking(), SpliceFrames(1, 2), L.Dropout(0.5), L.Dense(5, "relu")]
+    )
+    return keras.Model(inputs, L.Dense(CLASSES)(block(inputs)))
+
+
+def residual():
+    inputs = keras.Input((None, FEATURES))
+    x = L.Dense(6)(inputs)
+    y = L.Conv1D(6, 3, padding="same", activation="relu")(x)
+    y = L.Conv1D(6, 3, padding="causal")(y)
+    x = L.Add()([x, y])
+    x = L.Concatenate()([x, SpliceFrames(3, 0)(inputs)])
+    return keras.Model(inputs, L.Dense(CLASSES)(x))
+
+
+def shared():
+    inputs = keras.Input((None, FEATURES))
+    conv = L.Conv1D(FEATURES, 3, padding="same")
+    block = keras.Sequential([keras.Input((None, FEATURES)), conv, L.ReLU()])
+    x = L.Average()([block(block(inputs)), block(inputs), inputs])
+    return keras.Model(inputs, L.Dense(CLASSES)(x))
+
+
+def splices():
+    return stack(
+        SpliceFrames(2, 1, step=3), L.Dense(5, "tanh"), SpliceFrames(1, 1), L.Dense(3)
+    )
+
+
+# The receptive fields are counted by hand from the kernels.
+STUDENTS = {
+    "dnn": (lambda: dnn_student(FEATURES, CLASSES, (5, 2), (8,)), (5, 2, 1)),
+    "one frame": (lambda: stack(L.Dense(5, "relu"), L.Dense(CLASSES)), (0, 0, 1)),
+    "dense on spliced frames": (
+        lambda: stack(SpliceFrames(3, 1), L.Dense(5, "relu"), L.Dense(CLASSES)),
+        (3, 1, 1),
+    ),
+    "tdnn": (tdnn, (2 + 2 + 3, 2 + 2, 1)),
+    "nested": (nested, (1, 2, 1)),
+    "residual": (residual, (3, 1, 1)),
+    "shared": (shared, (2, 2, 1)),
+    "splices": (splices, (6 + 1, 3 + 1, 1)),
+    "valid": (lambda: stack(L.Conv1D(5, 3), L.Conv1D(CLASSES, 4)), (0, 5, 1)),
+    "causal stride": (
+        lambda: stack(
+            L.Conv1D(5, 3, strides=2, padding="causal"),
+            L.Conv1D(CLASSES, 3, strides=2, padding="causal"),
+        ),
+        (2 + 4, 0, 4),
+    ),
+    "valid stride": (
+        lambda: stack(
+            L.DepthwiseConv1D(3, strides=2), SpliceFrames(1, 1), L.Dense(CLASSES)
+        ),
+        (2, 2 + 2, 2),
+    ),
+    "separable": (
+        lambda: stack(
+            L.SeparableConv1D(6, 3, padding="same", depth_multiplier=2),
+            L.DepthwiseConv1D(3, padding="same", activation="relu"),
+            L.Conv1D(6, 3, groups=2, padding="same"),
+            L.Conv1D(CLASSES, 1),
+        ),
+        (3, 3, 1),
+    ),
+}
+
+
+def randomise(model):
+    """Gives every weight a value, also biases and moving averages."""
+    generator = np.random.default_rng(0)
+    for variable in model.weights:
+        variable.assign(
+            generator.uniform(0.1, 0.9, variable.shape)
+            - 0.4 * ("variance" not in variable.name)
+        )
+
+
+@pytest.mark.parametrize("name", STUDENTS)
+def test_the_window_graph_equals_the_student_on_inner_frames(name):
+    build, (left, right, stride) = STUDENTS[name]
+    student = build()
+    randomise(student)
+    model, field = window_model(student)
+    assert field == ReceptiveField(left, right, stride)
+    assert model.input_shape == (1, left + 1 + right, FEATURES)
+    assert model.output_shape == (1, CLASSES)
+
+    x = np.random.default_rng(1).normal(size=(FRAMES, FEATURES)).astype("float32")
+    expected = student(x[None]).numpy()[0]
+    inner = [
+        t
+        for t in range(len(expected))
+        if t * stride >= left and t * stride + right < FRAMES
+    ]
+    assert len(inner) >= 5
+    for t in inner:
+        window = x[t * stride - left : t * stride + right + 1]
+        assert np.abs(model(window[None]).numpy()[0] - expected[t]).max() < 1e-5
+
+
+def test_the_first_layer_that_spans_the_window_is_fully_connected():
+    student = stack(L.Conv1D(8, 7, padding="same"), L.ReLU(), L.Conv1D(CLASSES, 1))
+    model, _ = window_model(student)
+    kinds = [type(layer).__name__ for layer in model.layers if layer.weights]
+    assert kinds == ["Dense", "Dense"]
+
+
+def test_the_student_is_left_as_it_was():
+    student = residual()
+    before = student.to_json(), [len(layer._inbound_nodes) for layer in student.layers]
+    window_model(student)
+    after = student.to_json(), [len(layer._inbound_nodes) for layer in student.layers]
+    assert after == before
+
+
+def test_context_windows_repeat_the_edge_frames_as_splice_frames_does():
+    x = np.random.default_rng(0).normal(size=(9, 2)).astype("float32")
+    windows = context_windows(x, ReceptiveField(3, 2))
+    expected = SpliceFrames(3, 2)(x[None]).numpy()[0]
+    np.testing.assert_array_equal(windows.reshape(9, -1), expected)
+
+
+REFUSED = {
+    "lstm": (
+        lambda: stack(L.LSTM(4, return_sequences=True, name="bad"), L.Dense(3)),
+        "bad (LSTM)",
+        "Recurrent: it cannot run on a window; distil it into a feed-forward student",
+    ),
+    "gru": (
+        lambda: stack(L.GRU(4, return_sequences=True, name="bad")),
+        "bad (GRU)",
+        "Recurrent: it cannot run on a window; distil it into a feed-forward student",
+    ),
+    "bidirectional": (
+        lambda: stack(
+            L.Bidirectional(L.SimpleRNN(4, return_sequences=True), name="bad")
+        ),
+        "bad (Bidirectional)",
+        "Recurrent: it cannot run on a window; distil it into a feed-forward student",
+    ),
+    "softmax": (
+        lambda: stack(L.Dense(3), L.Softmax(name="bad")),
+        "bad (Softmax)",
+        "Remove it: convert wants logits, since an int8 softmax turns most posteriors "
+        "into 0",
+    ),
+    "softmax activation": (
+        lambda: stack(L.Dense(3, activation="softmax", name="bad")),
+        "bad (Dense)",
+        "Its activation is softmax. Remove it: convert wants logits, since an int8 "
+        "softmax turns most posteriors into 0",
+    ),
+    "gelu": (
+        lambda: stack(L.Dense(3, activation="gelu", name="bad")),
+        "bad (Dense)",
+        "Its activation is gelu. It leaves int8 on a device: use relu, silu or "
+        "hard_silu instead",
+    ),
+    "elu": (
+        lambda: stack(L.ELU(name="bad")),
+        "bad (ELU)",
+        "It leaves int8 on a device: use relu, silu or hard_silu instead",
+    ),
+    "layer normalization": (
+        lambda: stack(L.LayerNormalization(name="bad")),
+        "bad (LayerNormalization)",
+        "Use BatchNormalization, which folds into the weights",
+    ),
+    "normalization": (
+        lambda: stack(L.Normalization(mean=0.0, variance=1.0, name="bad")),
+        "bad (Normalization)",
+        "Fold it into the features: normalise before the student",
+    ),
+    "same with strides": (
+        lambda: stack(L.Conv1D(3, 3, strides=2, padding="same", name="bad")),
+        "bad (Conv1D)",
+        'padding="same" with strides > 1 depends on the length of the utterance: use '
+        'padding="causal" or "valid"',
+    ),
+    "relu with another limit": (
+        lambda: stack(L.ReLU(max_value=1, name="bad")),
+        "bad (ReLU)",
+        "Use ReLU() or ReLU(max_value=6), or LeakyReLU",
+    ),
+    "batch normalization of frames": (
+        lambda: stack_of_frames(L.BatchNormalization(axis=1, name="bad")),
+        "bad (BatchNormalization)",
+        "Its axis is 1. Use the last one, axis=-1",
+    ),
+    "lambda": (
+        lambda: stack(L.Lambda(lambda x: x, name="bad")),
+        "bad (Lambda)",
+        "Use Keras layers instead of own functions",
+    ),
+}
+
+
+def stack_of_frames(*layers):
+    return keras.Sequential([keras.Input((FRAMES, FEATURES)), *layers])
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_layer_that_cannot_run_is_refused_by_name(name):
+    build, layer, hint = REFUSED[name]
+    with pytest.raises(ValueError) as error:
+        window_model(build())
+    assert str(error.value) == (
+        "Invalid value for `student`. Expected layers that run in int8 on one context "
+        f"window. Received: student='{layer}'. {hint}"
+    )
+
+
+def test_attention_and_operators_are_refused_with_the_list_of_allowed_layers():
+    inputs = keras.Input((None, FEATURES))
+    attention = L.MultiHeadAttention(1, 2, name="bad")(inputs, inputs)
+    for outputs in (attention, inputs + 1.0):
+        with pytest.raises(
+            ValueError, match=r"Allowed: Activation, .*SpliceFrames, Subtract$"
+        ):
+            window_model(keras.Model(inputs, outputs))
+
+
+def test_a_recurrent_teacher_is_refused():
+    with pytest.raises(ValueError, match=r"\(LSTM\).*Recurrent"):
+        window_model(rnn_teacher(FEATURES, CLASSES, units=(4,), bidirectional=False))
+
+
+def test_branches_of_different_frame_rates_are_refused():
+    inputs = keras.Input((8, FEATURES))
+    x = L.Conv1D(4, 1, strides=2)(inputs)
+    y = L.Conv1D(4, 5, padding="valid")(inputs)
+    model = keras.Model(inputs, L.Add(name="bad")([x, y]))
+    outer = keras.Sequential([keras.Input((8, FEATURES)), model])
+    with pytest.raises(ValueError, match=r"bad \(Add\).*different frame rates"):
+        window_model(outer)
+
+
+class Subclassed(keras.Model):
+    def call(self, inputs):
+        return inputs
+
+
+def unbuilt():
+    return keras.Sequential([L.Dense(3)])
+
+
+def two_outputs():
+    inputs = keras.Input((None, FEATURES))
+    return keras.Model(inputs, [L.Dense(3)(inputs), L.Dense(3)(inputs)])
+
+
+def flat():
+    inputs = keras.Input((FEATURES,))
+    return keras.Model(inputs, L.Dense(3)(inputs))
+
+
+def fixed():
+    inputs = keras.Input((8, FEATURES))
+    return keras.Model(inputs, L.Dense(3)(inputs))
+
+
+@pytest.mark.parametrize(
+    ("build", "hint"),
+    [
+        (
+            lambda: Subclassed(name="student"),
+            "A Subclassed hides its layers: rebuild the student as keras.Model(inputs, "
+            "outputs) or keras.Sequential",
+        ),
+        (
+            unbuilt,
+            "Build it first: add keras.Input((None, features)) as its first layer",
+        ),
+        (two_outputs, "It must have one input and one output"),
+        (flat, "Its input and output shapes are (None, 4) and (None, 3)"),
+        (fixed, "Its number of frames is fixed: use keras.Input((None, features))"),
+    ],
+)
+def test_a_model_of_another_kind_is_refused(build, hint):
+    model = build()
+    with pytest.raises(ValueError) as error:
+        window_model(model)
+    assert str(error.value) == (
+        "Invalid value for `student`. Expected a Functional or Sequential Keras model "
+        f"of (batch, frames, features). Received: student={model.name!r}. {hint}"
+    )
