@@ -99,19 +99,20 @@ def babble_noise(
     _check_count("num_voices", num_voices, 1)
     if not len(recordings):
         raise ValueError(invalid("recordings", "at least one recording", recordings))
-    levelled = [
-        _unit_rms(_check_sound(f"recordings[{number}]", recording))
-        for number, recording in enumerate(recordings)
-    ]
+
+    def draw():  # levels no more than what is heard
+        number = int(rng.integers(len(recordings)))
+        return _unit_rms(_check_sound(f"recordings[{number}]", recordings[number]))
+
     mixture = np.zeros(num_samples)
     for _ in range(num_voices):
-        recording = levelled[rng.integers(len(levelled))]
+        recording = draw()
         position = -int(rng.integers(len(recording)))
         while position < num_samples:
             heard = recording[max(-position, 0) : num_samples - position]
             mixture[max(position, 0) :][: len(heard)] += heard
             position += len(recording) + int(rng.integers(len(recording) // 4 + 1))
-            recording = levelled[rng.integers(len(levelled))]
+            recording = draw()
     if not mixture.any():
         expected = "a length that reaches into the speech of the recordings"
         raise ValueError(invalid("num_samples", expected, num_samples))

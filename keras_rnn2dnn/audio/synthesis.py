@@ -47,7 +47,7 @@ class SyntheticUtterance:
     """Synthetic speech and its alignment.
 
     Attributes:
-        samples: `(samples,)` float32 in [-1, 1].
+        samples: `(samples,)` float32 in [-1, 1], in steps of 1 / 32768.
         sample_rate_hz: samples per second.
         text: what is spoken, with single spaces.
         voice: the voice that speaks.
@@ -119,7 +119,8 @@ def synthesize(
     if not words:
         raise ValueError(invalid("text", f"words that {voice!r} can speak", text))
     samples = resample(pcm.astype(np.float32) / 32768, pcm_rate_hz, sample_rate_hz)
-    samples = np.clip(samples, -1, 1)
+    # In 16-bit steps, as espeak-ng's own: the same with every version of numpy's FFT.
+    samples = np.clip(np.rint(samples * 32768) / 32768, -1, 1)
     rate_hz = int(sample_rate_hz)
     return SyntheticUtterance(samples, rate_hz, text, voice, words, phonemes)
 

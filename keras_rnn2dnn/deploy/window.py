@@ -101,7 +101,9 @@ def window_model(student: keras.Model) -> tuple[keras.Model, ReceptiveField]:
     frames = steps[0].frames
     receptive_field = ReceptiveField(-frames.start, frames.stop - 1, steps[-1].stride)
     inputs = keras.Input(
-        batch_shape=(1, receptive_field.window, student.input_shape[-1]), name="window"
+        batch_shape=(1, receptive_field.window, student.input_shape[-1]),
+        dtype="float32",
+        name="window",
     )
     outputs = [_reshape(inputs, receptive_field.window, "input_frames")]
     for number, step in enumerate(steps[1:], 1):
@@ -206,7 +208,7 @@ class _SliceFrames(keras.layers.Layer):
     """Takes frames `start:stop:step`."""
 
     def __init__(self, start, stop, step, **kwargs):
-        super().__init__(**kwargs)
+        super().__init__(dtype="float32", **kwargs)
         self.frames = slice(start, stop, step)
 
     def call(self, inputs):
@@ -217,7 +219,7 @@ class _Reshape(keras.layers.Layer):
     """Reshapes with the batch left open, so that a file can be resized to a batch."""
 
     def __init__(self, shape, **kwargs):
-        super().__init__(**kwargs)
+        super().__init__(dtype="float32", **kwargs)
         self.shape = shape
 
     def call(self, inputs):
@@ -284,7 +286,7 @@ def _splice(layer, x, frames, name):
         _SliceFrames(start, start + frames, 1, name=f"{name}_{start}")(x)
         for start in range(0, width * layer.step, layer.step)
     ]
-    return keras.layers.Concatenate(name=name)(shifted)
+    return keras.layers.Concatenate(dtype="float32", name=name)(shifted)
 
 
 def _dense(layer, kernel, x, frames, activation, name):

@@ -117,6 +117,27 @@ def test_students_of_every_build_convert(build, tmp_path):
     assert 0 < np.percentile(difference, 98) < 0.02 * np.abs(logits).max()
 
 
+def test_a_student_of_mixed_precision_converts(tmp_path):
+    keras.mixed_precision.set_global_policy("mixed_bfloat16")
+    try:
+        report = convert(student(), tmp_path, features())
+    finally:
+        keras.mixed_precision.set_global_policy("float32")
+    assert report.operators == ("FULLY_CONNECTED", "RESHAPE")
+    assert report.comparison["kl"] < 2e-3
+
+
+def test_a_student_built_anew_with_the_same_weights_gives_the_same_bytes(tmp_path):
+    model = residual()
+    rebuilt = residual()  # other automatic names
+    rebuilt.set_weights(model.get_weights())
+    shas = [
+        convert(m, tmp_path / str(k), features()).sha256
+        for k, m in enumerate((model, rebuilt))
+    ]
+    assert shas[0] == shas[1]
+
+
 def test_the_calibration_may_come_in_every_form(tmp_path):
     x, model = features(), student()
     x[3, 50:] = 0  # padding
