@@ -1,0 +1,75 @@
+import keras
+import numpy as np
+import pytest
+
+from keras_rnn2dnn import dnn_student, rnn_teacher
+
+
+def padded_batch(frames=(5, 9), features=4):
+    x = np.random.default_rng(0).normal(size=(len(frames), max(frames), features))
+    for row, count in zip(x, frames, strict=True):
+        row[count:] = 0
+    return x.astype("float32")
+
+
+def test_the_student_is_the_network_its_weights_describe():
+    student = dnn_student(4, 3, context=(1, 2), units=(6, 5))
+    x = padded_batch((9,))
+    edges = np.concatenate([x[0, :1], x[0], x[0, -1:], x[0, -1:]]).astype("float64")
+    hidden = np.array([edges[t : t + 4].ravel() for t in range(9)])
+    weights = [w.astype("float64") for w in student.get_weights()]
+    for kernel, bias in zip(weights[0:4:2], weights[1:4:2], strict=True):
+        hidden = np.maximum(hidden @ kernel + bias, 0)
+    expected = hidden @ weights[4] + weights[5]
+    np.testing.assert_allclose(student(x)[0], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda: dnn_student(4, 3, context=(2, 2), units=(8,)),
+        lambda: rnn_teacher(4, 3, units=(6, 5)),
+        lambda: rnn_teacher(4, 3, units=(6,), cell="gru", stack=3),
+        lambda: rnn_teacher(4, 3, units=(6,), cell="simple_rnn", bidirectional=False),
+    ],
+)
+def test_padding_changes_nothing(build):
+    model = build()
+    x = padded_batch((5, 9))
+    result = model(x)
+    assert result.shape == (2, 9, 3)
+    np.testing.assert_allclose(result[0, :5], model(x[:1, :5])[0], atol=1e-5)
+    np.testing.assert_allclose(result[1], model(x[1:])[0], atol=1e-5)
+    assert np.array(result._keras_mask).sum(axis=1).tolist() == [5, 9]
+
+
+@pytest.mark.parametrize(
+    "model", [dnn_student(4, 3, units=(8,)), rnn_teacher(4, 3, units=(6,), stack=2)]
+)
+def test_models_come_back_from_their_file(model, tmp_path):
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    x = padded_batch()
+    np.testing.assert_array_equal(loaded(x), model(x))
+
+
+def test_the_teacher_drops_outputs_in_training_alone():
+    teacher = rnn_teacher(4, 3, units=(6,), dropout=0.5)
+    x = padded_batch((9,))
+    np.testing.assert_array_equal(teacher(x), teacher(x, training=False))
+    assert np.abs(teacher(x, training=True) - teacher(x)).max() > 1e-3
+
+
+def test_bad_arguments_are_refused():
+    with pytest.raises(ValueError) as error:
+        rnn_teacher(4, 3, cell="transformer")
+    assert str(error.value) == (
+        "Invalid value for `cell`. Expected one of ['gru', 'lstm', 'simple_rnn']. "
+        "Received: cell='transformer'"
+    )
+    with pytest.raises(ValueError, match="`num_classes`. Expected positive integers"):
+        dnn_student(4, 0)
+    with pytest.raises(ValueError, match=r"`units`. .* Received: units=\(0,\)"):
+        dnn_student(4, 3, units=(0,))
+    with pytest.raises(ValueError, match="Expected a pair"):
+        dnn_student(4, 3, context=(1,))
