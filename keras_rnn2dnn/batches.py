@@ -1,5 +1,6 @@
 """Batches of whatever `fit` accepts: arrays, `tf.data`, `PyDataset`, iterables."""
 
+import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -64,14 +65,39 @@ def is_arrays(x) -> bool:
     )
 
 
-def is_consumable(x) -> bool:
-    """Tells whether reading `x` uses it up (a generator or another iterator).
+def first_batch(
+    x, y=None, sample_weight=None, batch_size: int | None = None
+) -> tuple[Batch, Any]:
+    """Looks at the first batch without taking it away.
+
+    Args:
+        x: as for `iterate_batches`.
+        y: targets, with arrays only.
+        sample_weight: weights, with arrays only.
+        batch_size: for arrays; 32 by default.
+
+    Returns:
+        The batch `(x, y, sample_weight)`, and data that still begins with it: `x`
+        itself, or a new generator where looking has used it up.
+
+    Raises:
+        ValueError: if there is no data.
 
     Example:
-        >>> is_consumable(iter([1])), is_consumable([1])
-        (True, False)
+        >>> batch, data = first_batch(n for n in range(3))
+        >>> batch[0], list(data)
+        (0, [0, 1, 2])
     """
-    return isinstance(x, Iterator) and not isinstance(x, tf.data.Dataset)
+    if isinstance(x, Iterator):
+        head = list(itertools.islice(x, 1))
+        x = (item for part in (head, x) for item in part)
+        batches = map(keras.utils.unpack_x_y_sample_weight, head)
+    else:
+        batches = iterate_batches(x, y, sample_weight, batch_size)
+    batch = next(iter(batches), None)
+    if batch is None:
+        raise ValueError("No data. Expected at least one batch. Received: none")
+    return batch, x
 
 
 def bucketed_dataset(

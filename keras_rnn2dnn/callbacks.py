@@ -9,7 +9,7 @@ import tensorflow as tf
 from keras import ops
 
 from keras_rnn2dnn.batches import iterate_batches
-from keras_rnn2dnn.distiller import Distiller, agreement
+from keras_rnn2dnn.distiller import Distiller
 from keras_rnn2dnn.errors import invalid
 from keras_rnn2dnn.losses import SoftAlignmentKL, kl_divergence, log_posteriors
 
@@ -134,10 +134,10 @@ def kl_and_agreement(
     @tf.function(reduce_retracing=True)
     def sums(x, y, sample_weight):
         batch = distiller.soft_batch(x, y, None, sample_weight)
-        batch = distiller.delayed(batch)
+        batch = batch.delayed(distiller.teacher_delay)
         log_p = log_posteriors(batch.soft, teacher_from_logits)
         log_q = log_posteriors(batch.student, from_logits)
-        counted = [kl_divergence(log_p, log_q), agreement(batch)]
+        counted = [kl_divergence(log_p, log_q), batch.agreement()]
         counted = [ops.where(batch.weights > 0, c * batch.weights, 0) for c in counted]
         return ops.stack([ops.sum(c) for c in [*counted, batch.weights]])
 

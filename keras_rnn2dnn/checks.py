@@ -62,7 +62,7 @@ def check_batch(batch, teacher_delay: int) -> None:
     """Refuses a batch of outputs that cannot teach.
 
     Args:
-        batch: a `distiller.SoftBatch`.
+        batch: a `SoftBatch`.
         teacher_delay: frames by which the teacher lags.
 
     Raises:
@@ -102,7 +102,7 @@ def check_values(batch, from_logits: bool, teacher_from_logits: bool) -> None:
     """Refuses a batch by its values: weights, NaN, logits against probabilities.
 
     Args:
-        batch: a `distiller.SoftBatch` with concrete values.
+        batch: a `SoftBatch` with concrete values.
         from_logits: whether the student is declared to give logits.
         teacher_from_logits: whether the teacher is declared to give logits.
 

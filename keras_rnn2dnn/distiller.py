@@ -1,31 +1,24 @@
 """The Distiller: a Keras model that trains a student on a teacher's soft alignments."""
 
 import dataclasses
-import itertools
 import os
-from typing import Any
 
 import keras
 from keras import ops
 
 from keras_rnn2dnn import checks
-from keras_rnn2dnn.batches import is_consumable, iterate_batches
+from keras_rnn2dnn.batches import first_batch
 from keras_rnn2dnn.errors import invalid
 from keras_rnn2dnn.losses import ScheduledNumber, SoftAlignmentKL, log_posteriors
-
-
-@dataclasses.dataclass
-class SoftBatch:
-    """What the loss of one batch is made of; see `Distiller.soft_batch`."""
-
-    soft: Any
-    """Teacher's output, `(batch, frames, classes)`."""
-    student: Any
-    """Student's output, `(batch, frames, classes)`."""
-    weights: Any
-    """Frame weights, `(batch, frames)`; masks are counted in."""
-    labels: Any
-    """Hard labels, or None."""
+from keras_rnn2dnn.soft_batch import (
+    SoftBatch,
+    frame_weights,
+    keep_weights,
+    keras_mask,
+    split_inputs,
+    weighted_mean,
+    without_stand_in,
+)
 
 
 @keras.saving.register_keras_serializable(package="keras_rnn2dnn")
@@ -180,11 +173,11 @@ class Distiller(keras.Model):
         batch = self.soft_batch(x, y, y_pred, sample_weight)
         checks.check_batch(batch, self.teacher_delay)
         batch = self._without_nan(batch)
-        shifted = self.delayed(batch)
+        shifted = batch.delayed(self.teacher_delay)
         values = self.distillation_loss.call(shifted.soft, shifted.student)
-        distillation = _weighted_mean(values, shifted.weights)
+        distillation = weighted_mean(values, shifted.weights)
         self.kl_metric.update_state(values, shifted.weights)
-        self.agreement_metric.update_state(agreement(shifted), shifted.weights)
+        self.agreement_metric.update_state(shifted.agreement(), shifted.weights)
         share = self._student_loss_weight.tensor()
         loss = (1.0 - share) * distillation
         if self.hard_loss is not None and batch.labels is not None:
@@ -205,10 +198,11 @@ class Distiller(keras.Model):
             A `SoftBatch`, not yet delayed.
         """
         teacher_x, student_x = split_inputs(x)
+        y = without_stand_in(y)
         if y_pred is None:
             y_pred = self.student(student_x, training=False)
         soft, labels = self._targets(teacher_x, y)
-        weights = _frame_weights(y_pred, soft, sample_weight)
+        weights = frame_weights(y_pred, soft, sample_weight)
         return SoftBatch(ops.stop_gradient(soft), y_pred, weights, labels)
 
     def _targets(self, x, y):
@@ -237,23 +231,6 @@ class Distiller(keras.Model):
         weights = ops.where(bad, 0.0, batch.weights)
         return dataclasses.replace(batch, soft=soft, weights=weights)
 
-    def delayed(self, batch: SoftBatch) -> SoftBatch:
-        """Pairs student frame `t` with teacher frame `t + teacher_delay`."""
-        if not self.teacher_delay:
-            return batch
-        num_frames = ops.shape(batch.student)[1]
-        kept = num_frames - self.teacher_delay
-        frame = ops.arange(num_frames)
-        last = ops.max(ops.where(batch.weights > 0, frame, -1), axis=1, keepdims=True)
-        in_time = frame + self.teacher_delay <= last
-        weights = batch.weights * ops.cast(in_time, "float32")
-        return dataclasses.replace(
-            batch,
-            soft=batch.soft[:, self.teacher_delay :],
-            student=batch.student[:, :kept],
-            weights=weights[:, :kept],
-        )
-
     def _hard_loss(self, batch):
         labels, weights = batch.labels, batch.weights
         if isinstance(self.hard_loss, keras.losses.SparseCategoricalCrossentropy):
@@ -266,7 +243,7 @@ class Distiller(keras.Model):
         if len(values.shape) == 1:  # one value per utterance, as in CTC
             weights = ops.max(weights, axis=1)
         self.hard_loss_metric.update_state(values, weights)
-        return _weighted_mean(values, weights)
+        return weighted_mean(values, weights)
 
     def fit(self, x=None, y=None, *args, **kwargs):
         """Trains the student, after a check of the first batch.
@@ -290,18 +267,23 @@ class Distiller(keras.Model):
         """
         batch_size = args[0] if args else kwargs.get("batch_size")
         weights = kwargs.get("sample_weight")
-        first = next(iterate_batches(x, y, weights, batch_size), None)
-        if first is None:
-            raise ValueError("No data. Expected at least one batch. Received: none")
-        if is_consumable(x):
-            x = itertools.chain([first], x)
-        self.check_first_batch(*first)
+        batch, x = first_batch(x, y, weights, batch_size)
+        self.check_first_batch(*batch)
+        y = keep_weights(x, y, weights)
+        if isinstance(kwargs.get("validation_data"), tuple):
+            vx, vy, vw = keras.utils.unpack_x_y_sample_weight(kwargs["validation_data"])
+            kwargs["validation_data"] = (vx, keep_weights(vx, vy, vw), vw)
         callbacks = kwargs.pop("callbacks", None) or []
         if isinstance(callbacks, keras.callbacks.CallbackList):
             callbacks.append(_StopOnNaN())
         else:
             callbacks = [_StopOnNaN(), *_as_list(callbacks)]
         return super().fit(x, y, *args, callbacks=callbacks, **kwargs)
+
+    def evaluate(self, x=None, y=None, *args, **kwargs):
+        """Measures `loss`, `kl`, `agreement` and `hard_loss`; arguments as of `fit`."""
+        y = keep_weights(x, y, kwargs.get("sample_weight"))
+        return super().evaluate(x, y, *args, **kwargs)
 
     def check_first_batch(self, x, y=None, sample_weight=None) -> None:
         """Refuses a batch that cannot teach; called by `fit`.
@@ -327,7 +309,9 @@ class Distiller(keras.Model):
             )
         checks.check_batch(batch, self.teacher_delay)
         checks.check_values(
-            self.delayed(batch), self._from_logits, self._teacher_from_logits
+            batch.delayed(self.teacher_delay),
+            self._from_logits,
+            self._teacher_from_logits,
         )
 
     def convert(self, directory, calibration, **options):
@@ -348,6 +332,12 @@ class Distiller(keras.Model):
             "teacher_delay": self.teacher_delay,
             "teacher_weights": self.teacher_weights,
         }
+
+    def compile_from_config(self, config):
+        """Compiles a loaded Distiller as it was, with its optimizer's state."""
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        if self.built:
+            self.optimizer.build(self.trainable_variables)
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
@@ -388,47 +378,6 @@ class _StopOnNaN(keras.callbacks.Callback):
             raise ValueError(checks.nan_message(batch, utterance))
 
     on_test_batch_end = on_train_batch_end
-
-
-def split_inputs(x) -> tuple[Any, Any]:
-    """Returns the teacher's and the student's input.
-
-    Example:
-        >>> split_inputs({"teacher": 1, "student": 2}), split_inputs(3)
-        ((1, 2), (3, 3))
-    """
-    if isinstance(x, dict) and set(x) == {"teacher", "student"}:
-        return x["teacher"], x["student"]
-    return x, x
-
-
-def keras_mask(tensor):
-    """Returns the Keras mask that a tensor carries, or None."""
-    return getattr(tensor, "_keras_mask", None)
-
-
-def agreement(batch: SoftBatch):
-    """Returns 1.0 where student and teacher have the same best class, per frame."""
-    same = ops.argmax(batch.soft, axis=-1) == ops.argmax(batch.student, axis=-1)
-    return ops.cast(same, "float32")
-
-
-def _frame_weights(student, soft, sample_weight):
-    weights = ops.ones(ops.shape(student)[:2], dtype="float32")
-    for mask in (keras_mask(student), keras_mask(soft)):
-        if mask is not None:
-            weights *= ops.cast(mask, "float32")
-    if sample_weight is not None:
-        sample_weight = ops.cast(sample_weight, "float32")
-        if len(sample_weight.shape) == 1:
-            sample_weight = sample_weight[:, None]
-        weights *= sample_weight
-    return weights
-
-
-def _weighted_mean(values, weights):
-    counted = ops.where(weights > 0, values * weights, 0.0)
-    return ops.divide_no_nan(ops.sum(counted), ops.sum(weights))
 
 
 def _check_hard_loss(loss, from_logits):

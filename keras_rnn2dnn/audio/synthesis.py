@@ -1,35 +1,25 @@
 """Speech synthesised by espeak-ng, with the time of every word and phoneme.
 
-espeak-ng is under the GPL-3. It is an optional dependency (the package
-`espeakng-loader`, which holds the library and its data) and never part of this one.
+Needs the extra `synth`; see `audio.espeak`.
 """
 
 import bisect
-import ctypes
 import dataclasses
 import functools
 import itertools
-import os
 import re
-import threading
 import unicodedata
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
-from keras_rnn2dnn.audio.augment import resample
-from keras_rnn2dnn.errors import import_extra, invalid
+from keras_rnn2dnn.audio import espeak
+from keras_rnn2dnn.audio.checks import check_range
+from keras_rnn2dnn.audio.resampling import resample
+from keras_rnn2dnn.errors import invalid
 
 _WORD_RATES_WPM = (130, 220)
 _WORD_PITCHES = (30, 70)
-
-_LOCK = threading.Lock()
-
-# Values of espeak-ng's speak_lib.h.
-_SYNCHRONOUS, _PHONEME_EVENTS, _DONT_EXIT = 2, 0x0001, 0x8000
-_RATE, _PITCH, _UTF8, _FROM_CHARACTER = 1, 3, 1, 1
-_END_OF_LIST, _WORD, _CLAUSE_END, _PHONEME = 0, 1, 5, 7
 _NO_SOUND = ("_", "(")  # phoneme names of pauses, and of changes of the language
 
 
@@ -104,17 +94,16 @@ def synthesize(
         >>> [word.label for word in utterance.words]
         ['one', 'two', 'three']
     """
-    _loader()
-    _check_voice(voice)
+    espeak.loader()
+    espeak.check_voice(voice)
     _check_text("text", text)
-    _check_range("rate_wpm", rate_wpm, 80, 450)
-    _check_range("pitch", pitch, 0, 100)
-    _check_range("sample_rate_hz", sample_rate_hz, 1, 1_000_000)
+    check_range("rate_wpm", rate_wpm, 80, 450)
+    check_range("pitch", pitch, 0, 100)
+    check_range("sample_rate_hz", sample_rate_hz, 1, 1_000_000)
     text = " ".join(text.split())
-    with _LOCK:
-        pcm, pcm_rate_hz, events = _speak(
-            text, voice, min(int(rate_wpm), 449), int(pitch)
-        )
+    pcm, pcm_rate_hz, events = espeak.speak(
+        text, voice, min(int(rate_wpm), 449), int(pitch)
+    )
     words, phonemes = _labels(text, events, pcm_rate_hz)
     if not words:
         raise ValueError(invalid("text", f"words that {voice!r} can speak", text))
@@ -158,15 +147,15 @@ def synthesize_words(
         >>> [utterance.text for utterance in utterances[:5]]
         ['ja', 'ja', 'nein', 'nein', 'ja']
     """
-    _loader()
+    espeak.loader()
     for name, values in {"words": words, "voices": voices}.items():
         if isinstance(values, str) or not len(values):
             raise ValueError(invalid(name, "a list of at least one", values))
     for word in words:
         _check_text("words", word)
     for voice in voices:
-        _check_voice(voice)
-    _check_range("repetitions", repetitions, 1, 1_000_000)
+        espeak.check_voice(voice)
+    check_range("repetitions", repetitions, 1, 1_000_000)
     rng = np.random.default_rng(seed)
     utterances = []
     for voice in voices:
@@ -202,14 +191,14 @@ def english_voices(num_voices: int, seed: int = 0) -> tuple[str, ...]:
         >>> len(set(voices)), voices[:3] == english_voices(3)
         (100, True)
     """
-    _loader()
+    espeak.loader()
     rng = np.random.default_rng(seed)
     # The Shavian alphabet is a script, not an accent.
-    codes = sorted(set(_accents()) - {"en-shaw"})
+    codes = sorted(set(espeak.accents()) - {"en-shaw"})
     accents = [codes[i] for i in rng.permutation(len(codes))]
     spoken = _speaking_variants()
     variants = [spoken[i] for i in rng.permutation(len(spoken))]
-    _check_range("num_voices", num_voices, 1, len(accents) * len(variants))
+    check_range("num_voices", num_voices, 1, len(accents) * len(variants))
     return tuple(
         f"{accents[(i + i // len(variants)) % len(accents)]}"
         f"+{variants[i % len(variants)]}"
@@ -217,62 +206,11 @@ def english_voices(num_voices: int, seed: int = 0) -> tuple[str, ...]:
     )
 
 
-def _loader():
-    return import_extra("espeakng_loader", "synth", "Speech synthesis")
-
-
-def _data_path():
-    return Path(_loader().get_data_path())
-
-
-@functools.cache
-def _languages():
-    """Maps each language code to the name of its file, which espeak-ng finds fastest.
-
-    espeak-ng itself does not find a voice by all the codes that its files list.
-    """
-    ranked = {}
-    for path in sorted((_data_path() / "lang").glob("*/*")):
-        name = f"{path.parent.name}/{path.name}"
-        ranked.setdefault(path.name.lower(), []).append((0, name))
-        for code, priority in _language_lines(path):
-            ranked.setdefault(code, []).append((priority, name))
-    return {code: min(names)[1] for code, names in ranked.items()}
-
-
-def _file_name(voice):
-    language, plus, variant = voice.partition("+")
-    return _languages()[language.lower()] + plus + variant
-
-
-def _accents():
-    english = (_data_path() / "lang").glob("*/[eE][nN]*")
-    codes = [_language_lines(path)[0][0] for path in english]
-    return [code for code in codes if code == "en" or code.startswith("en-")]
-
-
-def _language_lines(path):
-    lines = re.findall(r"^language\s+(\S+)\s*(\d*)", path.read_text("utf-8"), re.M)
-    return [(code.lower(), int(priority or 5)) for code, priority in lines]
-
-
-@functools.cache
-def _variants():
-    # The variant `fast` is a setting of the speed and disturbs the times of events.
-    names = {path.name for path in (_data_path() / "voices" / "!v").iterdir()}
-    return tuple(sorted(names - {"fast"}))
-
-
 @functools.cache
 def _speaking_variants():
-    return tuple(name for name in _variants() if _is_voiced(name) and _speaks(name))
-
-
-def _is_voiced(variant):
-    """Whether more than a quarter of the voice is kept; a whisper keeps less."""
-    text = (_data_path() / "voices" / "!v" / variant).read_text("utf-8")
-    voicing_percent = re.search(r"^voicing\s+(\d+)", text, re.M)
-    return voicing_percent is None or int(voicing_percent[1]) > 25
+    return tuple(
+        name for name in espeak.variants() if espeak.is_voiced(name) and _speaks(name)
+    )
 
 
 def _speaks(variant):
@@ -283,119 +221,22 @@ def _speaks(variant):
     return bool(np.sqrt(np.mean(np.square(samples))) > 0.005)
 
 
-class _EventId(ctypes.Union):
-    _fields_ = (
-        ("number", ctypes.c_int),
-        ("name", ctypes.c_char_p),
-        ("string", ctypes.c_char * 8),
-    )
-
-
-class _Event(ctypes.Structure):
-    _fields_ = (
-        ("type", ctypes.c_int),
-        ("unique_identifier", ctypes.c_uint),
-        ("text_position", ctypes.c_int),
-        ("length", ctypes.c_int),
-        ("audio_position", ctypes.c_int),
-        ("sample", ctypes.c_int),
-        ("user_data", ctypes.c_void_p),
-        ("id", _EventId),
-    )
-
-
-_Callback = ctypes.CFUNCTYPE(
-    ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event)
-)
-
-
-@functools.cache
-def _library_path():
-    # A copy in memory is a library of our own, even if another package of this process
-    # speaks with the same file: unloading it below is sure, and harms nobody.
-    path = _loader().get_library_path()
-    if not hasattr(os, "memfd_create"):
-        return path
-    descriptor = os.memfd_create("espeak-ng")
-    with open(descriptor, "wb", closefd=False) as file:
-        file.write(Path(path).read_bytes())
-    return f"/proc/self/fd/{descriptor}"
-
-
-def _speak(text, voice, rate_wpm, pitch):
-    """Returns 16-bit samples, their rate, and events (type, sample, position, name).
-
-    The library carries the phase of its pitch flutter and more from one utterance to
-    the next, and no function resets them. Loading it anew makes an utterance depend
-    on its arguments alone, and takes 1 to 3 ms. The caller holds the lock.
-    """
-    process = ctypes.CDLL(None)
-    library = ctypes.CDLL(_library_path())
-    try:
-        data_path = str(_data_path())
-        options = _PHONEME_EVENTS | _DONT_EXIT
-        rate_hz = library.espeak_Initialize(
-            _SYNCHRONOUS, 0, os.fsencode(data_path), options
-        )
-        if rate_hz <= 0:
-            raise RuntimeError(f"espeak-ng cannot read its data in {data_path!r}")
-        chunks, events, errors = [], [], []
-        callback = _collector(chunks, events, errors)
-        library.espeak_SetSynthCallback(callback)
-        library.espeak_ng_SetRandSeed(ctypes.c_long(1))
-        process.srand(1)  # the breath of some voices draws from the C library
-        if library.espeak_SetVoiceByName(_file_name(voice).encode()) != 0:
-            raise RuntimeError(f"espeak-ng cannot load the voice {voice!r}")
-        library.espeak_SetParameter(_RATE, rate_wpm, 0)
-        library.espeak_SetParameter(_PITCH, pitch, 0)
-        encoded = text.encode()
-        size = ctypes.c_size_t(len(encoded) + 1)
-        status = library.espeak_Synth(
-            encoded, size, 0, _FROM_CHARACTER, 0, _UTF8, None, None
-        )
-    finally:
-        library.espeak_Terminate()  # ends the library's thread
-        process.dlclose(ctypes.c_void_p(library._handle))
-    if errors:
-        raise errors[0]
-    if status != 0:
-        raise RuntimeError(f"espeak-ng failed with status {status} on {text!r}")
-    return np.frombuffer(b"".join(chunks), np.int16), rate_hz, events
-
-
-def _collector(chunks, events, errors):
-    def collect(pcm, num_samples, event):
-        try:
-            if pcm and num_samples > 0:
-                chunks.append(ctypes.string_at(pcm, 2 * num_samples))
-            for index in itertools.count():
-                kind, value = event[index].type, event[index]
-                if kind == _END_OF_LIST:
-                    return 0
-                name = value.id.string if kind == _PHONEME else b""
-                name = name.decode("utf-8", "replace")
-                events.append((kind, value.sample, value.text_position, name))
-        except BaseException as error:  # such as Ctrl-C: it cannot pass through C
-            errors.append(error)
-            return 1
-
-    return _Callback(collect)
-
-
 def _labels(text, events, rate_hz):
     """Turns espeak-ng's events into words and phonemes, both as timed labels."""
     tokens = list(re.finditer(r"\S+", text))
     ends = [token.end() for token in tokens]
-    timeline = [e for e in events if e[0] in (_WORD, _PHONEME, _CLAUSE_END)]
+    timeline = [
+        e for e in events if e[0] in (espeak.WORD, espeak.PHONEME, espeak.CLAUSE_END)
+    ]
     words, phonemes = [], []  # words: first token, start and end sample
     for event, following in itertools.pairwise(timeline):
         kind, sample, position, name = event
-        if kind == _WORD:
+        if kind == espeak.WORD:
             token = min(bisect.bisect_right(ends, position - 1), len(tokens) - 1)
             # One token may have several events ("1984"), and several one ("of the").
             if not words or token > words[-1][0]:
                 words.append([token, sample, sample])
-        elif kind == _PHONEME and not name.startswith(_NO_SOUND):
+        elif kind == espeak.PHONEME and not name.startswith(_NO_SOUND):
             phonemes.append(_timed(name, sample, following[1], rate_hz))
             if words:
                 words[-1][2] = following[1]
@@ -447,25 +288,8 @@ def _shifted(labels, shift_ms, end_ms):
     )
 
 
-def _check_voice(voice):
-    language, plus, variant = str(voice).partition("+")
-    known = language.lower() in _languages() and (not plus or variant in _variants())
-    if not known:
-        expected = (
-            "a language of espeak-ng, alone or with a variant, such as 'en-us', "
-            "'en-gb+f3' or 'de+m1'"
-        )
-        hint = "english_voices() names more."
-        raise ValueError(invalid("voice", expected, voice, hint))
-
-
 def _check_text(name, text):
     if not isinstance(text, str) or not text.strip():
         raise ValueError(invalid(name, "text to speak, not empty", text))
     if any(unicodedata.category(c) in ("Cc", "Cs") for c in "".join(text.split())):
         raise ValueError(invalid(name, "text without control characters", text))
-
-
-def _check_range(name, value, low, high):
-    if not isinstance(value, int | np.integer) or not low <= value <= high:
-        raise ValueError(invalid(name, f"an integer from {low} to {high}", value))

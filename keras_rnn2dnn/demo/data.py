@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from keras_rnn2dnn import hmm
-from keras_rnn2dnn.audio import augment
+from keras_rnn2dnn.audio import augment, resampling
 from keras_rnn2dnn.audio.corpora import Recording
 from keras_rnn2dnn.audio.features import FeatureSpec, LogMel
 from keras_rnn2dnn.audio.strings import WordString, make_strings, num_label_frames
@@ -111,7 +111,7 @@ def at_speeds(
 ) -> list[Recording]:
     """Returns copies of recordings at several speeds."""
     return [
-        dataclasses.replace(r, samples=augment.change_speed(r.samples, factor))
+        dataclasses.replace(r, samples=resampling.change_speed(r.samples, factor))
         if factor != 1.0
         else r
         for factor in factors

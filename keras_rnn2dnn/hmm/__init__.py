@@ -1,13 +1,10 @@
 """Hidden Markov models: topology, alignment, flat start and word-loop decoding."""
 
 from keras_rnn2dnn.hmm.alignment import align, forward_backward
-from keras_rnn2dnn.hmm.decoding import (
-    WordLoopDecoder,
-    estimate_log_priors,
-    tune_decoder,
-)
+from keras_rnn2dnn.hmm.decoding import WordLoopDecoder
 from keras_rnn2dnn.hmm.flat_start import FlatStart, GaussianMixtures, flat_start
 from keras_rnn2dnn.hmm.topology import Topology
+from keras_rnn2dnn.hmm.tuning import estimate_log_priors, tune_decoder
 
 __all__ = [
     "FlatStart",

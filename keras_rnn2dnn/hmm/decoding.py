@@ -1,23 +1,20 @@
 """Recognition: the best word sequence through a loop of all words."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-import jiwer
 import numpy as np
 
 from keras_rnn2dnn.errors import invalid
-from keras_rnn2dnn.hmm.alignment import (
-    Transcripts,
+from keras_rnn2dnn.hmm.topology import NEVER, Topology
+from keras_rnn2dnn.hmm.utterances import (
     as_utterances,
     batches,
     check_scores,
     check_self_loop,
 )
-from keras_rnn2dnn.hmm.topology import NEVER, Topology
 
 _FLOOR = np.float32(-1e6)
-_MAX_EXTENSIONS = 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -292,128 +289,3 @@ class _WordLoop:
         first = self.word_entered[node]
         words[:, 0] = np.where(lengths > 0, first, -1)
         return words
-
-
-def estimate_log_priors(
-    alignments: np.ndarray | Sequence[np.ndarray],
-    num_states: int,
-    num_frames: np.ndarray | None = None,
-) -> np.ndarray:
-    """Estimates the log-prior of each state from hard alignments.
-
-    `log((count + 1) / sum(count + 1))`: add-one smoothing keeps unseen states finite.
-
-    Args:
-        alignments: states, int `(batch, frames)`, or a list of `(frames,)`.
-        num_states: the number of states.
-        num_frames: frames that count `(batch,)`; the others are padding at the end.
-            Not with a list.
-
-    Returns:
-        Log-priors, float32 `(states,)`.
-
-    Raises:
-        ValueError: if a state is not between 0 and `num_states - 1`, or a shape does
-            not fit.
-
-    Example:
-        >>> np.exp(estimate_log_priors([np.array([0, 0, 1])], 2)).round(2).tolist()
-        [0.6..., 0.4...]
-    """
-    if isinstance(alignments, (list, tuple)):
-        columns = [np.asarray(alignment)[:, None] for alignment in alignments]
-    else:
-        columns = np.asarray(alignments)[:, :, None]
-    utterances = as_utterances(columns, num_frames, "alignments")
-    states = np.concatenate(utterances)[:, 0].astype(np.int64)
-    if states.size and not 0 <= states.min() <= states.max() < num_states:
-        received = f"states from {states.min()} to {states.max()}"
-        expected = f"states from 0 to {num_states - 1}"
-        raise ValueError(invalid("alignments", expected, received))
-    counts = np.bincount(states, minlength=num_states) + 1
-    return np.log(counts / counts.sum()).astype(np.float32)
-
-
-def tune_decoder(
-    decoder: WordLoopDecoder,
-    log_posteriors: np.ndarray | Sequence[np.ndarray],
-    references: Transcripts,
-    num_frames: np.ndarray | None = None,
-    prior_scales: Sequence[float] = (0.0, 0.3, 0.6, 0.9),
-    insertion_penalties: Sequence[float] = (-40, -30, -20, -15, -10, -5, 0, 5),
-) -> WordLoopDecoder:
-    """Chooses prior scale and insertion penalty by word errors on development data.
-
-    For each prior scale the penalties are extended, by the distance between the two
-    outermost ones and at most 10 times on a side, while the best lies at an end; a
-    single penalty is taken as it is. Ties go to the smallest absolute penalty, then
-    to the smallest prior scale.
-
-    Args:
-        decoder: what to tune; the rest of it is kept.
-        log_posteriors: of the development data, as for `decode`.
-        references: for each utterance a sequence of words, or a string of words.
-        num_frames: as for `decode`.
-        prior_scales: scales to try; only those that are 0 without `log_priors`.
-        insertion_penalties: penalties to try.
-
-    Returns:
-        The decoder with the fewest word errors.
-
-    Raises:
-        ValueError: if there is nothing to try, or not one reference per utterance.
-
-    Example:
-        >>> decoder = WordLoopDecoder(Topology(("a", "b"), states_per_unit=1))
-        >>> posteriors = [[0.6, 0.2, 0.2], [0.1, 0.8, 0.1], [0.6, 0.2, 0.2]]
-        >>> tuned = tune_decoder(decoder, [np.log(posteriors)], ["a"])
-        >>> tuned.insertion_penalty
-        -5.0
-    """
-    utterances = as_utterances(log_posteriors, num_frames, "log_posteriors")
-    if len(references) != len(utterances):
-        expected = f"one reference for each of the {len(utterances)} utterances"
-        received = f"{len(references)} references"
-        raise ValueError(invalid("references", expected, received))
-    if decoder.log_priors is None:
-        prior_scales = [scale for scale in prior_scales if not scale]
-    for name, values in (
-        ("prior_scales", prior_scales),
-        ("insertion_penalties", insertion_penalties),
-    ):
-        if not len(values):
-            raise ValueError(invalid(name, "at least one value to try", values))
-    trials = []
-    for scale in prior_scales:
-        scaled = replace(decoder, prior_scale=scale)
-        errors = _errors_by_penalty(scaled, utterances, references, insertion_penalties)
-        trials += [(count, abs(p), scale, p) for p, count in errors.items()]
-    _, _, scale, penalty = min(trials)
-    return replace(decoder, prior_scale=scale, insertion_penalty=penalty)
-
-
-def _errors_by_penalty(decoder, utterances, references, penalties):
-    """Returns the word errors by penalty, also beyond the grid; see `tune_decoder`."""
-
-    def count(penalty):
-        trial = replace(decoder, insertion_penalty=penalty)
-        return _word_errors(references, trial(utterances))
-
-    grid = sorted({float(penalty) for penalty in penalties})
-    errors = {penalty: count(penalty) for penalty in grid}
-    if len(grid) == 1:
-        return errors
-    for outermost, step in ((min, grid[0] - grid[1]), (max, grid[-1] - grid[-2])):
-        for _ in range(_MAX_EXTENSIONS):
-            best = min(errors, key=lambda p: (errors[p], abs(p)))
-            if best != outermost(errors):
-                break
-            errors[best + step] = count(best + step)
-    return errors
-
-
-def _word_errors(references, hypotheses):
-    """Returns the substitutions, deletions and insertions of all utterances."""
-    words = [r.split() if isinstance(r, str) else list(r) for r in references]
-    counts = jiwer.process_words(words, hypotheses, lambda w: w, lambda w: w)
-    return counts.substitutions + counts.deletions + counts.insertions

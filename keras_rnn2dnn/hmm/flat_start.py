@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from keras_rnn2dnn.errors import invalid
-from keras_rnn2dnn.hmm.alignment import Transcripts, as_utterances, viterbi
+from keras_rnn2dnn.hmm.alignment import viterbi
 from keras_rnn2dnn.hmm.topology import Topology, transcript_paths
+from keras_rnn2dnn.hmm.utterances import Transcripts, as_utterances
 
 _SELF_LOOP = 0.7
 _SILENT_FRAMES = 3

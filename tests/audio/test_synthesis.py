@@ -1,26 +1,16 @@
-import ctypes
 import itertools
-import os
-import resource
 import sys
-import threading
 
 import numpy as np
 import pytest
 
-from keras_rnn2dnn.audio import synthesis
+from keras_rnn2dnn.audio import espeak
 from keras_rnn2dnn.audio.synthesis import (
     TimedLabel,
     english_voices,
     synthesize,
     synthesize_words,
 )
-
-
-@pytest.fixture
-def espeak():
-    reason = "speech synthesis needs the extra `synth` (espeakng-loader)"
-    return pytest.importorskip("espeakng_loader", reason=reason)
 
 
 def part(utterance, start_ms, end_ms):
@@ -34,12 +24,7 @@ def level_db(samples):
     return 10 * np.log10(np.mean(np.square(samples.astype(np.float64))) + 1e-12)
 
 
-def assert_same(one, other):
-    np.testing.assert_array_equal(one.samples, other.samples)
-    assert (one.words, one.phonemes) == (other.words, other.phonemes)
-
-
-def test_an_utterance_has_its_words_in_order_within_its_samples(espeak):
+def test_an_utterance_has_its_words_in_order_within_its_samples(espeakng_loader):
     utterance = synthesize("nine  two\nfive, one.", sample_rate_hz=16000)
     assert [word.label for word in utterance.words] == ["nine", "two", "five", "one"]
     assert utterance.text == "nine two five, one."
@@ -53,7 +38,7 @@ def test_an_utterance_has_its_words_in_order_within_its_samples(espeak):
 
 
 @pytest.mark.parametrize("rate_wpm", [80, 175, 449, 450])
-def test_the_words_hold_the_energy_and_the_pauses_do_not(espeak, rate_wpm):
+def test_the_words_hold_the_energy_and_the_pauses_do_not(espeakng_loader, rate_wpm):
     for voice in ["en-us", "en-gb+f2", "de+m1", "en-us+klatt4"]:
         utterance = synthesize("lama, nein. Mango, rose", voice, rate_wpm)
         assert len(utterance.words) == 4
@@ -66,7 +51,7 @@ def test_the_words_hold_the_energy_and_the_pauses_do_not(espeak, rate_wpm):
             assert level_db(spoken) - level_db(pause) > 15
 
 
-def test_the_phonemes_follow_each_other_within_their_words(espeak):
+def test_the_phonemes_follow_each_other_within_their_words(espeakng_loader):
     utterance = synthesize("six, seven", sample_rate_hz=16000)
     assert [p.label for p in utterance.phonemes] == [
         *("s", "'I", "k", "s"),
@@ -92,7 +77,7 @@ def share_above_2_khz(samples, rate_hz=16000):
     return power[np.fft.rfftfreq(len(samples), 1 / rate_hz) > 2000].sum() / power.sum()
 
 
-def test_the_times_do_not_depend_on_the_sample_rate(espeak):
+def test_the_times_do_not_depend_on_the_sample_rate(espeakng_loader):
     original, low = (synthesize("one two", sample_rate_hz=r) for r in (22050, 8000))
     assert (original.words, original.phonemes) == (low.words, low.phonemes)
     assert len(low.samples) == -(-len(original.samples) * 160 // 441)
@@ -117,37 +102,12 @@ def test_the_times_do_not_depend_on_the_sample_rate(espeak):
     ],
 )
 def test_numbers_signs_and_contractions_keep_the_words_of_the_text(
-    espeak, text, labels
+    espeakng_loader, text, labels
 ):
     assert [word.label for word in synthesize(text).words] == labels
 
 
-@pytest.mark.parametrize(
-    ("voice", "text"),
-    [
-        ("de", "ja nein größer"),
-        ("fr-fr", "l'homme n'est pas"),
-        ("pt-br", "um dois três"),
-        ("hi", "नमस्ते दुनिया"),
-        ("ru", "привет мир"),
-        ("cmn", "你好 世界"),
-        ("EN-GB", "one two"),
-        ("en-us+Mr serious", "one two"),
-    ],
-)
-def test_other_languages_speak_their_words(espeak, voice, text):
-    utterance = synthesize(text, voice)
-    assert [word.label for word in utterance.words] == text.split()
-    assert level_db(utterance.samples) > -40
-
-
-def test_a_voice_is_found_by_any_of_its_codes(espeak):
-    assert_same(synthesize("one", "en"), synthesize("one", "en-gb"))
-    with pytest.raises(AssertionError):
-        assert_same(synthesize("one", "en-gb"), synthesize("one", "en-us"))
-
-
-def test_rate_and_pitch_change_the_speech(espeak):
+def test_rate_and_pitch_change_the_speech(espeakng_loader):
     def pitch_hz(utterance):
         vowel = utterance.phonemes[1]
         samples = part(utterance, vowel.start_ms, vowel.end_ms)
@@ -161,74 +121,7 @@ def test_rate_and_pitch_change_the_speech(espeak):
     assert pitch_hz(high) > 1.8 * pitch_hz(low)
 
 
-VOICES = ["en-us", "en-gb+f2", "en-us+Reed", "en+caleb", "en+whisper", "en+klatt2"]
-
-
-def test_the_same_arguments_give_the_same_samples_whatever_came_before(espeak):
-    first = [synthesize("one two seven", voice) for voice in VOICES]
-    synthesize("Guten Tag", "de+m3", rate_wpm=300, pitch=90)
-    for voice, before in reversed(list(zip(VOICES, first, strict=True))):
-        assert_same(synthesize("one two seven", voice), before)
-        assert_same(synthesize("one two seven", voice), before)
-
-
-def test_threads_hear_what_a_single_one_hears(espeak):
-    expected = {voice: synthesize("one two", voice) for voice in VOICES}
-    heard = []
-
-    def speak(voice):
-        heard.extend((voice, synthesize("one two", voice)) for _ in range(5))
-
-    threads = [threading.Thread(target=speak, args=(voice,)) for voice in VOICES]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(heard) == 5 * len(VOICES)
-    for voice, utterance in heard:
-        assert_same(utterance, expected[voice])
-
-
-@pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="needs a copy in memory")
-def test_another_user_of_the_library_in_the_process_is_left_alone(espeak):
-    other = ctypes.CDLL(espeak.get_library_path())
-    rate, pitch = 1, 3
-    assert other.espeak_Initialize(2, 0, espeak.get_data_path().encode(), 0x8000) > 0
-    other.espeak_SetParameter(rate, 222, 0)
-    before = synthesize("one")
-    other.espeak_SetParameter(pitch, 99, 0)
-    assert_same(synthesize("one"), before)
-    assert other.espeak_GetParameter(rate, 1) == 222
-    assert other.espeak_GetParameter(pitch, 1) == 99
-    other.espeak_Terminate()
-
-
-@pytest.mark.parametrize("error", [MemoryError, KeyboardInterrupt])
-def test_an_error_while_espeak_speaks_arrives_and_does_no_harm(
-    espeak, monkeypatch, error
-):
-    expected = synthesize("one")
-
-    def fail(*_):
-        raise error("from the callback")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(synthesis.ctypes, "string_at", fail)
-        with pytest.raises(error, match="from the callback"):
-            synthesize("one")
-    assert_same(synthesize("one"), expected)
-
-
-def test_unreadable_data_is_an_error(espeak, monkeypatch, tmp_path):
-    synthesize("one")
-    with monkeypatch.context() as patch:
-        patch.setattr(synthesis, "_data_path", lambda: tmp_path)
-        with pytest.raises(RuntimeError, match="espeak-ng cannot read its data in"):
-            synthesize("one")
-    assert synthesize("one").words[0].label == "one"
-
-
-def test_words_are_spoken_by_every_voice_and_trimmed(espeak):
+def test_words_are_spoken_by_every_voice_and_trimmed(espeakng_loader):
     words, voices = ["one", "two", "six"], ["en-us", "en-gb+f2"]
     utterances = synthesize_words(words, voices, repetitions=3, seed=1)
     assert [(u.voice, u.text) for u in utterances] == [
@@ -246,7 +139,7 @@ def test_words_are_spoken_by_every_voice_and_trimmed(espeak):
     assert len({len(utterance.samples) for utterance in utterances}) > 9
 
 
-def test_trimming_takes_nothing_but_silence(espeak):
+def test_trimming_takes_nothing_but_silence(espeakng_loader):
     (trimmed,) = synthesize_words(["tea"], ["en-us"], 1, seed=0)
     rng = np.random.default_rng(0)
     rate_wpm, pitch = rng.integers(130, 221), rng.integers(30, 71)
@@ -265,16 +158,17 @@ def test_trimming_takes_nothing_but_silence(espeak):
     assert trimmed.words[0].end_ms == pytest.approx(whole.words[0].end_ms - shift_ms)
 
 
-def test_words_follow_their_seed(espeak):
+def test_words_follow_their_seed(espeakng_loader):
     arguments = (["one", "two"], ["en-us+f3"], 2)
     one, same, other = (synthesize_words(*arguments, seed=s) for s in (5, 5, 6))
     for utterance, again in zip(one, same, strict=True):
-        assert_same(utterance, again)
+        np.testing.assert_array_equal(utterance.samples, again.samples)
+        assert (utterance.words, utterance.phonemes) == (again.words, again.phonemes)
     lengths = [[len(u.samples) for u in utterances] for utterances in (one, other)]
     assert lengths[0] != lengths[1] and lengths[0][0] != lengths[0][1]
 
 
-def test_english_voices_are_distinct_and_follow_their_seed(espeak):
+def test_english_voices_are_distinct_and_follow_their_seed(espeakng_loader):
     voices = english_voices(120, seed=3)
     assert len(set(voices)) == 120
     assert voices == english_voices(120, seed=3) and voices[:7] == english_voices(7, 3)
@@ -286,7 +180,7 @@ def test_english_voices_are_distinct_and_follow_their_seed(espeak):
     assert "en-shaw" not in accents
 
 
-def test_english_voices_sound_different_and_do_not_whisper(espeak):
+def test_english_voices_sound_different_and_do_not_whisper(espeakng_loader):
     spoken = {voice: synthesize("seven", voice) for voice in english_voices(30)}
     assert len({u.samples.tobytes() for u in spoken.values()}) == 30
     for voice, utterance in spoken.items():
@@ -344,7 +238,9 @@ def test_a_timed_label_cannot_be_changed():
         (dict(sample_rate_hz=0), "`sample_rate_hz`. Expected an integer from 1 to"),
     ],
 )
-def test_bad_arguments_of_synthesize_say_what_was_expected(espeak, arguments, text):
+def test_bad_arguments_of_synthesize_say_what_was_expected(
+    espeakng_loader, arguments, text
+):
     with pytest.raises(ValueError) as error:
         synthesize(**{"text": "one", **arguments})
     assert text in str(error.value)
@@ -365,9 +261,9 @@ def test_bad_arguments_of_synthesize_say_what_was_expected(espeak, arguments, te
     ],
 )
 def test_bad_arguments_of_synthesize_words_stop_before_any_work(
-    espeak, monkeypatch, arguments, text
+    espeakng_loader, monkeypatch, arguments, text
 ):
-    monkeypatch.setattr(synthesis, "_speak", None)
+    monkeypatch.setattr(espeak, "speak", None)
     valid = dict(words=["one"], voices=["en-us"], repetitions=1, seed=0)
     with pytest.raises(ValueError) as error:
         synthesize_words(**{**valid, **arguments})
@@ -375,7 +271,7 @@ def test_bad_arguments_of_synthesize_words_stop_before_any_work(
 
 
 @pytest.mark.parametrize("num_voices", [0, 5000])
-def test_a_number_of_voices_out_of_range_is_an_error(espeak, num_voices):
+def test_a_number_of_voices_out_of_range_is_an_error(espeakng_loader, num_voices):
     with pytest.raises(
         ValueError, match=r"`num_voices`. Expected an integer from 1 to"
     ):
@@ -398,18 +294,3 @@ def test_without_espeak_the_error_names_the_pip_line(monkeypatch, call):
         "Speech synthesis needs the package `espeakng_loader`. Install it with: "
         "pip install 'keras-rnn2dnn[synth]'"
     )
-
-
-@pytest.mark.slow
-def test_thousands_of_calls_need_no_more_memory(espeak):
-    def speak(number):
-        for index in range(number):
-            synthesize("one", VOICES[index % len(VOICES)])
-
-    def peak_mb():
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-    speak(300)
-    before = peak_mb()
-    speak(3000)
-    assert peak_mb() - before < 20

@@ -1,0 +1,128 @@
+"""What the loss of a batch is made of: outputs, frame weights, labels."""
+
+import dataclasses
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_rnn2dnn.batches import is_arrays
+
+
+@dataclasses.dataclass(frozen=True)
+class SoftBatch:
+    """Outputs of teacher and student on one batch, with the weights of its frames.
+
+    Args:
+        soft: teacher's output, `(batch, frames, classes)`.
+        student: student's output, `(batch, frames, classes)`.
+        weights: frame weights `(batch, frames)`, masks counted in.
+        labels: hard labels, or None.
+    """
+
+    soft: Any
+    student: Any
+    weights: Any
+    labels: Any = None
+
+    def delayed(self, num_frames: int) -> "SoftBatch":
+        """Pairs student frame `t` with teacher frame `t + num_frames`.
+
+        Frames whose partner lies beyond the end of their utterance get weight 0.
+
+        Example:
+            >>> outputs, weights = np.zeros((1, 4, 2)), np.array([[1.0, 1.0, 1.0, 0.0]])
+            >>> batch = SoftBatch(outputs, outputs, ops.convert_to_tensor(weights))
+            >>> batch.delayed(1).weights.numpy().tolist()
+            [[1.0, 1.0, 0.0]]
+        """
+        if not num_frames:
+            return self
+        frame = ops.arange(ops.shape(self.student)[1])
+        last = ops.max(ops.where(self.weights > 0, frame, -1), axis=1, keepdims=True)
+        in_time = ops.cast(frame + num_frames <= last, self.weights.dtype)
+        kept = ops.shape(self.student)[1] - num_frames
+        return dataclasses.replace(
+            self,
+            soft=self.soft[:, num_frames:],
+            student=self.student[:, :kept],
+            weights=(self.weights * in_time)[:, :kept],
+        )
+
+    def agreement(self):
+        """Returns 1.0 where both have the same best class, `(batch, frames)`."""
+        best = [ops.argmax(outputs, axis=-1) for outputs in (self.soft, self.student)]
+        return ops.cast(best[0] == best[1], "float32")
+
+
+def frame_weights(student, soft, sample_weight):
+    """Returns masks times weights, float32 `(batch, frames)`.
+
+    Args:
+        student: student's output; its Keras mask counts.
+        soft: teacher's output; its Keras mask counts.
+        sample_weight: `(batch,)`, `(batch, frames)` or None.
+    """
+    weights = ops.ones(ops.shape(student)[:2], dtype="float32")
+    for mask in (keras_mask(student), keras_mask(soft)):
+        if mask is not None:
+            weights *= ops.cast(mask, "float32")
+    if sample_weight is not None:
+        rows = (ops.shape(student)[0], -1)
+        weights *= ops.reshape(ops.cast(sample_weight, "float32"), rows)
+    return weights
+
+
+def weighted_mean(values, weights):
+    """Returns `sum(weights * values) / sum(weights)`, 0 where nothing counts.
+
+    Example:
+        >>> float(weighted_mean(np.array([1.0, 4.0]), np.array([1.0, 0.5])))
+        2.0
+    """
+    counted = ops.where(weights > 0, values * weights, 0.0)
+    return ops.divide_no_nan(ops.sum(counted), ops.sum(weights))
+
+
+def keras_mask(tensor):
+    """Returns the Keras mask that a tensor carries, or None."""
+    return getattr(tensor, "_keras_mask", None)
+
+
+def split_inputs(x) -> tuple[Any, Any]:
+    """Returns the teacher's and the student's input.
+
+    Example:
+        >>> split_inputs({"teacher": 1, "student": 2}), split_inputs(3)
+        ((1, 2), (3, 3))
+    """
+    if isinstance(x, dict) and set(x) == {"teacher", "student"}:
+        return x["teacher"], x["student"]
+    return x, x
+
+
+def keep_weights(x, y=None, sample_weight=None):
+    """Returns `y`, or a stand-in where Keras would drop the weights without it.
+
+    Keras drops `sample_weight` of arrays that come without `y`; labels of no class
+    make it keep them.
+
+    Example:
+        >>> keep_weights(np.zeros((2, 5, 3)), None, np.ones((2, 5))).shape
+        (2, 0)
+    """
+    if y is None and sample_weight is not None and is_arrays(x):
+        return np.zeros((len(keras.tree.flatten(x)[0]), 0), "float32")
+    return y
+
+
+def without_stand_in(y):
+    """Returns `y`, or None for what `keep_weights` put in its place.
+
+    Example:
+        >>> without_stand_in(np.zeros((2, 0))) is None
+        True
+    """
+    shape = getattr(y, "shape", None)
+    return None if shape and shape[-1] == 0 else y

@@ -1,0 +1,109 @@
+import h5py
+import keras
+import numpy as np
+import pytest
+
+from keras_rnn2dnn import Distiller, SoftAlignmentKL, dnn_student, rnn_teacher
+
+
+def features():
+    return np.random.default_rng(0).normal(size=(8, 12, 4)).astype("float32")
+
+
+def new_distiller(teacher=None, **options):
+    keras.utils.set_random_seed(3)
+    teacher = teacher or rnn_teacher(4, 5, units=(6,))
+    student = dnn_student(4, 5, context=(2, 1), units=(8,))
+    distiller = Distiller(teacher, student, **options)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    distiller.compile(keras.optimizers.Adam(0.01), loss=loss)
+    return distiller
+
+
+def train(distiller, epochs, **options):
+    labels = np.random.default_rng(1).integers(5, size=(8, 12))
+    distiller.fit(
+        features(),
+        labels,
+        batch_size=4,
+        shuffle=False,
+        verbose=0,
+        epochs=epochs,
+        **options,
+    )
+
+
+@pytest.mark.parametrize("teachers", [1, 2])
+def test_a_loaded_distiller_goes_on_as_if_never_saved(tmp_path, teachers):
+    members = [rnn_teacher(4, 5, units=(6,)) for _ in range(teachers)]
+    teacher = members[0] if teachers == 1 else members
+    options = {
+        "distillation_loss": SoftAlignmentKL(2.0, teacher_temperature=0.5),
+        "student_loss_weight": 0.3,
+        "teacher_delay": 1,
+    }
+    uninterrupted = new_distiller(teacher, **options)
+    train(uninterrupted, 4)
+    first = new_distiller(teacher, **options)
+    train(first, 2)
+    first.save(tmp_path / "d.keras")
+    loaded = keras.saving.load_model(tmp_path / "d.keras")
+    assert loaded.get_config()["teacher_delay"] == 1
+    assert loaded.distillation_loss.get_config() == (
+        first.distillation_loss.get_config()
+    )
+    train(loaded, 2)
+    for left, right in zip(
+        uninterrupted.student.get_weights(), loaded.student.get_weights(), strict=True
+    ):
+        np.testing.assert_allclose(left, right, atol=1e-6)
+    restored = loaded.teacher if teachers == 2 else [loaded.teacher]
+    for member, copy in zip(members, restored, strict=True):
+        np.testing.assert_array_equal(copy(features()), member(features()))
+
+
+def test_checkpoints_hold_the_student_and_the_optimizer_alone(tmp_path):
+    distiller = new_distiller()
+    train(distiller, 1)
+    distiller.save_weights(tmp_path / "d.weights.h5")
+    sizes = []
+    with h5py.File(tmp_path / "d.weights.h5") as file:
+        file.visititems(
+            lambda name, item: (
+                sizes.append(item.size) if isinstance(item, h5py.Dataset) else None
+            )
+        )
+    metrics = sum(v.shape.num_elements() for v in distiller.metrics_variables)
+    state = sum(v.shape.num_elements() for v in distiller.optimizer.variables)
+    assert sum(sizes) <= distiller.student.count_params() + state + metrics
+    assert sum(sizes) >= distiller.student.count_params() + state
+    assert distiller.count_params() == distiller.student.count_params()
+
+
+def test_backup_and_restore_continues_to_the_same_weights(tmp_path):
+    class Interrupt(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 2:
+                raise KeyboardInterrupt
+
+    uninterrupted = new_distiller()
+    train(uninterrupted, 4)
+    first = new_distiller()
+    backup = keras.callbacks.BackupAndRestore(tmp_path / "backup")
+    with pytest.raises(KeyboardInterrupt):
+        train(first, 4, callbacks=[backup, Interrupt()])
+    second = new_distiller()
+    train(second, 4, callbacks=[keras.callbacks.BackupAndRestore(tmp_path / "backup")])
+    for left, right in zip(
+        uninterrupted.student.get_weights(), second.student.get_weights(), strict=True
+    ):
+        np.testing.assert_allclose(left, right, atol=1e-6)
+
+
+def test_the_student_is_an_ordinary_model(tmp_path):
+    distiller = new_distiller()
+    train(distiller, 1)
+    distiller.student.save(tmp_path / "student.keras")
+    student = keras.saving.load_model(tmp_path / "student.keras")
+    expected = distiller.predict(features(), verbose=0)
+    np.testing.assert_allclose(student(features()), expected, atol=1e-6)
