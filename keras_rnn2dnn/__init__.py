@@ -1,18 +1,34 @@
 """Distil recurrent acoustic models into feed-forward students, in Keras."""
 
+import os
+import sys
+
+# The command keeps TensorFlow's start-up lines off the terminal, which works only
+# before TensorFlow is imported. Programs that import the package decide themselves.
+if os.path.basename(sys.argv[0]) == "rnn2dnn":
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+from keras_rnn2dnn.audio.features import FeatureSpec, LogMel
 from keras_rnn2dnn.callbacks import KLCallback
+from keras_rnn2dnn.deploy import convert
 from keras_rnn2dnn.distiller import Distiller
 from keras_rnn2dnn.layers import SpliceFrames
 from keras_rnn2dnn.losses import SoftAlignmentKL
 from keras_rnn2dnn.models import dnn_student, rnn_teacher
+from keras_rnn2dnn.scoring import WordErrorRateCallback, word_error_rate
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Distiller",
+    "FeatureSpec",
     "KLCallback",
+    "LogMel",
     "SoftAlignmentKL",
     "SpliceFrames",
+    "WordErrorRateCallback",
+    "convert",
     "dnn_student",
     "rnn_teacher",
+    "word_error_rate",
 ]

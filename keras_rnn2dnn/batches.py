@@ -39,7 +39,8 @@ def iterate_batches(
         for start in range(0, num_utterances, size):
             yield _slice((x, y, sample_weight), start, start + size)
     elif isinstance(x, keras.utils.PyDataset):
-        for index in range(x.num_batches):
+        endless = x.num_batches is None
+        for index in itertools.count() if endless else range(x.num_batches):
             yield keras.utils.unpack_x_y_sample_weight(x[index])
     else:
         for batch in x:
@@ -124,7 +125,8 @@ def bucketed_dataset(
         `weights` `(batch, frames)` is 1 for frames and 0 for padding, which is zero.
 
     Raises:
-        ValueError: if there is no utterance, or one is longer than all buckets.
+        ValueError: if there is no utterance, or one is longer than all buckets or has
+            arrays of different lengths.
 
     Example:
         >>> lengths = [3, 5, 4]
@@ -134,7 +136,9 @@ def bucketed_dataset(
         [([2, 4, 2], 7.0), ([1, 8, 2], 5.0)]
     """
     if not all(len(utterances) for utterances in epochs) or not epochs:
-        raise ValueError(invalid("epochs", "at least one utterance in each", epochs))
+        received = [len(utterances) for utterances in epochs]
+        expected = "a sequence of epochs with at least one utterance each"
+        raise ValueError(invalid("epochs", expected, received))
     plans = [_plan_buckets(utterances, buckets) for utterances in epochs]
     example = epochs[0][0]
     has_labels = isinstance(example, tuple)
@@ -174,6 +178,8 @@ def predict_utterances(
         >>> [z.shape for z in predict_utterances(model, utterances)]
         [(4, 3), (7, 3)]
     """
+    if not len(utterances):
+        return []
     width = utterances[0].shape[-1]
     run = tf.function(
         lambda x: model(x, training=False),
@@ -191,7 +197,13 @@ def _plan_buckets(utterances, buckets):
     """Groups the numbers of the utterances by the length they are padded to."""
     plan: dict[int, list[int]] = {}
     for number, utterance in enumerate(utterances):
-        frames = len(keras.tree.flatten(utterance)[0])
+        lengths = sorted({len(array) for array in keras.tree.flatten(utterance)})
+        if len(lengths) > 1:
+            raise ValueError(
+                f"Utterance {number} has arrays of different lengths. Expected the "
+                f"same number of frames in each. Received: {lengths} frames"
+            )
+        frames = lengths[0]
         fitting = [b for b in sorted(buckets) if b >= frames] if buckets else [frames]
         if not fitting:
             raise ValueError(

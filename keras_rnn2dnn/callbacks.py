@@ -1,7 +1,7 @@
 """Keras callback for the KL divergence, with schedules for the distillation."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import keras
 import numpy as np
@@ -21,6 +21,7 @@ class KLCallback(keras.callbacks.Callback):
 
     Puts `val_kl` and `val_agreement` into `logs`, where callbacks that stand behind
     it in the list find them: EarlyStopping, ModelCheckpoint, TensorBoard, CSVLogger.
+    (Keras cannot guess the direction: give it as `mode="min"` for `val_kl`.)
     `val_kl` is the mean of `KL(teacher || student)` over frames by weight, always at
     temperature 1: a schedule does not move the yardstick.
 
@@ -35,7 +36,8 @@ class KLCallback(keras.callbacks.Callback):
         prefix: of the names in `logs`.
 
     Raises:
-        ValueError: if a schedule is not callable.
+        ValueError: if a schedule is not callable or has nothing to act on, or `data`
+            can be read only once.
 
     Example:
         >>> student = keras.Sequential([keras.Input((None, 4)), keras.layers.Dense(3)])
@@ -66,6 +68,9 @@ class KLCallback(keras.callbacks.Callback):
             if schedule is not None and not callable(schedule):
                 expected = "a schedule or a function of the epoch"
                 raise ValueError(invalid(name, expected, schedule))
+        if isinstance(data, Iterator):
+            expected = "arrays or a data set, which can be read after every epoch"
+            raise ValueError(invalid("data", expected, type(data).__name__))
         self.data = data
         self.batch_size = batch_size
         self.temperature = temperature
@@ -76,16 +81,23 @@ class KLCallback(keras.callbacks.Callback):
     def set_model(self, model):
         """Takes the model of `fit`; see `keras.callbacks.Callback`."""
         super().set_model(model)
-        self._distiller = model
-        if not isinstance(model, Distiller):
-            loss = model.loss if isinstance(model.loss, SoftAlignmentKL) else None
-            self._distiller = Distiller(None, model, distillation_loss=loss)
-        loss = self._distiller.distillation_loss
-        if self.temperature and not isinstance(loss, SoftAlignmentKL):
+        distiller = isinstance(model, Distiller)
+        loss = model.distillation_loss if distiller else model.loss
+        soft = isinstance(loss, SoftAlignmentKL)
+        if self.temperature and not soft:
             raise ValueError(
                 "A schedule of the temperature needs `SoftAlignmentKL`. Received: "
-                f"distillation_loss={loss!r}"
+                f"{'distillation_loss' if distiller else 'loss'}={loss!r}"
             )
+        if self.student_loss_weight and not (distiller and model.hard_loss):
+            received = "loss=None" if distiller else f"a model {model.name!r} alone"
+            raise ValueError(
+                "A schedule of the student_loss_weight needs a Distiller with a hard "
+                f"loss. Expected `Distiller.compile(loss=...)`. Received: {received}"
+            )
+        if not distiller:
+            model = Distiller(None, model, distillation_loss=loss if soft else None)
+        self._distiller = model
 
     def on_epoch_begin(self, epoch, logs=None):
         """Applies the schedules."""

@@ -58,44 +58,35 @@ def check_softmax(role: str, model: keras.Model, from_logits: bool) -> None:
         raise ValueError(_not_logits(role, f"a softmax in the layer {last.name!r}"))
 
 
-def check_batch(batch, teacher_delay: int) -> None:
-    """Refuses a batch of outputs that cannot teach.
+def check_shapes(soft, student, teacher_delay: int) -> None:
+    """Refuses outputs whose shapes do not fit together.
 
     Args:
-        batch: a `SoftBatch`.
+        soft: shape of the teacher's output; unknown sizes are None.
+        student: shape of the student's output.
         teacher_delay: frames by which the teacher lags.
 
     Raises:
-        ValueError: if ranks, numbers of frames or of classes do not match, or
-            nothing has a weight.
+        ValueError: if ranks, numbers of frames or of classes do not match, or the
+            delay leaves no frame.
     """
-    soft, student = tuple(batch.soft.shape), tuple(batch.student.shape)
+    soft, student = tuple(soft), tuple(student)
     for role, shape in (("teacher", soft), ("student", student)):
         if len(shape) != 3:
             raise ValueError(
                 f"Invalid output of the {role}. Expected the shape "
                 f"(batch, frames, classes). Received: {shape}"
             )
-    _check_shapes(soft, student)
-    if student[1] is not None and student[1] <= teacher_delay:
-        raise ValueError(
-            invalid(
-                "teacher_delay",
-                f"less than the {student[1]} frames of the utterances",
-                teacher_delay,
-            )
-        )
-
-
-def _check_shapes(soft, student):
-    what = {0: "utterances", 1: "frames", 2: "classes"}
-    for axis, name in what.items():
+    for axis, name in enumerate(("utterances", "frames", "classes")):
         if None not in (soft[axis], student[axis]) and soft[axis] != student[axis]:
             raise ValueError(
                 f"Different numbers of {name}. Expected teacher and student to give "
                 f"the same shape (batch, frames, classes). Received: {soft} from the "
                 f"teacher, {student} from the student"
             )
+    if student[1] is not None and student[1] <= teacher_delay:
+        expected = f"less than the {student[1]} frames of the utterances"
+        raise ValueError(invalid("teacher_delay", expected, teacher_delay))
 
 
 def check_values(batch, from_logits: bool, teacher_from_logits: bool) -> None:
@@ -136,6 +127,38 @@ def check_values(batch, from_logits: bool, teacher_from_logits: bool) -> None:
                 f"that sum to 1. Received: values from {rows.min():.4g} to "
                 f"{rows.max():.4g}. Pass `{argument}=True` if they are logits"
             )
+
+
+def check_hard_loss(loss, from_logits: bool) -> None:
+    """Refuses a hard loss of probabilities where the student gives logits."""
+    config = loss.get_config() if isinstance(loss, keras.losses.Loss) else {}
+    entropies = ("sparse_categorical_crossentropy", "categorical_crossentropy")
+    named = loss in entropies if isinstance(loss, str) else False
+    if from_logits and (named or config.get("from_logits") is False):
+        raise ValueError(
+            f"Invalid value for `loss`. Expected a loss of logits, since the student "
+            f"gives logits. Received: loss={loss!r}. Pass an instance with "
+            "`from_logits=True`"
+        )
+
+
+def checked_share(value) -> float:
+    """Returns the share of the hard loss, refused outside of 0 to 1."""
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not number or not 0 <= value <= 1:
+        expected = "a number from 0 to 1"
+        raise ValueError(invalid("student_loss_weight", expected, value))
+    return float(value)
+
+
+def checked_weights(weights, teachers: list) -> list[float]:
+    """Returns the weights of an ensemble, which sum to 1; equal ones by default."""
+    if weights is None:
+        return [1.0 / len(teachers)] * len(teachers) if teachers else []
+    if len(weights) != len(teachers) or min(weights) < 0 or sum(weights) <= 0:
+        expected = f"{len(teachers)} numbers >= 0, not all 0"
+        raise ValueError(invalid("teacher_weights", expected, weights))
+    return [float(weight) / sum(weights) for weight in weights]
 
 
 def nan_message(batch: int, utterance: int) -> str:

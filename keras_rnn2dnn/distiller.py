@@ -98,9 +98,11 @@ class Distiller(keras.Model):
         for model in teachers:
             checks.check_softmax("teacher", model, self._teacher_from_logits)
         checks.check_softmax("student", student, self._from_logits)
-        self._student_loss_weight = ScheduledNumber(_checked_share(student_loss_weight))
+        self._student_loss_weight = ScheduledNumber(
+            checks.checked_share(student_loss_weight)
+        )
         self.teacher_delay = teacher_delay
-        self.teacher_weights = _checked_weights(teacher_weights, teachers)
+        self.teacher_weights = checks.checked_weights(teacher_weights, teachers)
         # Keras must not see the teacher: its weights are neither trained nor saved.
         self._held = _Untracked(teacher=teacher, bad_utterance=None)
         self._held.bad_utterance = keras.Variable(-1, dtype="int32", trainable=False)
@@ -127,7 +129,7 @@ class Distiller(keras.Model):
 
     @student_loss_weight.setter
     def student_loss_weight(self, value: float):
-        self._student_loss_weight.value = _checked_share(value)
+        self._student_loss_weight.value = checks.checked_share(value)
 
     @property
     def _from_logits(self):
@@ -155,7 +157,7 @@ class Distiller(keras.Model):
                 f"`student_loss_weight={self.student_loss_weight}` needs a hard loss. "
                 "Expected `compile(loss=...)`. Received: loss=None"
             )
-        _check_hard_loss(loss, self._from_logits)
+        checks.check_hard_loss(loss, self._from_logits)
         super().compile(optimizer=optimizer, loss=loss, **kwargs)
         self.hard_loss = None if loss is None else keras.losses.get(loss)
         self._compile_loss = None  # applied below, frame by frame and by weight
@@ -170,9 +172,7 @@ class Distiller(keras.Model):
         self, x=None, y=None, y_pred=None, sample_weight=None, training=True
     ):
         """Computes the loss of one batch; see the class."""
-        batch = self.soft_batch(x, y, y_pred, sample_weight)
-        checks.check_batch(batch, self.teacher_delay)
-        batch = self._without_nan(batch)
+        batch = self._without_nan(self.soft_batch(x, y, y_pred, sample_weight))
         shifted = batch.delayed(self.teacher_delay)
         values = self.distillation_loss.call(shifted.soft, shifted.student)
         distillation = weighted_mean(values, shifted.weights)
@@ -202,6 +202,7 @@ class Distiller(keras.Model):
         if y_pred is None:
             y_pred = self.student(student_x, training=False)
         soft, labels = self._targets(teacher_x, y)
+        checks.check_shapes(soft.shape, y_pred.shape, self.teacher_delay)
         weights = frame_weights(y_pred, soft, sample_weight)
         return SoftBatch(ops.stop_gradient(soft), y_pred, weights, labels)
 
@@ -223,7 +224,9 @@ class Distiller(keras.Model):
 
     def _without_nan(self, batch):
         # A NaN must not reach the weights before `fit` can stop; see `_StopOnNaN`.
-        bad = ops.any(~(batch.soft < float("inf")), axis=-1) & (batch.weights > 0)
+        # `~(soft < inf)` will not do: TensorFlow's optimizer makes it `soft >= inf`.
+        bad = ops.isnan(batch.soft) | (batch.soft == float("inf"))
+        bad = ops.any(bad, axis=-1) & (batch.weights > 0)
         of_utterance = ops.any(bad, axis=1)
         first = ops.cast(ops.argmax(of_utterance), "int32")
         self._held.bad_utterance.assign(ops.where(ops.any(bad), first, -1))
@@ -307,7 +310,6 @@ class Distiller(keras.Model):
                 f"`student_loss_weight={self.student_loss_weight}` needs hard labels. "
                 "Expected them as `y`. Received: none"
             )
-        checks.check_batch(batch, self.teacher_delay)
         checks.check_values(
             batch.delayed(self.teacher_delay),
             self._from_logits,
@@ -378,35 +380,6 @@ class _StopOnNaN(keras.callbacks.Callback):
             raise ValueError(checks.nan_message(batch, utterance))
 
     on_test_batch_end = on_train_batch_end
-
-
-def _check_hard_loss(loss, from_logits):
-    config = loss.get_config() if isinstance(loss, keras.losses.Loss) else {}
-    entropies = ("sparse_categorical_crossentropy", "categorical_crossentropy")
-    named = loss in entropies if isinstance(loss, str) else False
-    if from_logits and (named or config.get("from_logits") is False):
-        raise ValueError(
-            f"Invalid value for `loss`. Expected a loss of logits, since the student "
-            f"gives logits. Received: loss={loss!r}. Pass an instance with "
-            "`from_logits=True`"
-        )
-
-
-def _checked_share(value):
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not number or not 0 <= value <= 1:
-        expected = "a number from 0 to 1"
-        raise ValueError(invalid("student_loss_weight", expected, value))
-    return float(value)
-
-
-def _checked_weights(weights, teachers):
-    if weights is None:
-        return [1.0 / len(teachers)] * len(teachers) if teachers else []
-    if len(weights) != len(teachers) or min(weights) < 0 or sum(weights) <= 0:
-        expected = f"{len(teachers)} numbers >= 0, not all 0"
-        raise ValueError(invalid("teacher_weights", expected, weights))
-    return [float(weight) / sum(weights) for weight in weights]
 
 
 def _as_list(value):

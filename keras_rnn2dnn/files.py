@@ -5,10 +5,13 @@ import dataclasses
 import os
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+
+from keras_rnn2dnn.errors import invalid
 
 
 @contextlib.contextmanager
@@ -42,10 +45,20 @@ class Utterances:
     Args:
         features: `(frames, features)` of each utterance, float32.
         transcripts: what is said in each, words separated by spaces; or None.
+
+    Raises:
+        ValueError: if there is no utterance, or not one transcript for each.
     """
 
     features: list[np.ndarray]
     transcripts: list[str] | None = None
+
+    def __post_init__(self):
+        if not len(self.features):
+            raise ValueError(invalid("features", "at least one utterance", []))
+        if self.transcripts is not None and len(self.transcripts) != len(self.features):
+            expected = f"one for each of the {len(self.features)} utterances"
+            raise ValueError(invalid("transcripts", expected, len(self.transcripts)))
 
     def save(self, path: str | Path) -> None:
         """Writes an `.npz` file: `features` end to end, `num_frames`, `transcripts`."""
@@ -55,8 +68,9 @@ class Utterances:
         }
         if self.transcripts is not None:
             arrays["transcripts"] = np.array(self.transcripts, dtype=np.str_)
-        with new_file(path) as temporary:
-            np.savez(temporary, **arrays)
+        # To an open file: to a path, numpy appends ".npz" where it is missing.
+        with new_file(path) as temporary, open(temporary, "wb") as file:
+            np.savez(file, **arrays)
 
     @classmethod
     def load(cls, path: str | Path) -> "Utterances":
@@ -71,29 +85,50 @@ class Utterances:
             >>> [len(features) for features in Utterances.load("a.npz").features]
             [3, 5]
         """
-        try:
-            with np.load(path) as file:
-                arrays = {name: file[name] for name in file.files}
-        except (ValueError, zipfile.BadZipFile, EOFError) as error:
-            raise ValueError(f"Cannot read {str(path)!r} as .npz: {error}") from error
-        missing = {"features", "num_frames"} - set(arrays)
-        if missing or arrays["features"].ndim != 2:
+        arrays = _read_npz(path)
+        features, num_frames = arrays.get("features"), arrays.get("num_frames")
+        if not (_is_array(features, "f", 2) and _is_array(num_frames, "iu", 1)):
+            shapes = {name: f"{a.dtype} {a.shape}" for name, a in arrays.items()}
             raise ValueError(
-                f"Cannot use {str(path)!r}. Expected the arrays `features` "
-                f"(all frames, features) and `num_frames`. Received: {sorted(arrays)}"
+                f"Cannot use {str(path)!r}. Expected the arrays `features`, floats "
+                "(all frames, features), and `num_frames`, integers (utterances,). "
+                f"Received: {shapes}"
             )
-        ends = np.cumsum(arrays["num_frames"])
-        if not len(ends) or ends[-1] != len(arrays["features"]):
+        total = num_frames.sum(dtype="int64")
+        if not len(num_frames) or num_frames.min() < 0 or total != len(features):
             raise ValueError(
-                f"Cannot use {str(path)!r}. Expected `num_frames` to sum up to the "
-                f"{len(arrays['features'])} frames of `features`. Received: "
-                f"{arrays['num_frames'].sum()}"
+                f"Cannot use {str(path)!r}. Expected `num_frames` >= 0 that sum up to "
+                f"the {len(features)} frames of `features`. Received: a sum of {total}"
             )
         transcripts = arrays.get("transcripts")
+        if transcripts is not None and transcripts.shape != num_frames.shape:
+            raise ValueError(
+                f"Cannot use {str(path)!r}. Expected one transcript for each of the "
+                f"{len(num_frames)} utterances. Received: {transcripts.shape}"
+            )
+        ends = np.cumsum(num_frames, dtype="int64")
         return cls(
-            np.split(arrays["features"], ends[:-1]),
+            np.split(features.astype("float32", copy=False), ends[:-1]),
             None if transcripts is None else transcripts.tolist(),
         )
+
+
+def _read_npz(path):
+    with open(path, "rb") as stream:
+        try:
+            file = np.load(stream)
+            if isinstance(file, np.ndarray):
+                raise ValueError("it holds a single array, as .npy files do")
+            return {name: file[name] for name in file.files}
+        except (
+            *(ValueError, EOFError, OSError, RuntimeError),
+            *(zipfile.BadZipFile, zlib.error),
+        ) as error:
+            raise ValueError(f"Cannot read {str(path)!r} as .npz: {error}") from error
+
+
+def _is_array(array, kinds, ndim):
+    return array is not None and array.dtype.kind in kinds and array.ndim == ndim
 
 
 def joined(words: Sequence[Sequence[str]]) -> list[str]:

@@ -45,10 +45,10 @@ class StageProgress:
 
     def update(self, share: float) -> None:
         """Shows how much of the stage is done, from 0 to 1."""
-        now = time.monotonic()
+        now, share = time.monotonic(), min(share, 1.0)
         if self._redraws and (now - self._drawn > 0.1 or share == 0.0):
             self._drawn = now
-            done = round(_WIDTH * min(share, 1.0))
+            done = round(_WIDTH * share)
             bar = "#" * done + "." * (_WIDTH - done)
             self._write(f"\r{self._title()} {bar} {share:4.0%}")
 

@@ -8,6 +8,7 @@ import numpy as np
 from keras import ops
 
 from keras_rnn2dnn.batches import is_arrays
+from keras_rnn2dnn.errors import invalid
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,15 +64,30 @@ def frame_weights(student, soft, sample_weight):
         student: student's output; its Keras mask counts.
         soft: teacher's output; its Keras mask counts.
         sample_weight: `(batch,)`, `(batch, frames)` or None.
+
+    Raises:
+        ValueError: if `sample_weight` has another shape.
     """
     weights = ops.ones(ops.shape(student)[:2], dtype="float32")
     for mask in (keras_mask(student), keras_mask(soft)):
         if mask is not None:
             weights *= ops.cast(mask, "float32")
     if sample_weight is not None:
+        sample_weight = ops.cast(sample_weight, "float32")
+        _check_shape(tuple(sample_weight.shape), tuple(student.shape)[:2])
         rows = (ops.shape(student)[0], -1)
-        weights *= ops.reshape(ops.cast(sample_weight, "float32"), rows)
+        weights *= ops.reshape(sample_weight, rows)
     return weights
+
+
+def _check_shape(given, expected):
+    if given[1:] == (1,):
+        given = given[:1]
+    pairs = zip(given, expected, strict=False)
+    unlike = any(a != b for a, b in pairs if None not in (a, b))
+    if len(given) not in (1, 2) or unlike:
+        shapes = f"the shape (batch,) or (batch, frames) of the outputs, {expected}"
+        raise ValueError(invalid("sample_weight", shapes, given))
 
 
 def weighted_mean(values, weights):

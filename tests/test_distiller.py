@@ -280,7 +280,7 @@ def test_every_kind_of_data_trains_the_same_weights(kind):
     data = {
         "dataset": lambda: tf.data.Dataset.from_tensor_slices(batches),
         "pydataset": Utterances,
-        "generator": lambda: (features(seed=n % 2) for n in itertools.count()),
+        "generator": lambda: ((features(seed=n % 2),) for n in itertools.count()),
     }
     trained = []
     for given, options in (

@@ -106,13 +106,22 @@ def read_wav(path: str | Path) -> tuple[np.ndarray, int]:
     try:
         with wave.open(str(path)) as file:
             channels, width = file.getnchannels(), file.getsampwidth()
-            rate, data = file.getframerate(), file.readframes(file.getnframes())
-    except (wave.Error, EOFError) as error:
-        raise ValueError(f"Cannot read {str(path)!r} as WAV: {error}") from error
+            rate, num_samples = file.getframerate(), file.getnframes()
+            data = file.readframes(num_samples)
+    except (wave.Error, EOFError, RuntimeError) as error:
+        reason = str(error) or "it is damaged"
+        raise ValueError(f"Cannot read {str(path)!r} as WAV: {reason}") from error
     if (channels, width) != (1, 2):
         raise ValueError(
             f"Unsupported WAV file {str(path)!r}. Expected 16-bit mono. Received: "
             f"{8 * width}-bit, {channels} channels"
+        )
+    if not data or len(data) != 2 * num_samples:
+        raise ValueError(
+            f"Damaged WAV file {str(path)!r}. Expected {max(num_samples, 1)} samples, "
+            f"as its header says. Received: {len(data) // 2}"
+            if num_samples
+            else f"Empty WAV file {str(path)!r}. Expected samples. Received: none"
         )
     return np.frombuffer(data, "<i2").astype("float32") / 32768.0, rate
 

@@ -62,6 +62,11 @@ class FeatureSpec:
         for name in ("sample_rate_hz", "frame_length_ms", "frame_step_ms", "floor"):
             if not getattr(self, name) > 0:
                 raise ValueError(invalid(name, "a number > 0", getattr(self, name)))
+        for name in ("frame_length", "frame_step"):
+            if getattr(self, name) < 1:
+                received = getattr(self, f"{name}_ms")
+                expected = f"at least one sample at {self.sample_rate_hz} Hz"
+                raise ValueError(invalid(f"{name}_ms", expected, received))
         if not isinstance(self.num_bins, int) or self.num_bins < 1:
             raise ValueError(invalid("num_bins", "an integer >= 1", self.num_bins))
         half = self.sample_rate_hz / 2
@@ -75,9 +80,12 @@ class FeatureSpec:
             )
         for name in ("mean", "variance"):
             values = getattr(self, name)
-            if values is not None and len(values) != self.num_bins:
+            if values is None:
+                continue
+            if len(values) != self.num_bins:
                 expected = f"{self.num_bins} numbers"
                 raise ValueError(invalid(name, expected, f"{len(values)} numbers"))
+            object.__setattr__(self, name, tuple(map(float, values)))
         if self.variance is not None and min(self.variance) <= 0:
             raise ValueError(invalid("variance", "numbers > 0", min(self.variance)))
 
@@ -107,6 +115,8 @@ class FeatureSpec:
 
     def num_samples(self, num_frames: int) -> int:
         """Returns the number of samples which that many frames cover."""
+        if num_frames < 1:
+            return 0
         return (num_frames - 1) * self.frame_step + self.frame_length
 
     def to_dict(self) -> dict:
@@ -116,8 +126,7 @@ class FeatureSpec:
     @classmethod
     def from_dict(cls, fields: dict) -> "FeatureSpec":
         """Builds a specification from `to_dict`."""
-        tuples = {k: tuple(v) for k, v in fields.items() if isinstance(v, list | tuple)}
-        return cls(**{**fields, **tuples})
+        return cls(**fields)
 
 
 @keras.saving.register_keras_serializable(package="keras_rnn2dnn")
@@ -138,8 +147,8 @@ class LogMel(keras.layers.Layer):
         `(batch, frames, num_bins)`, float32.
 
     Raises:
-        ValueError: if a value is out of its range, or the audio is shorter than a
-            window.
+        ValueError: if a value is out of its range, or the audio is not floats
+            `(batch, samples)` or is shorter than a window.
 
     Example:
         >>> layer = LogMel(8000, num_bins=24)
@@ -162,11 +171,7 @@ class LogMel(keras.layers.Layer):
     def call(self, inputs, mask=None):
         """Computes the features; see the class."""
         spec = self.spec
-        if inputs.shape[1] is not None and inputs.shape[1] < spec.frame_length:
-            raise ValueError(
-                f"Audio too short. Expected at least {spec.frame_length} samples, one "
-                f"window of {spec.frame_length_ms:g} ms. Received: {inputs.shape[1]}"
-            )
+        _check_audio(inputs, spec)
         frames = ops.extract_sequences(inputs, spec.frame_length, spec.frame_step)
         window = np.hamming(spec.frame_length).astype("float32")
         real, imaginary = ops.rfft(frames * window, fft_length=spec.fft_length)
@@ -187,6 +192,9 @@ class LogMel(keras.layers.Layer):
         Args:
             samples: `(batch, samples)`, or an iterable of such batches.
             mask: optional bool `(batch, samples)`, for a single batch.
+
+        Raises:
+            ValueError: if there is no frame.
         """
         raw = dataclasses.replace(self.spec, mean=None, variance=None)
         plain, batches = LogMel.from_spec(raw), samples
@@ -202,6 +210,11 @@ class LogMel(keras.layers.Layer):
             features = features.reshape(-1, raw.num_bins)
             total, squares = total + features.sum(0), squares + (features**2).sum(0)
             count += len(features)
+        if not count:
+            raise ValueError(
+                "No frame to adapt to. Expected audio of at least one window. "
+                "Received: no batches, or masks that leave none"
+            )
         mean = total / count
         variance = np.maximum(squares / count - mean**2, 1e-8)
         self.spec = dataclasses.replace(
@@ -223,6 +236,19 @@ class LogMel(keras.layers.Layer):
     def get_config(self):
         """Returns the arguments of the constructor."""
         return {"name": self.name, **self.spec.to_dict()}
+
+
+def _check_audio(inputs, spec):
+    shape, dtype = tuple(inputs.shape), keras.backend.standardize_dtype(inputs.dtype)
+    if len(shape) != 2 or "float" not in dtype:
+        hint = "Divide 16-bit PCM by 32768." if "int" in dtype else ""
+        expected = "floats of shape (batch, samples)"
+        raise ValueError(invalid("inputs", expected, f"{dtype} {shape}", hint))
+    if shape[1] is not None and shape[1] < spec.frame_length:
+        raise ValueError(
+            f"Audio too short. Expected at least {spec.frame_length} samples, one "
+            f"window of {spec.frame_length_ms:g} ms. Received: {shape[1]}"
+        )
 
 
 @functools.lru_cache

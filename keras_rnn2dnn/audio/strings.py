@@ -30,6 +30,9 @@ class StringOptions:
         clean_probability: of a string without noise (at 40 dB).
         buckets: frames that a string may have; it is filled up with silence, so that
             few shapes occur and nothing need be masked.
+
+    Raises:
+        ValueError: if a value is out of its range.
     """
 
     words: tuple[int, int] = (3, 7)
@@ -42,6 +45,23 @@ class StringOptions:
     clean_probability: float = 0.0
     buckets: tuple[int, ...] = (180, 240, 300, 360, 480, 600)
 
+    def __post_init__(self):
+        lowest = {"words": 1, "pause_frames": 0, "edge_frames": 0}
+        for name in (*lowest, "word_gain_db", "level_db", "snr_db"):
+            low, high = getattr(self, name)
+            if not lowest.get(name, low) <= low <= high:
+                bound = f" >= {lowest[name]}" if name in lowest else ""
+                expected = f"numbers (low, high){bound} with low <= high"
+                raise ValueError(invalid(name, expected, (low, high)))
+        for name in ("pause_probability", "clean_probability"):
+            if not 0 <= getattr(self, name) <= 1:
+                expected = "a number from 0 to 1"
+                raise ValueError(invalid(name, expected, getattr(self, name)))
+        ascending = sorted({bucket for bucket in self.buckets if bucket > 0})
+        if not ascending or list(self.buckets) != ascending:
+            expected = "numbers of frames > 0 in ascending order"
+            raise ValueError(invalid("buckets", expected, self.buckets))
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class WordString:
@@ -50,7 +70,8 @@ class WordString:
     Args:
         noisy: float32 `(samples,)`.
         clean: the same at the same level without noise (at 40 dB), `(samples,)`.
-        num_frames: frames, one of the buckets.
+        num_frames: frames, one of the buckets; more only where a recording alone is
+            longer than all of them.
         words: what is said.
         speaker: who says it.
         parts: for each recording used, its number in the list given and the frame at
@@ -95,21 +116,23 @@ def make_strings(
 
     Raises:
         ValueError: if there are no recordings, or their sample rate is not the
-            features'.
+            features'; the same of `babble`.
     """
     options = options or StringOptions()
-    if not recordings:
-        raise ValueError(invalid("recordings", "at least one recording", []))
-    for recording in recordings:
+    babble = recordings if babble is None else babble
+    for name, given in (("recordings", recordings), ("babble", babble)):
+        if not given:
+            raise ValueError(invalid(name, "at least one recording", []))
+    for recording in (*recordings, *babble):
         if recording.sample_rate_hz != spec.sample_rate_hz:
             raise ValueError(
                 f"Different sample rates. Expected {spec.sample_rate_hz} Hz as in the "
                 f"features. Received: a recording of {recording.sample_rate_hz} Hz"
             )
     rng = np.random.default_rng(seed)
-    noise_pool = [_unit_level(r.samples) for r in (babble or recordings)]
+    noise_pool = [_unit_level(r.samples) for r in babble]
     draws = {
-        speaker: _endless_draw(
+        speaker: _Draw(
             [n for n, r in enumerate(recordings) if r.speaker == speaker], rng
         )
         for speaker in sorted({r.speaker for r in recordings})
@@ -133,9 +156,19 @@ def num_label_frames(recording: Recording, spec: FeatureSpec) -> int:
     return -(-len(recording.samples) // spec.frame_step)
 
 
-def _endless_draw(numbers, rng):
-    while True:
-        yield from rng.permutation(numbers).tolist()
+class _Draw:
+    """Draws numbers in random order, each once before any comes again."""
+
+    def __init__(self, numbers, rng):
+        self._numbers, self._rng, self._waiting = numbers, rng, []
+
+    def peek(self):
+        if not self._waiting:
+            self._waiting = self._rng.permutation(self._numbers).tolist()
+        return self._waiting[0]
+
+    def pop(self):
+        return self._waiting.pop(0)
 
 
 def _make_string(recordings, draw, rng, spec, options, noise_pool):
@@ -170,11 +203,11 @@ def _plan(recordings, draw, rng, spec, options):
     frame = int(rng.integers(options.edge_frames[0], options.edge_frames[1] + 1))
     parts = []
     for _ in range(int(rng.integers(options.words[0], options.words[1] + 1))):
-        number = next(draw)
+        number = draw.peek()
         length = num_label_frames(recordings[number], spec)
         if parts and frame + length + tail > longest:
-            break
-        parts.append((number, frame))
+            break  # it will begin the speaker's next string
+        parts.append((draw.pop(), frame))
         frame += length
         if rng.random() < options.pause_probability:
             frame += int(rng.integers(*options.pause_frames, endpoint=True))

@@ -76,7 +76,8 @@ def split_recordings(
     for speaker in held_out:
         if speaker not in speakers:
             raise ValueError(invalid("speaker", f"one of {speakers}", speaker))
-    if protocol == "official":
+    new_speaker = protocol == "new-speaker"
+    if not new_speaker:
         ours, new = recordings, recordings
         test, development = range(0, 5), range(5, 10)
     else:
@@ -86,7 +87,7 @@ def split_recordings(
     split = Split(
         train=[r for r in ours if r.index >= development.stop],
         development=[r for r in ours if r.index in development],
-        unlabelled=[r for r in new if r.index not in test] if held_out else [],
+        unlabelled=[r for r in new if r.index not in test] if new_speaker else [],
         test=[r for r in new if r.index in test],
     )
     _check_split(split, protocol, speakers)

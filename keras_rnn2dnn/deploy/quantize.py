@@ -63,7 +63,8 @@ _SOFTMAX = (
     "Remove it: convert wants logits, since an int8 softmax turns most posteriors "
     "into 0"
 )
-_RECURRENT = (
+RECURRENT = (keras.layers.RNN, keras.layers.Bidirectional)
+_RECURRENT_HINT = (
     "Recurrent: it cannot run on a window; distil it into a feed-forward student"
 )
 _FLOAT = "It leaves int8 on a device: use relu, silu or hard_silu instead"
@@ -130,8 +131,8 @@ def check_layer(layer: keras.Operation) -> None:
         ValueError: Invalid value for `student`. Expected layers that run in int8 on
         one context window. Received: student='posteriors (Softmax)'. Remove it: ...
     """
-    if isinstance(layer, keras.layers.RNN | keras.layers.Bidirectional):
-        refuse(layer, _RECURRENT)
+    if isinstance(layer, RECURRENT):
+        refuse(layer, _RECURRENT_HINT)
     if type(layer) not in _ALLOWED:
         names = ", ".join(sorted(allowed.__name__ for allowed in _ALLOWED))
         refuse(layer, _HINTS.get(type(layer).__name__, f"Allowed: {names}"))
