@@ -7,6 +7,7 @@ from typing import TextIO
 import keras
 
 _WIDTH = 24
+_TITLE_WIDTH = 44
 
 
 class StageProgress:
@@ -70,7 +71,7 @@ class StageProgress:
         return _FitProgress(self, num_steps)
 
     def _title(self):
-        return f"[{self._number}/{self.num_stages}] {self._stage:<32}"
+        return f"[{self._number}/{self.num_stages}] {self._stage:<{_TITLE_WIDTH}}"
 
     def _write(self, text):
         self.stream.write(text)

@@ -101,7 +101,8 @@ def read_wav(path: str | Path) -> tuple[np.ndarray, int]:
         The samples in [-1, 1), float32, `(samples,)`, and the sample rate in Hz.
 
     Raises:
-        ValueError: if the file is damaged, or of another format; names the file.
+        ValueError: if the file is damaged or empty, or of another format; names the
+            file.
     """
     try:
         with wave.open(str(path)) as file:
@@ -118,10 +119,8 @@ def read_wav(path: str | Path) -> tuple[np.ndarray, int]:
         )
     if not data or len(data) != 2 * num_samples:
         raise ValueError(
-            f"Damaged WAV file {str(path)!r}. Expected {max(num_samples, 1)} samples, "
-            f"as its header says. Received: {len(data) // 2}"
-            if num_samples
-            else f"Empty WAV file {str(path)!r}. Expected samples. Received: none"
+            f"Empty or damaged WAV file {str(path)!r}. Expected "
+            f"{num_samples or 'some'} samples. Received: {len(data) // 2}"
         )
     return np.frombuffer(data, "<i2").astype("float32") / 32768.0, rate
 

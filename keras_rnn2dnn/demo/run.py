@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -27,10 +26,9 @@ from keras_rnn2dnn.files import Utterances, joined, new_file
 from keras_rnn2dnn.losses import SoftAlignmentKL
 from keras_rnn2dnn.progress import StageProgress
 
-_STAGES = 10
+_STAGES_OF_A_FOLD = 11
 _SYNTHETIC_VOICES, _SYNTHETIC_NEW_VOICES, _SYNTHETIC_REPETITIONS = 12, 4, 40
 _CALIBRATION_STRINGS = 200
-_logger = logging.getLogger(__name__)
 
 
 def demo_recordings(
@@ -128,12 +126,11 @@ def run_demo(
     out, recipe = Path(out), recipe or Recipe()
     folds = folds_of(recordings, protocol, speaker, synthetic)
     splits = [demo_data.split_recordings(recordings, protocol, held) for held in folds]
+    progress = StageProgress(_STAGES_OF_A_FOLD * len(folds))
     outputs = []
     for held, split in zip(folds, splits, strict=True):
         name = "+".join(held) or "official"
-        fold = _Fold(split, out / name, seed, recipe, StageProgress(_STAGES))
-        _logger.info("fold %s", name)
-        outputs.append(fold.run())
+        outputs.append(_Fold(split, out / name, seed, recipe, progress).run())
         rows = table.table_rows(outputs[-1])
         table.write_table(out / name, _title(protocol, held, synthetic, seed), rows)
     held = [name for fold in folds for name in fold]
@@ -194,7 +191,8 @@ class _Fold:
         return outputs
 
     def _start(self, stage):
-        self.progress.start(stage)
+        several = self.progress.num_stages > _STAGES_OF_A_FOLD
+        self.progress.start(f"{self.out.name}: {stage}" if several else stage)
 
     def _make_data(self):
         recipe, split = self.recipe, self.split

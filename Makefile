@@ -1,0 +1,32 @@
+# make demo   the main job on speech synthesised on the spot
+# make test   the tests
+# Both set up what they need in $(VENV); PYTHON chooses the interpreter.
+
+PYTHON ?= python3
+VENV ?= .venv
+EXTRAS ?= test,tflite,micro,synth
+PACKAGES ?=
+DEMO ?=
+
+.PHONY: demo test slow lint clean
+
+demo: $(VENV)/ready
+	$(VENV)/bin/rnn2dnn demo --out out $(DEMO)
+
+test: $(VENV)/ready
+	$(VENV)/bin/pytest -m "not slow"
+
+slow: $(VENV)/ready
+	$(VENV)/bin/pytest -m slow
+
+lint: $(VENV)/ready
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+
+$(VENV)/ready: setup.cfg pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check -e ".[$(EXTRAS)]" $(PACKAGES)
+	touch $@
+
+clean:
+	rm -rf $(VENV) out

@@ -1,0 +1,174 @@
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from keras_rnn2dnn.audio.corpora import Recording
+from keras_rnn2dnn.demo import Recipe, run_demo
+from keras_rnn2dnn.demo.run import folds_of
+from keras_rnn2dnn.deploy import Int8Student
+from keras_rnn2dnn.files import Utterances
+from keras_rnn2dnn.hmm import WordLoopDecoder
+from keras_rnn2dnn.scoring import word_error_rate
+
+FSDD = Path(__file__).parents[3] / "shared" / "fsdd" / "recordings"
+SYSTEMS = [
+    "RNN teacher",
+    "student, hard labels",
+    "student, soft, transcribed audio",
+    "student, distilled",
+    "student, distilled, int8",
+]
+
+
+def tone_words(speakers=("ada", "bob", "eve"), per_word=20):
+    """Words that are rising or falling tones; speakers differ in pitch."""
+    rng = np.random.default_rng(0)
+    recordings = []
+    for number, speaker in enumerate(speakers):
+        for word, slope in (("down", -1), ("up", 1)):
+            for index in range(per_word):
+                seconds = np.arange(int(rng.integers(2000, 2800))) / 8000
+                pitch = 900 + 60 * number + 1500 * slope * (seconds - 0.15)
+                samples = np.sin(2 * np.pi * np.cumsum(pitch) / 8000)
+                recordings.append(
+                    Recording(samples.astype("f4") / 4, 8000, (word,), speaker, index)
+                )
+    return recordings
+
+
+TINY = Recipe(
+    transcribed_strings=24,
+    unlabelled_strings=8,
+    num_banks=1,
+    epochs=2,
+    development_strings=6,
+    test_strings=8,
+    speeds=(1.0,),
+    teacher_units=(8,),
+    student_units=(8,),
+)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """The directory and the rows of a finished demo."""
+    out = tmp_path_factory.mktemp("demo")
+    return out, run_demo(tone_words(), out, speaker="bob", recipe=TINY, seed=3)
+
+
+def test_the_demo_measures_every_system_and_keeps_its_files(finished):
+    out, rows = finished
+    assert [row["system"] for row in rows] == SYSTEMS
+    assert json.loads((out / "table.json").read_text()) == rows
+    assert "real recordings" in (out / "table.md").read_text()
+    hard = rows[1]
+    for row in rows:
+        assert row["wer"] == row["errors"] / row["words"]
+        assert row["ci95"][0] <= row["wer"] <= row["ci95"][1]
+        assert row["relative_to_hard"] == row["wer"] / hard["wer"] - 1
+    assert (rows[0]["kl"], rows[0]["agreement"]) == (0.0, 1.0)
+    assert all(row["kl"] > 0 for row in rows[1:])
+    assert rows[4]["bytes"] == (out / "bob" / "student.tflite").stat().st_size
+    assert sorted(path.name for path in (out / "bob").iterdir()) == [
+        "calibration.npz",
+        "decoder.json",
+        "report.json",
+        "student.keras",
+        "student.tflite",
+        "student_hard.keras",
+        "student_soft.keras",
+        "table.json",
+        "table.md",
+        "teacher.keras",
+        "test.npz",
+    ]
+
+
+def test_the_files_of_the_demo_give_its_numbers_again(finished):
+    folder, row = finished[0] / "bob", finished[1][4]
+    data = Utterances.load(folder / "test.npz")
+    decoder = WordLoopDecoder.from_dict(
+        json.loads((folder / "decoder.json").read_text())
+    )
+    logits = Int8Student.load(folder).predict(data.features)
+    log_posteriors = [z - np.logaddexp.reduce(z, -1, keepdims=True) for z in logits]
+    rate = word_error_rate(data.transcripts, decoder(log_posteriors))
+    assert (rate.errors, rate.words) == (row["errors"], row["words"])
+    student = keras.saving.load_model(folder / "student.keras")
+    assert student.count_params() == row["parameters"]
+
+
+def test_the_demo_repeats_to_the_last_digit(finished, tmp_path):
+    again = run_demo(tone_words(), tmp_path, speaker="bob", recipe=TINY, seed=3)
+    assert again == finished[1]
+
+
+@pytest.mark.slow
+def test_all_speakers_in_turn_are_put_together(tmp_path):
+    recordings = tone_words(speakers=("ada", "bob"))
+    rows = run_demo(recordings, tmp_path, speaker="all", recipe=TINY)
+    folds = [
+        json.loads((tmp_path / name / "table.json").read_text())
+        for name in ("ada", "bob")
+    ]
+    for row, *parts in zip(rows, *folds, strict=True):
+        assert row["errors"] == sum(part["errors"] for part in parts)
+        assert row["words"] == sum(part["words"] for part in parts)
+
+
+@pytest.mark.slow
+def test_the_official_protocol_has_no_new_speaker(tmp_path):
+    rows = run_demo(tone_words(), tmp_path, protocol="official", recipe=TINY)
+    assert [row["system"] for row in rows] == SYSTEMS
+    assert (tmp_path / "official" / "student.tflite").is_file()
+
+
+def test_folds_follow_the_speakers():
+    recordings = tone_words(speakers=("eve", "ada", "bob", "joe", "sue"))
+    assert folds_of(recordings, "official", None, False) == [()]
+    assert folds_of(recordings, "new-speaker", None, False) == [("ada",)]
+    assert folds_of(recordings, "new-speaker", "sue", False) == [("sue",)]
+    assert len(folds_of(recordings, "new-speaker", "all", False)) == 5
+    synthetic = folds_of(recordings, "new-speaker", None, True)
+    assert synthetic == [("bob", "eve", "joe", "sue")]
+    with pytest.raises(ValueError) as error:
+        folds_of(recordings, "new-speaker", "max", False)
+    assert str(error.value) == (
+        "Invalid value for `speaker`. Expected one of ['ada', 'bob', 'eve', 'joe', "
+        "'sue'] or 'all'. Received: speaker='max'"
+    )
+
+
+def test_nothing_is_written_when_there_are_too_few_recordings(tmp_path):
+    recordings = tone_words(per_word=10)
+    with pytest.raises(ValueError, match="No recordings for unlabelled"):
+        run_demo(recordings, tmp_path / "out", speaker="ada", recipe=TINY)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+def test_a_new_speaker_is_understood_better_on_real_speech(tmp_path):
+    if not FSDD.is_dir():
+        pytest.skip("the recordings of the Free Spoken Digit Dataset are not there")
+    command = shutil.which("rnn2dnn", path=Path(sys.executable).parent)
+    done = subprocess.run(
+        [command, "demo", "--data", str(FSDD), "--out", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+    )
+    assert done.returncode == 0, done.stderr
+    rows = {r["system"]: r for r in json.loads((tmp_path / "table.json").read_text())}
+    distilled, int8 = rows["student, distilled"], rows["student, distilled, int8"]
+    assert distilled["words"] > 2500
+    assert distilled["relative_to_hard"] <= -0.2
+    assert distilled["errors"] <= rows["RNN teacher"]["errors"]
+    assert int8["errors"] <= 1.02 * distilled["errors"]
+    assert "student, distilled, int8" in done.stdout

@@ -1,0 +1,159 @@
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from keras_rnn2dnn import FeatureSpec, cli, dnn_student, rnn_teacher
+from keras_rnn2dnn.files import Utterances
+from keras_rnn2dnn.hmm import Topology, WordLoopDecoder
+
+WORDS = ("no", "yes")
+
+
+def run(capsys, *arguments):
+    """Returns exit code, standard output and standard error of a command."""
+    try:
+        code = cli.main([str(argument) for argument in arguments])
+    except SystemExit as stopped:
+        code = stopped.code
+    output = capsys.readouterr()
+    return code, output.out, output.err
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """A student that hears perfectly: feature `k` is the score of state `k`."""
+    folder = tmp_path_factory.mktemp("files")
+    topology = Topology(WORDS, states_per_unit=2)
+    states = topology.num_states
+    student = keras.Sequential(
+        [keras.Input((None, states)), keras.layers.Dense(states, name="logits")]
+    )
+    student.layers[0].set_weights([np.eye(states), np.zeros(states)])
+    student.save(folder / "student.keras")
+    rnn_teacher(states, states, units=(3,), stack=2).save(folder / "teacher.keras")
+    decoder = WordLoopDecoder(topology)
+    (folder / "decoder.json").write_text(json.dumps(decoder.to_dict()))
+    rng = np.random.default_rng(0)
+    features, transcripts = [], []
+    for _ in range(30):
+        words = [WORDS[n] for n in rng.integers(2, size=4)]
+        path = np.concatenate([np.repeat(topology.states_of(w), 5) for w in words])
+        features.append(8.0 * np.eye(states)[path] + rng.normal(size=(40, states)))
+        transcripts.append(" ".join(words))
+    transcripts[0] += " yes"  # one word that nobody says: one deletion
+    Utterances(features, transcripts).save(folder / "test.npz")
+    Utterances(features).save(folder / "untranscribed.npz")
+    spec = FeatureSpec(8000, frame_step_ms=20.0)
+    (folder / "spec.json").write_text(json.dumps(spec.to_dict()))
+    return folder
+
+
+def test_convert_then_evaluate_both_models(files, tmp_path, capsys):
+    code, output, _ = run(
+        capsys,
+        "convert",
+        files / "student.keras",
+        "--calibration",
+        files / "test.npz",
+        "--decoder",
+        files / "decoder.json",
+        "--features",
+        files / "spec.json",
+        "--out",
+        tmp_path,
+    )
+    assert code == 0
+    assert "KL(float || int8)" in output
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["feature_spec"]["frame_step_ms"] == 20.0
+    assert report["comparison"]["wer_float"] is not None
+    for model in (files / "student.keras", tmp_path / "student.tflite"):
+        data = ["--data", files / "test.npz", "--decoder", files / "decoder.json"]
+        code, output, _ = run(capsys, "evaluate", model, *data)
+        assert code == 0
+        assert output.startswith("0.83 % (1/121 words, 95 % interval 0.0-")
+        code, output, _ = run(capsys, "evaluate", model, *data, "--json")
+        counts = json.loads(output)
+        assert (counts["deletions"], counts["words"]) == (1, 121)
+
+
+def test_bad_arguments_give_one_line_and_exit_code_2(files, tmp_path, capsys):
+    student, data = files / "student.keras", files / "test.npz"
+    decoder = files / "decoder.json"
+    (tmp_path / "broken.json").write_text("{")
+    (tmp_path / "broken.npz").write_bytes(b"PK no zip")
+    convert = ("convert", "--calibration", data, "--out", tmp_path / "out")
+    evaluate = ("evaluate", student, "--data")
+    cases = [
+        ((*convert, "missing.keras"), "No file 'missing.keras'. Expected a model"),
+        ((*convert, files / "teacher.keras"), "bidirectional_1 (Bidirectional)"),
+        ((*evaluate, data, "--decoder", tmp_path / "broken.json"), "as JSON"),
+        ((*evaluate, tmp_path / "broken.npz", "--decoder", decoder), "as .npz"),
+        (
+            (*evaluate, files / "untranscribed.npz", "--decoder", decoder),
+            "Expected the array `transcripts` beside `features`",
+        ),
+        (("demo", "--data", tmp_path / "none"), "No directory"),
+        (("demo", "--data", tmp_path), "No recordings in"),
+    ]
+    for arguments, text in cases:
+        code, output, error = run(capsys, *arguments)
+        assert (code, output) == (2, ""), arguments
+        assert error.startswith(f"rnn2dnn {arguments[0]}: error: "), error
+        assert text in error
+        assert error.count("\n") == 1, error
+    assert not (tmp_path / "out").exists()
+
+
+def test_unknown_commands_and_options_are_usage_errors(capsys):
+    for arguments in (("distill-it",), ("demo", "--protocol", "mine"), ()):
+        code, _, error = run(capsys, *arguments)
+        assert code == 2
+        assert error.splitlines()[-1].startswith("rnn2dnn")
+        assert "Traceback" not in error
+
+
+@pytest.mark.parametrize("command", ["demo", "convert", "evaluate"])
+def test_help_shows_an_example(command, capsys):
+    code, output, _ = run(capsys, command, "--help")
+    assert code == 0
+    assert f"example:\n  rnn2dnn {command} " in output
+
+
+def test_verbose_errors_come_with_a_traceback(capsys):
+    with pytest.raises(FileNotFoundError, match="No directory"):
+        run(capsys, "demo", "--data", "nowhere", "--verbose")
+
+
+def test_an_interrupted_run_says_so(monkeypatch, capsys):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli.demo, "demo_recordings", interrupt)
+    code, _, error = run(capsys, "demo")
+    assert code == 130
+    assert "interrupted" in error
+
+
+def test_a_missing_extra_is_named(monkeypatch, capsys):
+    monkeypatch.setitem(__import__("sys").modules, "espeakng_loader", None)
+    code, _, error = run(capsys, "demo")
+    assert code == 2
+    assert "pip install 'keras-rnn2dnn[synth]'" in error
+
+
+def test_a_student_of_another_width_is_refused(files, tmp_path, capsys):
+    dnn_student(3, 5, units=(4,)).save(tmp_path / "narrow.keras")
+    code, _, error = run(
+        capsys,
+        "convert",
+        tmp_path / "narrow.keras",
+        "--calibration",
+        files / "test.npz",
+        "--out",
+        tmp_path,
+    )
+    assert code == 2
+    assert "Expected arrays (batch, frames, 3) or (frames, 3)" in error
