@@ -15,6 +15,7 @@ from keras_rnn2dnn.soft_batch import (
     frame_weights,
     keep_weights,
     keras_mask,
+    replica_share,
     split_inputs,
     weighted_mean,
     without_stand_in,
@@ -182,7 +183,7 @@ class Distiller(keras.Model):
         loss = (1.0 - share) * distillation
         if self.hard_loss is not None and batch.labels is not None:
             loss += share * self._hard_loss(batch)
-        return sum(self.losses, start=loss)
+        return loss + sum(replica_share(penalty) for penalty in self.losses)
 
     def soft_batch(self, x, y=None, y_pred=None, sample_weight=None) -> SoftBatch:
         """Runs the models on a batch and gathers what the loss is made of.

@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 from keras import ops
 
 from keras_rnn2dnn.batches import is_arrays
@@ -93,12 +94,27 @@ def _check_shape(given, expected):
 def weighted_mean(values, weights):
     """Returns `sum(weights * values) / sum(weights)`, 0 where nothing counts.
 
+    Under a distribution strategy the weights are summed over all replicas, each of
+    which gives its part of the mean: gradients are summed there.
+
     Example:
         >>> float(weighted_mean(np.array([1.0, 4.0]), np.array([1.0, 0.5])))
         2.0
     """
     counted = ops.where(weights > 0, values * weights, 0.0)
-    return ops.divide_no_nan(ops.sum(counted), ops.sum(weights))
+    return ops.divide_no_nan(ops.sum(counted), _sum_over_replicas(ops.sum(weights)))
+
+
+def replica_share(value):
+    """Returns this replica's part of a value that is the same on all of them."""
+    return value / tf.distribute.get_strategy().num_replicas_in_sync
+
+
+def _sum_over_replicas(value):
+    context = tf.distribute.get_replica_context()
+    if context is None or context.num_replicas_in_sync == 1:
+        return value
+    return context.all_reduce(tf.distribute.ReduceOp.SUM, value)
 
 
 def keras_mask(tensor):

@@ -1,0 +1,50 @@
+import subprocess
+import sys
+
+import numpy as np
+
+SCRIPT = """
+import sys
+import numpy as np
+import tensorflow as tf
+
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(
+    cpu, [tf.config.LogicalDeviceConfiguration()] * 2
+)
+import keras
+from keras_rnn2dnn import Distiller, dnn_student, rnn_teacher
+
+x = np.random.default_rng(0).normal(size=(8, 12, 4)).astype("float32")
+weights = np.random.default_rng(1).uniform(size=(8, 12)).astype("float32")
+weights[:4, 6:] = 0  # one replica has fewer frames than the other
+labels = np.random.default_rng(2).integers(5, size=(8, 12))
+for number in (1, 2):
+    devices = [f"CPU:{n}" for n in range(number)]
+    with tf.distribute.MirroredStrategy(devices).scope():
+        keras.utils.set_random_seed(3)
+        teacher = rnn_teacher(4, 5, units=(6,))
+        student = dnn_student(4, 5, context=(2, 1), units=(8,))
+        student.layers[-1].kernel_regularizer = keras.regularizers.L2(0.01)
+        distiller = Distiller(teacher, student, student_loss_weight=0.3)
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        distiller.compile(keras.optimizers.SGD(0.5), loss=loss)
+    history = distiller.fit(
+        x, labels, sample_weight=weights, batch_size=8, epochs=2, shuffle=False,
+        verbose=0,
+    ).history
+    logs = {f"log_{k}": np.array(v) for k, v in history.items()}
+    weights_after = {f"w{n}": w for n, w in enumerate(student.get_weights())}
+    np.savez(f"{sys.argv[1]}/{number}.npz", **logs, **weights_after)
+"""
+
+
+def test_two_replicas_train_the_same_weights_as_one(tmp_path):
+    command = [sys.executable, "-c", SCRIPT, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    with np.load(tmp_path / "1.npz") as one, np.load(tmp_path / "2.npz") as two:
+        assert set(one) == set(two)
+        assert {"log_loss", "log_kl", "log_agreement", "log_hard_loss"} <= set(one)
+        for name in one:
+            np.testing.assert_allclose(two[name], one[name], atol=1e-5, err_msg=name)

@@ -1,0 +1,172 @@
+import random
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from keras_rnn2dnn.files import Utterances, joined, new_file
+
+
+def names(folder):
+    return sorted(path.name for path in Path(folder).iterdir())
+
+
+def test_a_file_takes_its_place_when_it_is_whole(tmp_path):
+    path = tmp_path / "made" / "on the way" / "note.txt"
+    with new_file(path) as temporary:
+        assert temporary.suffix == ".txt" and temporary != path
+        temporary.write_text("new")
+        assert not path.exists()
+    assert path.read_text() == "new" and names(path.parent) == ["note.txt"]
+    with new_file(str(path)) as temporary:
+        temporary.write_text("newer")
+        assert path.read_text() == "new"
+    assert path.read_text() == "newer" and names(path.parent) == ["note.txt"]
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+def test_an_interrupted_write_leaves_the_old_file_alone(tmp_path, error):
+    path = tmp_path / "note.txt"
+    path.write_text("old")
+    with pytest.raises(error), new_file(path) as temporary:
+        temporary.write_text("half of the ne")
+        raise error
+    assert path.read_text() == "old" and names(tmp_path) == ["note.txt"]
+    with pytest.raises(error), new_file(tmp_path / "other.txt") as temporary:
+        temporary.write_text("half")
+        raise error
+    assert names(tmp_path) == ["note.txt"]
+
+
+def utterances(transcripts=("yes", "no no", "")):
+    rng = np.random.default_rng(0)
+    features = [rng.normal(size=(n, 2)).astype("float32") for n in (3, 5, 1)]
+    return Utterances(features, None if transcripts is None else list(transcripts))
+
+
+@pytest.mark.parametrize("name", ["a.npz", "a.features"])
+@pytest.mark.parametrize("transcripts", [("yes", "no no", "grüße"), None])
+def test_utterances_come_back_from_their_file(tmp_path, name, transcripts):
+    given = utterances(transcripts)
+    given.save(tmp_path / name)
+    loaded = Utterances.load(str(tmp_path / name))
+    assert names(tmp_path) == [name]
+    assert loaded.transcripts == given.transcripts
+    for left, right in zip(loaded.features, given.features, strict=True):
+        assert left.dtype == np.float32
+        np.testing.assert_array_equal(left, right)
+
+
+def test_features_become_float32(tmp_path):
+    Utterances([np.ones((3, 2), "float64")]).save(tmp_path / "a.npz")
+    assert Utterances.load(tmp_path / "a.npz").features[0].dtype == np.float32
+    arrays = {"features": np.ones((3, 2)), "num_frames": np.array([3], "uint16")}
+    np.savez(tmp_path / "b.npz", **arrays)
+    assert Utterances.load(tmp_path / "b.npz").features[0].dtype == np.float32
+
+
+def test_utterances_without_features_or_with_too_few_transcripts_are_refused():
+    with pytest.raises(ValueError) as error:
+        Utterances([])
+    assert str(error.value) == (
+        "Invalid value for `features`. Expected at least one utterance. Received: "
+        "features=[]"
+    )
+    with pytest.raises(ValueError) as error:
+        utterances(("yes", "no"))
+    assert str(error.value) == (
+        "Invalid value for `transcripts`. Expected one for each of the 3 utterances. "
+        "Received: transcripts=2"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arrays", "text"),
+    [
+        (
+            {"features": np.ones((3, 2))},
+            "Expected the arrays `features`, floats (all frames, features), and "
+            "`num_frames`, integers (utterances,). Received: "
+            "{'features': 'float64 (3, 2)'}",
+        ),
+        (
+            {"features": np.ones(3), "num_frames": np.array([3])},
+            "Expected the arrays `features`, floats (all frames, features), and "
+            "`num_frames`, integers (utterances,). Received: "
+            "{'features': 'float64 (3,)', 'num_frames': 'int64 (1,)'}",
+        ),
+        (
+            {"features": np.ones((3, 2)), "num_frames": np.array([3.0])},
+            "Expected the arrays `features`, floats",
+        ),
+        (
+            {"features": np.ones((3, 2)), "num_frames": np.array([2, 2])},
+            "Expected `num_frames` >= 0 that sum up to the 3 frames of `features`. "
+            "Received: a sum of 4",
+        ),
+        (
+            {"features": np.ones((3, 2)), "num_frames": np.array([-1, 4])},
+            "Expected `num_frames` >= 0 that sum up to the 3 frames",
+        ),
+        (
+            {"features": np.ones((0, 2)), "num_frames": np.zeros(0, "int32")},
+            "Expected `num_frames` >= 0 that sum up to the 0 frames",
+        ),
+        (
+            {
+                "features": np.ones((3, 2)),
+                "num_frames": np.array([1, 2]),
+                "transcripts": np.array(["yes"]),
+            },
+            "Expected one transcript for each of the 2 utterances. Received: (1,)",
+        ),
+    ],
+)
+def test_files_with_other_arrays_are_refused(tmp_path, arrays, text):
+    path = tmp_path / "a.npz"
+    np.savez(path, **arrays)
+    with pytest.raises(ValueError) as error:
+        Utterances.load(path)
+    assert str(error.value).startswith(f"Cannot use {str(path)!r}. {text}")
+
+
+def test_files_of_other_kinds_are_refused_by_name(tmp_path):
+    path = tmp_path / "a.npz"
+    with open(path, "wb") as file:
+        np.save(file, np.ones(3))
+    with pytest.raises(ValueError) as error:
+        Utterances.load(path)
+    assert str(error.value) == (
+        f"Cannot read {str(path)!r} as .npz: it holds a single array, as .npy files do"
+    )
+    for content in (b"", b"hello", b"PK\x03\x04"):
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=re.escape(f"Cannot read {str(path)!r}")):
+            Utterances.load(path)
+    with pytest.raises(FileNotFoundError, match="missing.npz"):
+        Utterances.load(tmp_path / "missing.npz")
+
+
+def test_a_damaged_file_is_refused_by_name(tmp_path):
+    path = tmp_path / "a.npz"
+    utterances().save(path)
+    intact = path.read_bytes()
+    draw = random.Random(0)
+    refused = 0
+    for _ in range(400):
+        content = bytearray(intact)
+        content[draw.randrange(len(content))] ^= 1 << draw.randrange(8)
+        path.write_bytes(content[: draw.choice((None, draw.randrange(len(content))))])
+        try:
+            loaded = Utterances.load(path)
+        except ValueError as error:
+            assert str(path) in str(error)
+            refused += 1
+        else:  # a bit without a meaning, such as the date
+            assert [len(f) for f in loaded.features] == [3, 5, 1]
+    assert refused > 300
+
+
+def test_transcripts_are_joined_by_spaces():
+    assert joined([("one", "two"), (), ["three"]]) == ["one two", "", "three"]
