@@ -132,7 +132,7 @@ def bucketed_dataset(
         >>> lengths = [3, 5, 4]
         >>> utterances = [(np.ones((n, 2)), np.zeros(n)) for n in lengths]
         >>> dataset = bucketed_dataset([utterances], batch_size=2, buckets=[4, 8])
-        >>> [(x.shape.as_list(), w.numpy().sum()) for x, y, w in dataset]
+        >>> [(x.shape.as_list(), float(w.numpy().sum())) for x, y, w in dataset]
         [([2, 4, 2], 7.0), ([1, 8, 2], 5.0)]
     """
     if not all(len(utterances) for utterances in epochs) or not epochs:
@@ -154,6 +154,9 @@ def bucketed_dataset(
                 yield _padded_batch([utterances[n] for n in chosen], length)
 
     dataset = tf.data.Dataset.from_generator(batches, output_signature=signature)
+    # Told their number, Keras does not warn that the data ran out.
+    num_batches = sum(len(_batch_plan(plan, batch_size, None)) for plan in plans)
+    dataset = dataset.apply(tf.data.experimental.assert_cardinality(num_batches))
     if not has_labels:
         dataset = dataset.map(lambda x, weights: (x, None, weights))
     return dataset.prefetch(2)

@@ -76,7 +76,7 @@ class KLCallback(keras.callbacks.Callback):
         self.temperature = temperature
         self.student_loss_weight = student_loss_weight
         self.prefix = prefix
-        self._distiller = None
+        self._distiller = self._sums = None
 
     def set_model(self, model):
         """Takes the model of `fit`; see `keras.callbacks.Callback`."""
@@ -98,6 +98,7 @@ class KLCallback(keras.callbacks.Callback):
         if not distiller:
             model = Distiller(None, model, distillation_loss=loss if soft else None)
         self._distiller = model
+        self._sums = _frame_sums(model)  # traced once, not in every epoch
 
     def on_epoch_begin(self, epoch, logs=None):
         """Applies the schedules."""
@@ -111,7 +112,7 @@ class KLCallback(keras.callbacks.Callback):
         """Measures."""
         if logs is None:
             return
-        kl, share = kl_and_agreement(self._distiller, self.data, self.batch_size)
+        kl, share = _means(self._sums, self.data, self.batch_size)
         logs[f"{self.prefix}kl"] = kl
         logs[f"{self.prefix}agreement"] = share
 
@@ -139,6 +140,11 @@ def kl_and_agreement(
         >>> kl_and_agreement(Distiller(None, student), (x, student(x)))
         (0.0, 1.0)
     """
+    return _means(_frame_sums(distiller), data, batch_size)
+
+
+def _frame_sums(distiller):
+    """Returns a compiled function of a batch: sums of KL, agreement and weights."""
     loss = distiller.distillation_loss
     from_logits = getattr(loss, "from_logits", True)
     teacher_from_logits = getattr(loss, "teacher_from_logits", True)
@@ -153,6 +159,10 @@ def kl_and_agreement(
         counted = [ops.where(batch.weights > 0, c * batch.weights, 0) for c in counted]
         return ops.stack([ops.sum(c) for c in [*counted, batch.weights]])
 
+    return sums
+
+
+def _means(sums, data, batch_size):
     arrays = data if isinstance(data, tuple) else (data,)
     total = np.zeros(3)
     for batch in iterate_batches(*arrays, batch_size=batch_size):

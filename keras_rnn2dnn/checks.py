@@ -102,6 +102,8 @@ def check_values(batch, from_logits: bool, teacher_from_logits: bool) -> None:
             logits does not fit.
     """
     weights = ops.convert_to_numpy(batch.weights)
+    if np.any(weights < 0):
+        raise ValueError(invalid("sample_weight", "numbers >= 0", float(weights.min())))
     if not np.any(weights > 0):
         raise ValueError(
             "No frame counts in the first batch. Expected at least one frame with a "

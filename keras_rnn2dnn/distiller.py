@@ -224,13 +224,14 @@ class Distiller(keras.Model):
         return mean, y
 
     def _without_nan(self, batch):
-        # A NaN must not reach the weights before `fit` can stop; see `_StopOnNaN`.
-        # `~(soft < inf)` will not do: TensorFlow's optimizer makes it `soft >= inf`.
+        # A NaN must not reach the weights: not from padding, and not before `fit` can
+        # stop; see `_StopOnNaN`. `~(soft < inf)` will not do here: TensorFlow's
+        # optimizer makes it `soft >= inf`, which a NaN is not.
         bad = ops.isnan(batch.soft) | (batch.soft == float("inf"))
-        bad = ops.any(bad, axis=-1) & (batch.weights > 0)
-        of_utterance = ops.any(bad, axis=1)
-        first = ops.cast(ops.argmax(of_utterance), "int32")
-        self._held.bad_utterance.assign(ops.where(ops.any(bad), first, -1))
+        bad = ops.any(bad, axis=-1)
+        counting = bad & (batch.weights > 0)
+        first = ops.cast(ops.argmax(ops.any(counting, axis=1)), "int32")
+        self._held.bad_utterance.assign(ops.where(ops.any(counting), first, -1))
         soft = ops.where(bad[..., None], ops.zeros_like(batch.soft), batch.soft)
         weights = ops.where(bad, 0.0, batch.weights)
         return dataclasses.replace(batch, soft=soft, weights=weights)

@@ -75,7 +75,8 @@ def frame_weights(student, soft, sample_weight):
             weights *= ops.cast(mask, "float32")
     if sample_weight is not None:
         sample_weight = ops.cast(sample_weight, "float32")
-        _check_shape(tuple(sample_weight.shape), tuple(student.shape)[:2])
+        if sample_weight.shape.rank is not None:  # unknown from some generators
+            _check_shape(tuple(sample_weight.shape), tuple(student.shape)[:2])
         rows = (ops.shape(student)[0], -1)
         weights *= ops.reshape(sample_weight, rows)
     return weights

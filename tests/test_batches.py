@@ -129,6 +129,7 @@ def test_every_utterance_comes_once_padded_and_weighted():
             assert not features[frames:].any() and not labels[frames:].any()
             seen.append(number)
     assert sorted(seen) == list(range(len(LENGTHS)))
+    assert dataset.cardinality() == 4
 
 
 def test_without_buckets_nothing_is_padded():

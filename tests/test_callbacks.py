@@ -113,9 +113,7 @@ def test_a_distiller_without_a_teacher_is_measured_against_the_data():
     distiller = fixed(Distiller(None, student))
     expected = expected64(soft, logits64(student, x), weights)
     for y in (soft, {"soft": soft, "labels": labels}):
-        history = fit(
-            distiller, x, y, callback=KLCallback((x, y, weights)), sample_weight=weights
-        )
+        history = fit(distiller, x, y, callback=KLCallback((x, y, weights)))
         assert_measured(history, expected)
 
 
@@ -127,8 +125,6 @@ def test_a_plain_student_is_measured_against_its_targets():
     dataset = tf.data.Dataset.from_tensor_slices((x, soft, weights)).batch(2)
     for given in ((x, soft, weights), dataset):
         assert_measured(fit(student, x, soft, callback=KLCallback(given)), expected)
-    weights_before = student.get_weights()
-    assert len(weights_before) == 2 and not student.losses
 
 
 @pytest.mark.parametrize("teacher_from_logits", [True, False])
@@ -195,13 +191,14 @@ def student_kinds():
 @pytest.mark.parametrize("kind", ["plain", "distiller"])
 def test_early_stopping_finds_the_divergence(kind):
     x, soft, *_ = data()
-    # Measured against the opposite of what is learned, it grows in every epoch.
+    model = student_kinds()[kind]
+    # Measured against what the student gave before, it grows in every epoch.
     history = fit(
-        student_kinds()[kind],
+        model,
         x,
         soft,
         epochs=8,
-        callback=KLCallback((x, -soft)),
+        callback=KLCallback((x, model(x).numpy())),
         behind=[keras.callbacks.EarlyStopping("val_kl", mode="min", patience=1)],
     )
     assert len(history["val_kl"]) == 2
@@ -219,12 +216,13 @@ def test_checkpoints_and_logs_find_the_divergence(kind, tmp_path):
         save_weights_only=True,
     )
     logger = keras.callbacks.CSVLogger(tmp_path / "log.csv")
+    model = student_kinds()[kind]
     history = fit(
-        student_kinds()[kind],
+        model,
         x,
         soft,
         epochs=3,
-        callback=KLCallback((x, -soft)),
+        callback=KLCallback((x, model(x).numpy())),
         behind=[checkpoint, logger],
     )
     assert [p.name for p in tmp_path.glob("*.h5")] == ["1.weights.h5"]
@@ -320,7 +318,7 @@ def test_a_schedule_with_nothing_to_act_on_is_refused():
     )
     other = Distiller(None, dense(), keras.losses.MeanSquaredError())
     other.compile("sgd")
-    with pytest.raises(ValueError, match="Received: distillation_loss=<.*Squared"):
+    with pytest.raises(ValueError, match="Received: distillation_loss=<.*squared"):
         fit(other, x, soft, callback=KLCallback((x, soft), temperature=float))
 
     text = (

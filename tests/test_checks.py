@@ -206,6 +206,17 @@ def test_nan_in_padding_does_not_matter():
         features(), nan_in(1), sample_weight=weights, verbose=0
     ).history
     assert np.isfinite(history["kl"][0])
+    assert all(np.isfinite(w).all() for w in distiller.student.get_weights())
+
+
+def test_weights_below_zero():
+    weights = np.ones((3, 9))
+    weights[0, 0] = -0.5
+    text = refused(Distiller(teacher(), student()), features(), sample_weight=weights)
+    assert text == (
+        "Invalid value for `sample_weight`. Expected numbers >= 0. "
+        "Received: sample_weight=-0.5"
+    )
 
 
 def test_frames_of_which_none_counts():

@@ -1,6 +1,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from keras import ops
 
 from keras_rnn2dnn.soft_batch import (
@@ -69,6 +70,16 @@ def test_frame_weights_are_masks_times_weights():
         result = frame_weights(student, teacher, np.array(per_utterance))
         np.testing.assert_array_equal(result, rows * np.array([[2], [3]]))
     assert result.dtype == "float32"
+
+
+def test_weights_of_unknown_shape_count_all_the_same():
+    @tf.function(input_signature=[tf.TensorSpec(None), tf.TensorSpec((None, None, 3))])
+    def compiled(weights, outputs):
+        return frame_weights(outputs, outputs, weights)
+
+    weights = np.array([[0.5, 1, 2, 3], [4, 0, 1, 1]], "float32")
+    result = compiled(weights, np.zeros((2, 4, 3), "float32"))
+    np.testing.assert_array_equal(result, weights)
 
 
 @pytest.mark.parametrize("shape", [(2, 5), (3,), (3, 4), (4,), (2, 4, 1), ()])
