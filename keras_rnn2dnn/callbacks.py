@@ -149,7 +149,7 @@ def _frame_sums(distiller):
     from_logits = getattr(loss, "from_logits", True)
     teacher_from_logits = getattr(loss, "teacher_from_logits", True)
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(reduce_retracing=True, autograph=False)
     def sums(x, y, sample_weight):
         batch = distiller.soft_batch(x, y, None, sample_weight)
         batch = batch.delayed(distiller.teacher_delay)

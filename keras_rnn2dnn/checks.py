@@ -48,7 +48,8 @@ def check_softmax(role: str, model: keras.Model, from_logits: bool) -> None:
     Raises:
         ValueError: if the last layer is a softmax although `from_logits`.
     """
-    last = model.layers[-1] if getattr(model, "layers", None) else None
+    graph = isinstance(model, keras.Sequential | keras.Function)
+    last = model.layers[-1] if graph and model.layers else None
     activation = getattr(last, "activation", None)
     softmax = (
         isinstance(last, keras.layers.Softmax)

@@ -1,6 +1,7 @@
 """The command `rnn2dnn`: demo, convert, evaluate."""
 
 import argparse
+import contextlib
 import dataclasses
 import json
 import logging
@@ -9,13 +10,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import keras
-import numpy as np
 
 from keras_rnn2dnn import __version__, demo
 from keras_rnn2dnn.audio.features import FeatureSpec
 from keras_rnn2dnn.batches import predict_utterances
 from keras_rnn2dnn.demo.table import to_markdown
 from keras_rnn2dnn.deploy import Int8Student, convert
+from keras_rnn2dnn.distiller import Distiller
 from keras_rnn2dnn.files import Utterances
 from keras_rnn2dnn.hmm import WordLoopDecoder
 from keras_rnn2dnn.scoring import word_error_rate
@@ -40,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=level, format="%(message)s")
     try:
         options.run(options)
-    except (ValueError, TypeError, OSError, ImportError) as error:
+    except (ValueError, TypeError, OSError, ImportError, RuntimeError) as error:
         if options.verbose:
             raise
         line = " ".join(str(error).split())
@@ -155,9 +156,7 @@ def _convert(options):
         _load_model(options.student),
         options.out,
         calibration.features,
-        feature_spec=FeatureSpec.from_dict(_json(options.features))
-        if options.features
-        else None,
+        feature_spec=_feature_spec(options.features) if options.features else None,
         decode=decode,
         references=references,
         frame_step_ms=options.frame_step_ms,
@@ -190,7 +189,9 @@ def _evaluate(options):
     data = Utterances.load(options.data)
     references, decode = _transcripts(data), _decoder(options.decoder)
     if Path(options.model).suffix == ".keras":
-        logits = predict_utterances(_load_model(options.model), data.features)
+        model = _load_model(options.model)
+        _check_width(model, data)
+        logits = predict_utterances(model, data.features)
     else:
         logits = Int8Student.load(options.model).predict(data.features)
     rate = word_error_rate(references, decode(logits))
@@ -200,14 +201,37 @@ def _evaluate(options):
 def _load_model(path):
     if not Path(path).is_file():
         raise FileNotFoundError(f"No file {path!r}. Expected a model saved as .keras")
-    return keras.saving.load_model(path, compile=False)
+    with _usable(path):
+        model = keras.saving.load_model(path, compile=False)
+    return model.student if isinstance(model, Distiller) else model
+
+
+def _feature_spec(path):
+    with _usable(path):
+        return FeatureSpec.from_dict(_json(path))
+
+
+@contextlib.contextmanager
+def _usable(path):
+    """Names the file in whatever error its content leads to."""
+    try:
+        yield
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ValueError(f"Cannot use {str(path)!r}: {error!r}") from error
 
 
 def _decoder(path):
-    decoder = WordLoopDecoder.from_dict(_json(path))
-    return lambda logits: decoder(
-        [z - np.logaddexp.reduce(z, axis=-1, keepdims=True) for z in logits]
-    )
+    with _usable(path):
+        return WordLoopDecoder.from_dict(_json(path))
+
+
+def _check_width(model, data):
+    expected, received = model.input_shape[-1], data.features[0].shape[-1]
+    if expected != received:
+        raise ValueError(
+            f"Different numbers of features. Expected {expected} per frame as in the "
+            f"model {model.name!r}. Received: {received} in the data"
+        )
 
 
 def _transcripts(utterances):

@@ -4,12 +4,18 @@ import dataclasses
 import os
 
 import keras
+import tensorflow as tf
 from keras import ops
 
 from keras_rnn2dnn import checks
 from keras_rnn2dnn.batches import first_batch
 from keras_rnn2dnn.errors import invalid
-from keras_rnn2dnn.losses import ScheduledNumber, SoftAlignmentKL, log_posteriors
+from keras_rnn2dnn.losses import (
+    ScheduledNumber,
+    SoftAlignmentKL,
+    kl_divergence,
+    log_posteriors,
+)
 from keras_rnn2dnn.soft_batch import (
     SoftBatch,
     frame_weights,
@@ -20,6 +26,8 @@ from keras_rnn2dnn.soft_batch import (
     weighted_mean,
     without_stand_in,
 )
+
+_NO_NAN = (0, -1, -1)
 
 
 @keras.saving.register_keras_serializable(package="keras_rnn2dnn")
@@ -33,6 +41,10 @@ class Distiller(keras.Model):
     where `loss` is the one given to `compile`, if any (the convention of
     `keras.distillation`). Both are means over frames by weight: `sample_weight`
     times the masks of both models.
+
+    Logged are `loss`; `kl`, the KL divergence of the student from the teacher at
+    temperature 1, whatever the loss; `agreement`, the share of frames with the same
+    best class; and `hard_loss`, if there is one.
 
     Only the student's weights are trained, saved in checkpoints and counted. The
     teacher runs in inference mode and is left as it was found. `save("d.keras")`
@@ -105,8 +117,9 @@ class Distiller(keras.Model):
         self.teacher_delay = teacher_delay
         self.teacher_weights = checks.checked_weights(teacher_weights, teachers)
         # Keras must not see the teacher: its weights are neither trained nor saved.
-        self._held = _Untracked(teacher=teacher, bad_utterance=None)
-        self._held.bad_utterance = keras.Variable(-1, dtype="int32", trainable=False)
+        self._held = _Untracked(teacher=teacher, outputs=None)
+        # Batches so far, and the first batch and utterance with a NaN.
+        self._held.nan_watch = keras.Variable(_NO_NAN, dtype="int32", trainable=False)
         self.student = student
         self.kl_metric = keras.metrics.Mean(name="kl")
         self.agreement_metric = keras.metrics.Mean(name="agreement")
@@ -177,7 +190,9 @@ class Distiller(keras.Model):
         shifted = batch.delayed(self.teacher_delay)
         values = self.distillation_loss.call(shifted.soft, shifted.student)
         distillation = weighted_mean(values, shifted.weights)
-        self.kl_metric.update_state(values, shifted.weights)
+        log_p = log_posteriors(shifted.soft, self._teacher_from_logits)
+        log_q = log_posteriors(shifted.student, self._from_logits)
+        self.kl_metric.update_state(kl_divergence(log_p, log_q), shifted.weights)
         self.agreement_metric.update_state(shifted.agreement(), shifted.weights)
         share = self._student_loss_weight.tensor()
         loss = (1.0 - share) * distillation
@@ -199,20 +214,25 @@ class Distiller(keras.Model):
             A `SoftBatch`, not yet delayed.
         """
         teacher_x, student_x = split_inputs(x)
-        y = without_stand_in(y)
         if y_pred is None:
             y_pred = self.student(student_x, training=False)
-        soft, labels = self._targets(teacher_x, y)
+        soft = self._soft_alignments(teacher_x, y)
         checks.check_shapes(soft.shape, y_pred.shape, self.teacher_delay)
         weights = frame_weights(y_pred, soft, sample_weight)
+        labels = self._labels(y)
         return SoftBatch(ops.stop_gradient(soft), y_pred, weights, labels)
 
-    def _targets(self, x, y):
+    def _labels(self, y):
         if self.teacher is None:
-            return (y["soft"], y.get("labels")) if isinstance(y, dict) else (y, None)
+            return y.get("labels") if isinstance(y, dict) else None
+        return without_stand_in(y)
+
+    def _soft_alignments(self, x, y):
+        if self.teacher is None:
+            return y["soft"] if isinstance(y, dict) else y
         outputs = [model(x, training=False) for model in _as_list(self.teacher)]
         if len(outputs) == 1:
-            return outputs[0], y
+            return outputs[0]
         mean = 0.0
         for weight, output in zip(self.teacher_weights, outputs, strict=True):
             mean += weight * ops.exp(log_posteriors(output, self._teacher_from_logits))
@@ -221,17 +241,23 @@ class Distiller(keras.Model):
         masks = [m for m in map(keras_mask, outputs) if m is not None]
         if masks:
             mean._keras_mask = masks[0]
-        return mean, y
+        return mean
 
     def _without_nan(self, batch):
-        # A NaN must not reach the weights: not from padding, and not before `fit` can
-        # stop; see `_StopOnNaN`. `~(soft < inf)` will not do here: TensorFlow's
-        # optimizer makes it `soft >= inf`, which a NaN is not.
+        # A NaN target must not reach the weights: not from padding, and not before
+        # `fit` can stop; see `_StopOnNaN`. `~(soft < inf)` will not do here:
+        # TensorFlow's optimizer makes it `soft >= inf`, which a NaN is not.
         bad = ops.isnan(batch.soft) | (batch.soft == float("inf"))
         bad = ops.any(bad, axis=-1)
         counting = bad & (batch.weights > 0)
         first = ops.cast(ops.argmax(ops.any(counting, axis=1)), "int32")
-        self._held.bad_utterance.assign(ops.where(ops.any(counting), first, -1))
+        number, seen, utterance = ops.unstack(self._held.nan_watch.value, num=3)
+        found = ops.any(counting) & (seen < 0)
+        seen, utterance = (
+            ops.where(found, new, old)
+            for new, old in ((number, seen), (first, utterance))
+        )
+        self._held.nan_watch.assign(ops.stack([number + 1, seen, utterance]))
         soft = ops.where(bad[..., None], ops.zeros_like(batch.soft), batch.soft)
         weights = ops.where(bad, 0.0, batch.weights)
         return dataclasses.replace(batch, soft=soft, weights=weights)
@@ -278,16 +304,15 @@ class Distiller(keras.Model):
         if isinstance(kwargs.get("validation_data"), tuple):
             vx, vy, vw = keras.utils.unpack_x_y_sample_weight(kwargs["validation_data"])
             kwargs["validation_data"] = (vx, keep_weights(vx, vy, vw), vw)
-        callbacks = kwargs.pop("callbacks", None) or []
-        if isinstance(callbacks, keras.callbacks.CallbackList):
-            callbacks.append(_StopOnNaN())
-        else:
-            callbacks = [_StopOnNaN(), *_as_list(callbacks)]
+        callbacks = _with_watch(kwargs.pop("callbacks", None) or [])
         return super().fit(x, y, *args, callbacks=callbacks, **kwargs)
 
     def evaluate(self, x=None, y=None, *args, **kwargs):
         """Measures `loss`, `kl`, `agreement` and `hard_loss`; arguments as of `fit`."""
         y = keep_weights(x, y, kwargs.get("sample_weight"))
+        if "callbacks" in kwargs or not args:  # `fit` brings its own
+            callbacks = kwargs.pop("callbacks", None) or []
+            kwargs["callbacks"] = _with_watch(callbacks)
         return super().evaluate(x, y, *args, **kwargs)
 
     def check_first_batch(self, x, y=None, sample_weight=None) -> None:
@@ -306,7 +331,7 @@ class Distiller(keras.Model):
                 "A Distiller without a teacher learns from the data. Expected `y` to "
                 "hold soft targets (batch, frames, classes). Received: y=None"
             )
-        batch = self.soft_batch(x, y, None, sample_weight)
+        batch = self._forward(x, y, sample_weight)
         if self.student_loss_weight > 0 and batch.labels is None:
             raise ValueError(
                 f"`student_loss_weight={self.student_loss_weight}` needs hard labels. "
@@ -317,6 +342,29 @@ class Distiller(keras.Model):
             self._from_logits,
             self._teacher_from_logits,
         )
+
+    def _forward(self, x, y, sample_weight):
+        """Runs both models, compiled: a recurrent teacher is slow eagerly."""
+        if self.run_eagerly:
+            return self.soft_batch(x, y, None, sample_weight)
+        if self._held.outputs is None:
+
+            def outputs(x, y, sample_weight):
+                batch = self.soft_batch(x, y, None, sample_weight)
+                return batch.soft, batch.student, batch.weights
+
+            self._held.outputs = tf.function(
+                outputs, reduce_retracing=True, autograph=False
+            )
+        tensors = keras.tree.map_structure(
+            lambda a: None if a is None else ops.convert_to_tensor(a),
+            (x, y, sample_weight),
+        )
+        labels = y.get("labels") if isinstance(y, dict) else y
+        labels = (
+            None if self.teacher is None and labels is y else without_stand_in(labels)
+        )
+        return SoftBatch(*self._held.outputs(*tensors), labels)
 
     def convert(self, directory, calibration, **options):
         """Converts the student to int8; see `keras_rnn2dnn.convert`."""
@@ -376,12 +424,26 @@ class _Untracked:
 class _StopOnNaN(keras.callbacks.Callback):
     """Stops at a batch whose teacher output is not a number."""
 
+    def on_epoch_begin(self, epoch, logs=None):
+        self.model._held.nan_watch.assign(_NO_NAN)
+
+    def on_test_begin(self, logs=None):
+        self.model._held.nan_watch.assign(_NO_NAN)
+
     def on_train_batch_end(self, batch, logs=None):
-        utterance = int(ops.convert_to_numpy(self.model._held.bad_utterance))
-        if utterance >= 0:
-            raise ValueError(checks.nan_message(batch, utterance))
+        _, seen, utterance = self.model._held.nan_watch.value.numpy().tolist()
+        if seen >= 0:
+            raise ValueError(checks.nan_message(seen, utterance))
 
     on_test_batch_end = on_train_batch_end
+
+
+def _with_watch(callbacks):
+    if isinstance(callbacks, keras.callbacks.CallbackList):
+        if not any(isinstance(c, _StopOnNaN) for c in callbacks.callbacks):
+            callbacks.append(_StopOnNaN())
+        return callbacks
+    return [_StopOnNaN(), *_as_list(callbacks)]
 
 
 def _as_list(value):

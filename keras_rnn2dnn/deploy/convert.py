@@ -141,6 +141,7 @@ def convert(
 
 def _feature_spec(feature_spec, frame_step_ms):
     """Returns the spec as a dict or None, and the frame step in milliseconds."""
+    feature_spec = getattr(feature_spec, "spec", feature_spec)  # of a layer
     spec = feature_spec
     if spec is not None and not isinstance(spec, dict):
         if not hasattr(spec, "to_dict"):
