@@ -219,8 +219,7 @@ class Distiller(keras.Model):
         soft = self._soft_alignments(teacher_x, y)
         checks.check_shapes(soft.shape, y_pred.shape, self.teacher_delay)
         weights = frame_weights(y_pred, soft, sample_weight)
-        labels = self._labels(y)
-        return SoftBatch(ops.stop_gradient(soft), y_pred, weights, labels)
+        return SoftBatch(ops.stop_gradient(soft), y_pred, weights, self._labels(y))
 
     def _labels(self, y):
         if self.teacher is None:
@@ -360,11 +359,7 @@ class Distiller(keras.Model):
             lambda a: None if a is None else ops.convert_to_tensor(a),
             (x, y, sample_weight),
         )
-        labels = y.get("labels") if isinstance(y, dict) else y
-        labels = (
-            None if self.teacher is None and labels is y else without_stand_in(labels)
-        )
-        return SoftBatch(*self._held.outputs(*tensors), labels)
+        return SoftBatch(*self._held.outputs(*tensors), self._labels(y))
 
     def convert(self, directory, calibration, **options):
         """Converts the student to int8; see `keras_rnn2dnn.convert`."""
