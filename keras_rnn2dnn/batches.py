@@ -1,7 +1,7 @@
 """Batches of whatever `fit` accepts: arrays, `tf.data`, `PyDataset`, iterables."""
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import keras
@@ -188,12 +188,34 @@ def predict_utterances(
         lambda x: model(x, training=False),
         input_signature=[tf.TensorSpec((None, None, width), tf.float32)],
     )
-    outputs: list = [None] * len(utterances)
+    return map_by_length(run, utterances, batch_size)
+
+
+def map_by_length(
+    function: Callable, utterances: Sequence[np.ndarray], batch_size: int = 64
+) -> list[np.ndarray]:
+    """Applies a function to batches of utterances of one length.
+
+    Args:
+        function: of float32 `(batch, length, ...)`, to a tensor `(batch, ...)`.
+        utterances: `(length, ...)` each.
+        batch_size: utterances per batch.
+
+    Returns:
+        The result for each utterance, in their order.
+
+    Example:
+        >>> waveforms = [np.ones(3), np.ones(5), np.zeros(3)]
+        >>> sums = map_by_length(lambda x: tf.reduce_sum(x, axis=1), waveforms)
+        >>> [float(s) for s in sums]
+        [3.0, 5.0, 0.0]
+    """
+    results: list = [None] * len(utterances)
     for _, chosen in _batch_plan(_plan_buckets(utterances, None), batch_size, None):
         batch = np.stack([utterances[n] for n in chosen]).astype("float32")
-        for number, output in zip(chosen, run(batch).numpy(), strict=True):
-            outputs[number] = output
-    return outputs
+        for number, result in zip(chosen, function(batch).numpy(), strict=True):
+            results[number] = result
+    return results
 
 
 def _plan_buckets(utterances, buckets):

@@ -171,7 +171,8 @@ def _add_evaluate(commands):
         "evaluate",
         _evaluate,
         "Recognise utterances with a model and print the word error rate.",
-        "rnn2dnn evaluate student.tflite --data test.npz --decoder decoder.json",
+        "rnn2dnn evaluate out/george/student.tflite --data out/george/test.npz "
+        "--decoder out/george/student.decoder.json",
     )
     add = parser.add_argument
     add("model", metavar="MODEL", help="a .keras file, or a .tflite of `convert`")

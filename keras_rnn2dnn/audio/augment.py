@@ -14,7 +14,24 @@ from keras_rnn2dnn.audio.checks import (
 from keras_rnn2dnn.errors import invalid
 
 _ACTIVE_RANGE_DB = 30.0  # below the loudest frame; what is quieter is a pause
+_QUIETEST_RMS = 1e-6
 _ACTIVE_FRAME = 200  # samples: 25 ms at 8 kHz
+
+
+def unit_level(samples: np.ndarray) -> np.ndarray:
+    """Scales to an RMS of 1, the level that signal-to-noise ratios refer to.
+
+    Args:
+        samples: `(samples,)`.
+
+    Returns:
+        `(samples,)` float32; silence stays silence.
+
+    Example:
+        >>> unit_level(np.array([0.0, 2.0, 0.0, -2.0])).round(3).tolist()
+        [0.0, 1.414, 0.0, -1.414]
+    """
+    return (samples / max(_rms(samples), _QUIETEST_RMS)).astype(np.float32)
 
 
 def white_noise(rng: np.random.Generator, num_samples: int) -> np.ndarray:
@@ -37,7 +54,7 @@ def white_noise(rng: np.random.Generator, num_samples: int) -> np.ndarray:
     """
     check_rng(rng)
     check_count("num_samples", num_samples, 1)
-    return _unit_rms(rng.standard_normal(num_samples))
+    return unit_level(rng.standard_normal(num_samples))
 
 
 def pink_noise(rng: np.random.Generator, num_samples: int) -> np.ndarray:
@@ -65,7 +82,7 @@ def pink_noise(rng: np.random.Generator, num_samples: int) -> np.ndarray:
     spectrum = np.fft.rfft(rng.standard_normal(num_samples))
     spectrum[0] = 0
     spectrum[1:] /= np.sqrt(np.arange(1, len(spectrum)))
-    return _unit_rms(np.fft.irfft(spectrum, num_samples))
+    return unit_level(np.fft.irfft(spectrum, num_samples))
 
 
 def babble_noise(
@@ -106,7 +123,7 @@ def babble_noise(
 
     def draw():  # levels no more than what is heard
         number = int(rng.integers(len(recordings)))
-        return _unit_rms(check_sound(f"recordings[{number}]", recordings[number]))
+        return unit_level(check_sound(f"recordings[{number}]", recordings[number]))
 
     mixture = np.zeros(num_samples)
     for _ in range(num_voices):
@@ -120,7 +137,7 @@ def babble_noise(
     if not mixture.any():
         expected = "a length that reaches into the speech of the recordings"
         raise ValueError(invalid("num_samples", expected, num_samples))
-    return _unit_rms(mixture)
+    return unit_level(mixture)
 
 
 def add_noise(samples: np.ndarray, noise: np.ndarray, snr_db: float) -> np.ndarray:
@@ -251,10 +268,6 @@ def _span(rng, widest, size):
 
 def _rms(samples):
     return float(np.sqrt(np.mean(np.square(samples))))
-
-
-def _unit_rms(samples):
-    return (samples / _rms(samples)).astype(np.float32)
 
 
 def _active_rms(samples):

@@ -130,7 +130,7 @@ def make_strings(
                 f"features. Received: a recording of {recording.sample_rate_hz} Hz"
             )
     rng = np.random.default_rng(seed)
-    noise_pool = [_unit_level(r.samples) for r in babble]
+    noise_pool = [augment.unit_level(r.samples) for r in babble]
     draws = {
         speaker: _Draw(
             [n for n, r in enumerate(recordings) if r.speaker == speaker], rng
@@ -176,7 +176,8 @@ def _make_string(recordings, draw, rng, spec, options, noise_pool):
     speech = np.zeros(spec.num_samples(num_frames), "float32")
     for number, frame in parts:
         samples = augment.change_level(
-            _unit_level(recordings[number].samples), rng.uniform(*options.word_gain_db)
+            augment.unit_level(recordings[number].samples),
+            rng.uniform(*options.word_gain_db),
         )
         start = frame * spec.frame_step
         room = speech[start : start + len(samples)]
@@ -228,8 +229,3 @@ def _draw_noise(rng, num_samples, options, noise_pool):
         make = augment.white_noise if kind == "white" else augment.pink_noise
         noise = make(rng, num_samples)
     return noise, snr_db, kind
-
-
-def _unit_level(samples):
-    """Scales to an RMS of 1, the level that signal-to-noise ratios refer to."""
-    return samples / (np.sqrt(np.mean(samples**2)) + 1e-6)

@@ -10,6 +10,7 @@ from keras_rnn2dnn.audio import augment, resampling
 from keras_rnn2dnn.audio.corpora import Recording
 from keras_rnn2dnn.audio.features import FeatureSpec, LogMel
 from keras_rnn2dnn.audio.strings import WordString, make_strings, num_label_frames
+from keras_rnn2dnn.batches import map_by_length
 from keras_rnn2dnn.errors import invalid
 
 PROTOCOLS = ("new-speaker", "official")
@@ -140,13 +141,13 @@ def align_recordings(
     rng = np.random.default_rng(seed)
     waveforms = []
     for recording in recordings:
-        samples = recording.samples / (np.sqrt(np.mean(recording.samples**2)) + 1e-6)
+        samples = augment.unit_level(recording.samples)
         frames = num_label_frames(recording, layer.spec)
         padded = np.zeros(layer.spec.num_samples(frames), "float32")
         padded[: len(samples)] = samples[: len(padded)]
         padded += _HISS_RMS * augment.white_noise(rng, len(padded))
         waveforms.append(padded)
-    features = _features(waveforms, layer)
+    features = map_by_length(layer, waveforms)
     transcripts = [list(recording.words) for recording in recordings]
     return list(hmm.flat_start(features, transcripts, topology, seed=seed).alignments)
 
@@ -169,28 +170,13 @@ def feature_strings(
     Returns:
         One `FeatureString` for each string.
     """
-    noisy = _features([s.noisy for s in strings], layer)
-    clean = _features([s.clean for s in strings], layer)
+    noisy = map_by_length(layer, [s.noisy for s in strings])
+    clean = map_by_length(layer, [s.clean for s in strings])
     labels: list = [None] * len(strings)
     if alignments is not None:
         labels = [_string_states(s, alignments, silence_state) for s in strings]
     words = [s.words for s in strings]
     return [FeatureString(*f) for f in zip(noisy, clean, labels, words, strict=True)]
-
-
-def _features(waveforms, layer, batch_size=64):
-    """Features of many waveforms, those of one length together."""
-    by_length: dict[int, list[int]] = {}
-    for number, samples in enumerate(waveforms):
-        by_length.setdefault(len(samples), []).append(number)
-    features: list = [None] * len(waveforms)
-    for numbers in by_length.values():
-        for start in range(0, len(numbers), batch_size):
-            chosen = numbers[start : start + batch_size]
-            batch = layer(np.stack([waveforms[n] for n in chosen])).numpy()
-            for number, values in zip(chosen, batch, strict=True):
-                features[number] = values
-    return features
 
 
 def _string_states(string, alignments, silence_state):
@@ -204,7 +190,6 @@ def _string_states(string, alignments, silence_state):
 def training_banks(
     split: Split,
     alignments: Sequence[np.ndarray],
-    train: Sequence[Recording],
     layer: LogMel,
     silence_state: int,
     sizes: tuple[int, int],
@@ -214,40 +199,60 @@ def training_banks(
     """Makes the training strings of several epochs.
 
     Args:
-        split: gives the unlabelled recordings.
-        alignments: states of `train`.
-        train: transcribed recordings, at all speeds.
+        split: gives the transcribed and the unlabelled recordings.
+        alignments: states of the transcribed ones.
         layer: computes the features.
         silence_state: see `feature_strings`.
-        sizes: transcribed and unlabelled strings in a bank.
+        sizes: transcribed and unlabelled strings in a mixed bank.
         num_banks: how many banks.
         seed: of the first bank.
 
     Returns:
-        The banks of transcribed strings, and those of unlabelled strings.
+        Banks of transcribed strings alone, and as many mixed ones of the same size:
+        some of the same strings, then strings of the unlabelled recordings. Where
+        there are none, the two are the same.
     """
-    transcribed, unlabelled = [], []
-    for bank in range(num_banks):
-        strings = make_strings(train, sizes[0], _seed(seed, "train", bank), layer.spec)
-        transcribed.append(feature_strings(strings, layer, alignments, silence_state))
+    kept, added = sizes
+    banks, mixed = [], []
+    for number in range(num_banks):
+        strings = make_strings(
+            split.train, kept + added, _seed(seed, "train", number), layer.spec
+        )
+        bank = feature_strings(strings, layer, alignments, silence_state)
+        banks.append(bank)
         if split.unlabelled:
             strings = make_strings(
                 split.unlabelled,
-                sizes[1],
-                _seed(seed, "unlabelled", bank),
+                added,
+                _seed(seed, "unlabelled", number),
                 layer.spec,
                 babble=split.train,
             )
-            unlabelled.append(feature_strings(strings, layer))
-    return transcribed, unlabelled
+            bank = bank[:kept] + feature_strings(strings, layer)
+        mixed.append(bank)
+    return banks, mixed
 
 
 def evaluation_strings(
-    recordings: Sequence[Recording], number: int, use: str, layer: LogMel, seed: int
+    split: Split, use: str, number: int, layer: LogMel, seed: int
 ) -> list[FeatureString]:
-    """Makes the strings for development or test from their own recordings alone."""
-    strings = make_strings(recordings, number, _seed(seed, use, 0), layer.spec)
-    return feature_strings(strings, layer)
+    """Makes the strings for development or test.
+
+    Args:
+        split: gives the words, and for babble the training recordings.
+        use: `"development"` or `"test"`.
+        number: how many.
+        layer: computes the features.
+        seed: of everything random.
+
+    Returns:
+        Strings without labels.
+    """
+    recordings = getattr(split, use)
+    seed = _seed(seed, use, 0)
+    return feature_strings(
+        make_strings(recordings, number, seed, layer.spec, babble=split.train), layer
+    )
 
 
 def feature_spec(sample_rate_hz: int) -> FeatureSpec:

@@ -12,6 +12,10 @@ from keras_rnn2dnn.files import new_file
 from keras_rnn2dnn.scoring import word_error_rate
 
 HARD = "student, hard labels"
+SOFT = "student, soft, transcribed audio"
+SELF = "student, labelled by itself"
+DISTILLED = "student, distilled"
+INT8 = "student, distilled, int8"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

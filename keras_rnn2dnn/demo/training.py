@@ -24,7 +24,7 @@ class Recipe:
         num_banks: epochs of different strings, used in turn.
         epochs: of teacher and students.
         development_strings: for the choices of the decoder.
-        test_strings: of each held-out speaker.
+        test_strings: of all held-out speakers of a fold together.
         speeds: at which the training recordings are heard.
         teacher_units: of the BLSTM layers.
         teacher_stack: frames per step of the teacher.
@@ -110,7 +110,7 @@ def distil(
     recipe: Recipe,
     seed: int,
     progress: StageProgress,
-    loss: SoftAlignmentKL,
+    loss: SoftAlignmentKL | None,
     teacher_hears: str,
 ) -> None:
     """Trains a student with the Distiller; labels are not looked at.
@@ -122,7 +122,7 @@ def distil(
         recipe: sizes and settings.
         seed: of the order.
         progress: shows the progress.
-        loss: gives the temperature of the targets.
+        loss: `SoftAlignmentKL()` by default.
         teacher_hears: `"clean"` or `"noisy"`.
     """
     data = [

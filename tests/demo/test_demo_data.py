@@ -164,41 +164,41 @@ def tones_heard(strings):
 
 def test_each_bank_and_test_hears_its_own_recordings_alone(marked_split, layer):
     states = [np.zeros(num_label_frames(r, layer.spec)) for r in marked_split.train]
-    transcribed, unlabelled = data.training_banks(
-        marked_split, states, marked_split.train, layer, 0, (20, 20), 2, seed=0
+    transcribed, mixed = data.training_banks(
+        marked_split, states, layer, 0, (20, 20), 2, seed=0
     )
     for bank in transcribed:
         assert tones_heard(bank) == {"train"}
-    for bank in unlabelled:  # their babble is made of training recordings
-        assert tones_heard(bank) == {"train", "unlabelled"}
+    # Babble is made of training recordings everywhere.
+    for bank in mixed:
+        assert tones_heard(bank[:20]) == {"train"}
+        assert tones_heard(bank[20:]) == {"train", "unlabelled"}
     for use in ("development", "test"):
-        strings = data.evaluation_strings(
-            getattr(marked_split, use), 20, use, layer, seed=0
-        )
-        assert tones_heard(strings) == {use}
+        strings = data.evaluation_strings(marked_split, use, 20, layer, seed=0)
+        assert tones_heard(strings) == {use, "train"}
 
 
 def test_banks_differ_from_each_other_and_repeat_from_their_seed(marked_split, layer):
     states = [np.zeros(num_label_frames(r, layer.spec)) for r in marked_split.train]
 
     def banks(seed):
-        return data.training_banks(
-            marked_split, states, marked_split.train, layer, 0, (3, 2), 2, seed
-        )
+        return data.training_banks(marked_split, states, layer, 0, (3, 2), 2, seed)
 
     first, again, other = banks(0), banks(0), banks(1)
-    for kind, size in enumerate((3, 2)):
-        assert [len(bank) for bank in first[kind]] == [size, size]
+    for kind, own in enumerate((0, 3)):
+        assert [len(bank) for bank in first[kind]] == [5, 5]
         for left, right in zip(first[kind], again[kind], strict=True):
             for a, b in zip(left, right, strict=True):
                 np.testing.assert_array_equal(a.noisy, b.noisy)
                 assert a.words == b.words
-        noisy = [b[0].noisy for b in (*first[kind], *other[kind])]
+        noisy = [b[own].noisy for b in (*first[kind], *other[kind])]
         for a, b in itertools.combinations(noisy, 2):
             assert a.shape != b.shape or not np.array_equal(a, b)
-    assert all(s.states is None for bank in first[1] for s in bank)
+    for bank, both in zip(*first, strict=True):  # the same steps for every student
+        assert all(a is b for a, b in zip(bank[:3], both[:3], strict=True))
+        assert all(s.states is None for s in both[3:])
     strings = [
-        data.evaluation_strings(marked_split.test, 1, use, layer, 0)[0].noisy
+        data.evaluation_strings(marked_split, use, 1, layer, 0)[0].noisy
         for use in ("development", "test")
     ]
     assert strings[0].shape != strings[1].shape or (strings[0] != strings[1]).any()
@@ -207,10 +207,10 @@ def test_banks_differ_from_each_other_and_repeat_from_their_seed(marked_split, l
 def test_the_official_protocol_has_no_unlabelled_banks(layer):
     split = data.split_recordings(corpus(), "official")
     states = [np.zeros(num_label_frames(r, layer.spec)) for r in split.train]
-    transcribed, unlabelled = data.training_banks(
-        split, states, split.train, layer, 0, (2, 2), 2, seed=0
-    )
-    assert [len(bank) for bank in transcribed] == [2, 2] and unlabelled == []
+    transcribed, mixed = data.training_banks(split, states, layer, 0, (2, 2), 2, seed=0)
+    assert [len(bank) for bank in transcribed] == [4, 4]
+    for bank, both in zip(transcribed, mixed, strict=True):
+        assert all(a is b for a, b in zip(bank, both, strict=True))
 
 
 def test_labels_stand_at_the_frames_of_their_recordings(layer):

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from keras_rnn2dnn.audio.corpora import Recording
+from keras_rnn2dnn.batches import predict_utterances
 from keras_rnn2dnn.demo import Recipe, run_demo
 from keras_rnn2dnn.demo.run import folds_of
 from keras_rnn2dnn.deploy import Int8Student
@@ -22,6 +23,7 @@ SYSTEMS = [
     "RNN teacher",
     "student, hard labels",
     "student, soft, transcribed audio",
+    "student, labelled by itself",
     "student, distilled",
     "student, distilled, int8",
 ]
@@ -75,34 +77,46 @@ def test_the_demo_measures_every_system_and_keeps_its_files(finished):
         assert row["relative_to_hard"] == row["wer"] / hard["wer"] - 1
     assert (rows[0]["kl"], rows[0]["agreement"]) == (0.0, 1.0)
     assert all(row["kl"] > 0 for row in rows[1:])
-    assert rows[4]["bytes"] == (out / "bob" / "student.tflite").stat().st_size
+    assert rows[5]["bytes"] == (out / "bob" / "student.tflite").stat().st_size
     assert sorted(path.name for path in (out / "bob").iterdir()) == [
         "calibration.npz",
-        "decoder.json",
         "report.json",
+        "student.decoder.json",
         "student.keras",
         "student.tflite",
+        "student_hard.decoder.json",
         "student_hard.keras",
+        "student_self.decoder.json",
+        "student_self.keras",
+        "student_soft.decoder.json",
         "student_soft.keras",
         "table.json",
         "table.md",
+        "teacher.decoder.json",
         "teacher.keras",
         "test.npz",
     ]
 
 
-def test_the_files_of_the_demo_give_its_numbers_again(finished):
-    folder, row = finished[0] / "bob", finished[1][4]
+FILES = ("teacher", "student_hard", "student_soft", "student_self", "student")
+
+
+@pytest.mark.parametrize("number", range(6))
+def test_the_files_of_the_demo_give_its_numbers_again(finished, number):
+    folder, row = finished[0] / "bob", finished[1][number]
     data = Utterances.load(folder / "test.npz")
+    file = (*FILES, "student")[number]
     decoder = WordLoopDecoder.from_dict(
-        json.loads((folder / "decoder.json").read_text())
+        json.loads((folder / f"{file}.decoder.json").read_text())
     )
-    logits = Int8Student.load(folder).predict(data.features)
-    log_posteriors = [z - np.logaddexp.reduce(z, -1, keepdims=True) for z in logits]
-    rate = word_error_rate(data.transcripts, decoder(log_posteriors))
+    if "int8" in row["system"]:
+        logits = Int8Student.load(folder).predict(data.features)
+    else:
+        model = keras.saving.load_model(folder / f"{file}.keras")
+        assert model.count_params() == row["parameters"]
+        logits = predict_utterances(model, data.features)
+    rate = word_error_rate(data.transcripts, decoder(logits))
     assert (rate.errors, rate.words) == (row["errors"], row["words"])
-    student = keras.saving.load_model(folder / "student.keras")
-    assert student.count_params() == row["parameters"]
 
 
 def test_the_demo_repeats_to_the_last_digit(finished, tmp_path):

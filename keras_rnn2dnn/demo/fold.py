@@ -1,0 +1,161 @@
+"""One fold of the demo: everything that is trained and measured on one split."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import keras
+
+from keras_rnn2dnn import hmm
+from keras_rnn2dnn.audio.features import LogMel
+from keras_rnn2dnn.batches import predict_utterances
+from keras_rnn2dnn.demo import data as demo_data
+from keras_rnn2dnn.demo import table, training
+from keras_rnn2dnn.demo.training import Recipe
+from keras_rnn2dnn.deploy import Int8Student, convert
+from keras_rnn2dnn.files import Utterances, joined, new_file
+from keras_rnn2dnn.losses import SoftAlignmentKL
+from keras_rnn2dnn.progress import StageProgress
+
+NUM_STAGES = 13
+_CALIBRATION_STRINGS = 200
+
+
+@dataclasses.dataclass
+class Fold:
+    """Trains teacher and students on one split, and measures them on its test.
+
+    Args:
+        split: the recordings by their use.
+        out: directory of the results.
+        seed: of everything random.
+        recipe: sizes and settings.
+        progress: counts `NUM_STAGES`.
+    """
+
+    split: demo_data.Split
+    out: Path
+    seed: int
+    recipe: Recipe
+    progress: StageProgress
+
+    def run(self) -> list[table.SystemOutput]:
+        """Returns what each system gave, in the order of the table."""
+        self._make_data()
+        teacher, outputs = self._on_hard_labels("RNN teacher", "teacher")
+        hard, output = self._on_hard_labels(table.HARD, "student_hard")
+        outputs += output
+        one_best = SoftAlignmentKL(teacher_temperature=0)
+        for system, file, labeller, banks, loss, hears in (
+            (table.SOFT, "student_soft", teacher, self.transcribed, None, "noisy"),
+            (table.SELF, "student_self", hard, self.mixed, one_best, "clean"),
+            (table.DISTILLED, "student", teacher, self.mixed, one_best, "clean"),
+        ):
+            self._start(f"{system}: train")
+            student = self._new("student")
+            training.distil(
+                *(labeller, student, banks, self.recipe, self.seed, self.progress),
+                loss,
+                teacher_hears=hears,
+            )
+            outputs += self._measure(system, student, file)
+        outputs.append(self._int8(student))
+        self.progress.finish()
+        return outputs
+
+    def _start(self, stage):
+        several = self.progress.num_stages > NUM_STAGES
+        self.progress.start(f"{self.out.name}: {stage}" if several else stage)
+
+    def _make_data(self):
+        recipe, split = self.recipe, self.split
+        self._start("align from transcripts alone")
+        rate = split.train[0].sample_rate_hz
+        self.layer = LogMel.from_spec(demo_data.feature_spec(rate))
+        vocabulary = sorted({word for r in split.train for word in r.words})
+        self.topology = hmm.Topology(tuple(vocabulary))
+        train = demo_data.at_speeds(split.train, recipe.speeds)
+        alignments = demo_data.align_recordings(
+            train, self.topology, self.layer, self.seed
+        )
+        self._start("word strings and features")
+        self.transcribed, self.mixed = demo_data.training_banks(
+            dataclasses.replace(split, train=train),
+            alignments,
+            self.layer,
+            self.topology.silence_state,
+            (recipe.transcribed_strings, recipe.unlabelled_strings),
+            recipe.num_banks,
+            self.seed,
+        )
+        self.development, self.test = (
+            demo_data.evaluation_strings(split, use, number, self.layer, self.seed)
+            for use, number in (
+                ("development", recipe.development_strings),
+                ("test", recipe.test_strings),
+            )
+        )
+        log_priors = hmm.estimate_log_priors(
+            [s.states for s in self.transcribed[0]], self.topology.num_states
+        )
+        self.decoder = hmm.WordLoopDecoder(self.topology, log_priors=log_priors)
+
+    def _new(self, kind):
+        make = training.new_teacher if kind == "teacher" else training.new_student
+        num_bins = self.layer.spec.num_bins
+        return make(num_bins, self.topology.num_states, self.recipe, self.seed)
+
+    def _on_hard_labels(self, system, file):
+        kind = file.partition("_")[0]
+        self._start(f"{system}: train")
+        model = self._new(kind)
+        training.train_on_states(
+            *(model, self.transcribed, self.recipe, self.seed, self.progress),
+            batch_size=getattr(self.recipe, f"{kind}_batch_size"),
+            learning_rate=getattr(self.recipe, f"{kind}_learning_rate"),
+        )
+        if kind == "teacher":
+            self.teacher_logits = self._logits(model, self.test)
+        return model, self._measure(system, model, file)
+
+    def _measure(self, system, model, file):
+        """Tunes the decoder on development strings, then reads the test once."""
+        self._start(f"{system}: recognise")
+        self.tuned = hmm.tune_decoder(
+            self.decoder,
+            self._logits(model, self.development),
+            [list(s.words) for s in self.development],
+        )
+        with new_file(self.out / f"{file}.keras") as path:
+            model.save(path)
+        with new_file(self.out / f"{file}.decoder.json") as path:
+            path.write_text(json.dumps(self.tuned.to_dict()) + "\n")
+        logits = self._logits(model, self.test)
+        return [self._output(system, model.count_params(), 4, logits)]
+
+    def _int8(self, student):
+        self._start("int8: convert and recognise")
+        calibration = self.mixed[0][-_CALIBRATION_STRINGS:]
+        features = [s.noisy for s in calibration]
+        Utterances(features).save(self.out / "calibration.npz")
+        references = joined([s.words for s in self.test])
+        test = Utterances([s.noisy for s in self.test], references)
+        test.save(self.out / "test.npz")
+        report = convert(student, self.out, features, feature_spec=self.layer.spec)
+        logits = Int8Student.load(self.out).predict(test.features)
+        output = self._output(table.INT8, student.count_params(), 1, logits)
+        return dataclasses.replace(output, num_bytes=report.bytes)
+
+    def _output(self, system, parameters, bytes_per_parameter, logits):
+        return table.system_output(
+            system,
+            parameters,
+            parameters * bytes_per_parameter,
+            [s.words for s in self.test],
+            self.tuned(logits),
+            logits,
+            self.teacher_logits,
+        )
+
+    def _logits(self, model: keras.Model, strings):
+        return predict_utterances(model, [s.noisy for s in strings])
