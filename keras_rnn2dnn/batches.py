@@ -173,7 +173,8 @@ def predict_utterances(
         batch_size: utterances per batch.
 
     Returns:
-        The outputs, `(frames, classes)` each, in the order of the utterances.
+        The outputs, `(frames, classes)` each, in the order of the utterances; none
+        of an utterance without frames.
 
     Example:
         >>> model = keras.Sequential([keras.Input((None, 2)), keras.layers.Dense(3)])
@@ -181,14 +182,18 @@ def predict_utterances(
         >>> [z.shape for z in predict_utterances(model, utterances)]
         [(4, 3), (7, 3)]
     """
-    if not len(utterances):
-        return []
+    lengths = [len(utterance) for utterance in utterances]
+    if not any(lengths):
+        return [np.zeros((0, 0), "float32")] * len(lengths)
     width = utterances[0].shape[-1]
     run = tf.function(
         lambda x: model(x, training=False),
         input_signature=[tf.TensorSpec((None, None, width), tf.float32)],
     )
-    return map_by_length(run, utterances, batch_size)
+    spoken = [utterance for utterance in utterances if len(utterance)]
+    outputs = map_by_length(run, spoken, batch_size)
+    silent, following = np.zeros((0, outputs[0].shape[-1]), "float32"), iter(outputs)
+    return [next(following) if length else silent for length in lengths]
 
 
 def map_by_length(

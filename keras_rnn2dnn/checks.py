@@ -7,17 +7,22 @@ from keras import ops
 from keras_rnn2dnn.errors import invalid
 
 
-def check_models(teachers: list, student: keras.Model) -> None:
+def check_models(teacher, student: keras.Model) -> None:
     """Refuses teachers and students that cannot be paired.
 
     Args:
-        teachers: Keras models.
+        teacher: Keras model, a list of them, or None.
         student: Keras model.
 
     Raises:
         TypeError: if something is not a Keras model.
-        ValueError: if the numbers of classes differ.
+        ValueError: if the numbers of classes differ, or an ensemble is empty.
     """
+    several = isinstance(teacher, (list, tuple))
+    if several and not teacher:
+        expected = "a Keras model, a list of at least one, or None"
+        raise ValueError(invalid("teacher", expected, teacher))
+    teachers = teacher if several else [] if teacher is None else [teacher]
     for role, model in [*(("teacher", t) for t in teachers), ("student", student)]:
         if not isinstance(model, keras.Model):
             raise TypeError(invalid(role, "a Keras model", type(model).__name__))
@@ -90,19 +95,9 @@ def check_shapes(soft, student, teacher_delay: int) -> None:
         raise ValueError(invalid("teacher_delay", expected, teacher_delay))
 
 
-def check_values(batch, from_logits: bool, teacher_from_logits: bool) -> None:
-    """Refuses a batch by its values: weights, NaN, logits against probabilities.
-
-    Args:
-        batch: a `SoftBatch` with concrete values.
-        from_logits: whether the student is declared to give logits.
-        teacher_from_logits: whether the teacher is declared to give logits.
-
-    Raises:
-        ValueError: if no frame counts, the teacher gives NaN, or a declaration of
-            logits does not fit.
-    """
-    weights = ops.convert_to_numpy(batch.weights)
+def check_weights(weights) -> None:
+    """Refuses frame weights `(batch, frames)` below 0, or all 0."""
+    weights = ops.convert_to_numpy(weights)
     if np.any(weights < 0):
         raise ValueError(invalid("sample_weight", "numbers >= 0", float(weights.min())))
     if not np.any(weights > 0):
@@ -110,11 +105,22 @@ def check_values(batch, from_logits: bool, teacher_from_logits: bool) -> None:
             "No frame counts in the first batch. Expected at least one frame with a "
             "weight > 0. Received: masks and `sample_weight` that leave none"
         )
-    soft = ops.convert_to_numpy(batch.soft)
-    bad = np.any(~(soft < np.inf), axis=-1) & (weights > 0)
-    if bad.any():
-        raise ValueError(nan_message(0, int(np.argmax(bad.any(axis=1)))))
-    student = ops.convert_to_numpy(batch.student)
+
+
+def check_values(batch, from_logits: bool, teacher_from_logits: bool) -> None:
+    """Refuses logits where probabilities are declared, and the other way round.
+
+    Args:
+        batch: a `SoftBatch` with concrete values, of which some frame counts.
+        from_logits: whether the student is declared to give logits.
+        teacher_from_logits: whether the teacher is declared to give logits.
+
+    Raises:
+        ValueError: if a declaration does not fit.
+    """
+    soft, student, weights = map(
+        ops.convert_to_numpy, (batch.soft, batch.student, batch.weights)
+    )
     for role, values, declared in (
         ("teacher", soft, teacher_from_logits),
         ("student", student, from_logits),
@@ -133,7 +139,7 @@ def check_values(batch, from_logits: bool, teacher_from_logits: bool) -> None:
 
 
 def check_hard_loss(loss, from_logits: bool) -> None:
-    """Refuses a hard loss of probabilities where the student gives logits."""
+    """Refuses a hard loss of probabilities for logits, and the other way round."""
     config = loss.get_config() if isinstance(loss, keras.losses.Loss) else {}
     entropies = ("sparse_categorical_crossentropy", "categorical_crossentropy")
     named = loss in entropies if isinstance(loss, str) else False
@@ -142,6 +148,11 @@ def check_hard_loss(loss, from_logits: bool) -> None:
             f"Invalid value for `loss`. Expected a loss of logits, since the student "
             f"gives logits. Received: loss={loss!r}. Pass an instance with "
             "`from_logits=True`"
+        )
+    if not from_logits and config.get("from_logits"):
+        raise ValueError(
+            "Invalid value for `loss`. Expected a loss of probabilities, since the "
+            "student is declared to give them. Received: from_logits=True"
         )
 
 
@@ -162,15 +173,6 @@ def checked_weights(weights, teachers: list) -> list[float]:
         expected = f"{len(teachers)} numbers >= 0, not all 0"
         raise ValueError(invalid("teacher_weights", expected, weights))
     return [float(weight) / sum(weights) for weight in weights]
-
-
-def nan_message(batch: int, utterance: int) -> str:
-    """Returns the error text for a teacher's output that is not a number."""
-    return (
-        f"The teacher's output is not a number in batch {batch}, utterance "
-        f"{utterance}. Expected finite logits or probabilities. Check the features "
-        "of that utterance and the teacher's weights"
-    )
 
 
 def _not_logits(role, received):

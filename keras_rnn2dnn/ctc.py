@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from keras import ops
 
-from keras_rnn2dnn.errors import invalid
+from keras_rnn2dnn.errors import invalid, is_integer
 
 
 def ctc_greedy_decode(
@@ -65,11 +65,7 @@ def ctc_beam_decode(
         >>> ctc_beam_decode(np.log([[[0.6, 0.4], [0.6, 0.4]]]))
         [[1]]
     """
-    if (
-        isinstance(beam_width, bool)
-        or not isinstance(beam_width, int)
-        or beam_width < 1
-    ):
+    if not is_integer(beam_width) or beam_width < 1:
         raise ValueError(invalid("beam_width", "an integer >= 1", beam_width))
     return _decode(
         log_probs, num_frames, blank, strategy="beam_search", beam_width=beam_width

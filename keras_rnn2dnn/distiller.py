@@ -9,25 +9,24 @@ from keras import ops
 
 from keras_rnn2dnn import checks
 from keras_rnn2dnn.batches import first_batch
-from keras_rnn2dnn.errors import invalid
+from keras_rnn2dnn.errors import invalid, is_integer
 from keras_rnn2dnn.losses import (
     ScheduledNumber,
     SoftAlignmentKL,
     kl_divergence,
     log_posteriors,
 )
+from keras_rnn2dnn.nan_watch import NaNWatch, finite, with_watch
 from keras_rnn2dnn.soft_batch import (
     SoftBatch,
     frame_weights,
     keep_weights,
-    keras_mask,
+    mean_posteriors,
     replica_share,
     split_inputs,
     weighted_mean,
     without_stand_in,
 )
-
-_NO_NAN = (0, -1, -1)
 
 
 @keras.saving.register_keras_serializable(package="keras_rnn2dnn")
@@ -104,8 +103,8 @@ class Distiller(keras.Model):
     ):
         super().__init__(name=name, **kwargs)
         teachers = _as_list(teacher)
-        checks.check_models(teachers, student)
-        if not isinstance(teacher_delay, int) or teacher_delay < 0:
+        checks.check_models(teacher, student)
+        if not is_integer(teacher_delay) or teacher_delay < 0:
             raise ValueError(invalid("teacher_delay", "an integer >= 0", teacher_delay))
         self.distillation_loss = distillation_loss or SoftAlignmentKL()
         for model in teachers:
@@ -114,12 +113,11 @@ class Distiller(keras.Model):
         self._student_loss_weight = ScheduledNumber(
             checks.checked_share(student_loss_weight)
         )
-        self.teacher_delay = teacher_delay
+        self.teacher_delay = int(teacher_delay)
         self.teacher_weights = checks.checked_weights(teacher_weights, teachers)
         # Keras must not see the teacher: its weights are neither trained nor saved.
         self._held = _Untracked(teacher=teacher, outputs=None)
-        # Batches so far, and the first batch and utterance with a NaN.
-        self._held.nan_watch = keras.Variable(_NO_NAN, dtype="int32", trainable=False)
+        self._held.nan_watch = NaNWatch()
         self.student = student
         self.kl_metric = keras.metrics.Mean(name="kl")
         self.agreement_metric = keras.metrics.Mean(name="agreement")
@@ -180,19 +178,18 @@ class Distiller(keras.Model):
 
     def call(self, inputs, training=None):
         """Returns the student's output; see the class."""
-        return self.student(split_inputs(inputs)[1], training=training)
+        return self.student(finite(split_inputs(inputs)[1]), training=training)
 
     def compute_loss(
         self, x=None, y=None, y_pred=None, sample_weight=None, training=True
     ):
         """Computes the loss of one batch; see the class."""
-        batch = self._without_nan(self.soft_batch(x, y, y_pred, sample_weight))
+        batch = self.soft_batch(x, y, y_pred, sample_weight)
+        batch = self._without_nan(batch, split_inputs(x)[1])
         shifted = batch.delayed(self.teacher_delay)
         values = self.distillation_loss.call(shifted.soft, shifted.student)
         distillation = weighted_mean(values, shifted.weights)
-        log_p = log_posteriors(shifted.soft, self._teacher_from_logits)
-        log_q = log_posteriors(shifted.student, self._from_logits)
-        self.kl_metric.update_state(kl_divergence(log_p, log_q), shifted.weights)
+        self.kl_metric.update_state(self._plain_kl(shifted, values), shifted.weights)
         self.agreement_metric.update_state(shifted.agreement(), shifted.weights)
         share = self._student_loss_weight.tensor()
         loss = (1.0 - share) * distillation
@@ -215,7 +212,7 @@ class Distiller(keras.Model):
         """
         teacher_x, student_x = split_inputs(x)
         if y_pred is None:
-            y_pred = self.student(student_x, training=False)
+            y_pred = self.student(finite(student_x), training=False)
         soft = self._soft_alignments(teacher_x, y)
         checks.check_shapes(soft.shape, y_pred.shape, self.teacher_delay)
         weights = frame_weights(y_pred, soft, sample_weight)
@@ -230,36 +227,28 @@ class Distiller(keras.Model):
         if self.teacher is None:
             return y["soft"] if isinstance(y, dict) else y
         outputs = [model(x, training=False) for model in _as_list(self.teacher)]
-        if len(outputs) == 1:
-            return outputs[0]
-        mean = 0.0
-        for weight, output in zip(self.teacher_weights, outputs, strict=True):
-            mean += weight * ops.exp(log_posteriors(output, self._teacher_from_logits))
-        if self._teacher_from_logits:
-            mean = ops.log(ops.maximum(mean, 1e-30))
-        masks = [m for m in map(keras_mask, outputs) if m is not None]
-        if masks:
-            mean._keras_mask = masks[0]
-        return mean
+        return mean_posteriors(outputs, self.teacher_weights, self._teacher_from_logits)
 
-    def _without_nan(self, batch):
-        # A NaN target must not reach the weights: not from padding, and not before
-        # `fit` can stop; see `_StopOnNaN`. `~(soft < inf)` will not do here:
-        # TensorFlow's optimizer makes it `soft >= inf`, which a NaN is not.
-        bad = ops.isnan(batch.soft) | (batch.soft == float("inf"))
-        bad = ops.any(bad, axis=-1)
-        counting = bad & (batch.weights > 0)
-        first = ops.cast(ops.argmax(ops.any(counting, axis=1)), "int32")
-        number, seen, utterance = ops.unstack(self._held.nan_watch.value, num=3)
-        found = ops.any(counting) & (seen < 0)
-        seen, utterance = (
-            ops.where(found, new, old)
-            for new, old in ((number, seen), (first, utterance))
-        )
-        self._held.nan_watch.assign(ops.stack([number + 1, seen, utterance]))
+    def _without_nan(self, batch, student_x):
+        """Keeps NaN out of the weights, also before `fit` stops for it."""
+        bad = self._held.nan_watch.observe(batch.soft, batch.weights, student_x)
         soft = ops.where(bad[..., None], ops.zeros_like(batch.soft), batch.soft)
         weights = ops.where(bad, 0.0, batch.weights)
         return dataclasses.replace(batch, soft=soft, weights=weights)
+
+    def _plain_kl(self, batch, values):
+        """Returns the KL at temperature 1; often it is the loss already."""
+
+        def divergence():
+            log_p = log_posteriors(batch.soft, self._teacher_from_logits)
+            return kl_divergence(
+                log_p, log_posteriors(batch.student, self._from_logits)
+            )
+
+        loss = self.distillation_loss
+        if type(loss) is not SoftAlignmentKL:
+            return divergence()
+        return ops.cond(loss.is_plain(), lambda: values, divergence)
 
     def _hard_loss(self, batch):
         labels, weights = batch.labels, batch.weights
@@ -275,7 +264,16 @@ class Distiller(keras.Model):
         self.hard_loss_metric.update_state(values, weights)
         return weighted_mean(values, weights)
 
-    def fit(self, x=None, y=None, *args, **kwargs):
+    def fit(
+        self,
+        x=None,
+        y=None,
+        batch_size=None,
+        epochs=1,
+        verbose="auto",
+        callbacks=None,
+        **kwargs,
+    ):
         """Trains the student, after a check of the first batch.
 
         Args:
@@ -283,7 +281,10 @@ class Distiller(keras.Model):
                 ...}`, or a data set of `x`, `(x, y)` or `(x, y, sample_weight)`.
             y: hard labels, needed only where `student_loss_weight > 0`; without a
                 teacher the soft targets, or `{"soft": ..., "labels": ...}`.
-            *args: of `keras.Model.fit`.
+            batch_size: utterances per batch, for arrays.
+            epochs: passes through the data.
+            verbose: as of `keras.Model.fit`.
+            callbacks: Keras callbacks.
             **kwargs: of `keras.Model.fit`; `sample_weight` is `(batch,)` or
                 `(batch, frames)`.
 
@@ -293,26 +294,36 @@ class Distiller(keras.Model):
 
         Raises:
             ValueError: before any training step, if the first batch cannot teach;
-                later, if the teacher's output is not a number.
+                later, if the teacher's output or the student's input is not a
+                number, which does not reach the weights.
         """
-        batch_size = args[0] if args else kwargs.get("batch_size")
         weights = kwargs.get("sample_weight")
         batch, x = first_batch(x, y, weights, batch_size)
         self.check_first_batch(*batch)
-        y = keep_weights(x, y, weights)
+        y, kwargs["sample_weight"] = keep_weights(x, y, weights)
         if isinstance(kwargs.get("validation_data"), tuple):
             vx, vy, vw = keras.utils.unpack_x_y_sample_weight(kwargs["validation_data"])
-            kwargs["validation_data"] = (vx, keep_weights(vx, vy, vw), vw)
-        callbacks = _with_watch(kwargs.pop("callbacks", None) or [])
-        return super().fit(x, y, *args, callbacks=callbacks, **kwargs)
+            kwargs["validation_data"] = (vx, *keep_weights(vx, vy, vw))
+        callbacks = with_watch(callbacks, self._held.nan_watch)
+        return super().fit(x, y, batch_size, epochs, verbose, callbacks, **kwargs)
 
-    def evaluate(self, x=None, y=None, *args, **kwargs):
+    def evaluate(
+        self,
+        x=None,
+        y=None,
+        batch_size=None,
+        verbose="auto",
+        sample_weight=None,
+        steps=None,
+        callbacks=None,
+        **kwargs,
+    ):
         """Measures `loss`, `kl`, `agreement` and `hard_loss`; arguments as of `fit`."""
-        y = keep_weights(x, y, kwargs.get("sample_weight"))
-        if "callbacks" in kwargs or not args:  # `fit` brings its own
-            callbacks = kwargs.pop("callbacks", None) or []
-            kwargs["callbacks"] = _with_watch(callbacks)
-        return super().evaluate(x, y, *args, **kwargs)
+        y, sample_weight = keep_weights(x, y, sample_weight)
+        callbacks = with_watch(callbacks, self._held.nan_watch)
+        return super().evaluate(
+            x, y, batch_size, verbose, sample_weight, steps, callbacks, **kwargs
+        )
 
     def check_first_batch(self, x, y=None, sample_weight=None) -> None:
         """Refuses a batch that cannot teach; called by `fit`.
@@ -336,11 +347,13 @@ class Distiller(keras.Model):
                 f"`student_loss_weight={self.student_loss_weight}` needs hard labels. "
                 "Expected them as `y`. Received: none"
             )
-        checks.check_values(
-            batch.delayed(self.teacher_delay),
-            self._from_logits,
-            self._teacher_from_logits,
-        )
+        batch = batch.delayed(self.teacher_delay)
+        checks.check_weights(batch.weights)
+        watch = NaNWatch()
+        watch.observe(batch.soft, batch.weights, split_inputs(x)[1])
+        if watch.message():
+            raise ValueError(watch.message())
+        checks.check_values(batch, self._from_logits, self._teacher_from_logits)
 
     def _forward(self, x, y, sample_weight):
         """Runs both models, compiled: a recurrent teacher is slow eagerly."""
@@ -414,31 +427,6 @@ class _Untracked:
 
     def __init__(self, **items):
         self.__dict__.update(items)
-
-
-class _StopOnNaN(keras.callbacks.Callback):
-    """Stops at a batch whose teacher output is not a number."""
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self.model._held.nan_watch.assign(_NO_NAN)
-
-    def on_test_begin(self, logs=None):
-        self.model._held.nan_watch.assign(_NO_NAN)
-
-    def on_train_batch_end(self, batch, logs=None):
-        _, seen, utterance = self.model._held.nan_watch.value.numpy().tolist()
-        if seen >= 0:
-            raise ValueError(checks.nan_message(seen, utterance))
-
-    on_test_batch_end = on_train_batch_end
-
-
-def _with_watch(callbacks):
-    if isinstance(callbacks, keras.callbacks.CallbackList):
-        if not any(isinstance(c, _StopOnNaN) for c in callbacks.callbacks):
-            callbacks.append(_StopOnNaN())
-        return callbacks
-    return [_StopOnNaN(), *_as_list(callbacks)]
 
 
 def _as_list(value):

@@ -1,6 +1,7 @@
 """The grammar of the library's error messages, and errors for missing extras."""
 
 import importlib
+import numbers
 from types import ModuleType
 
 
@@ -14,6 +15,16 @@ def invalid(argument: str, expected: str, received: object, hint: str = "") -> s
     text = f"Invalid value for `{argument}`. Expected {expected}. "
     text += f"Received: {argument}={received!r}"
     return f"{text}. {hint}" if hint else text
+
+
+def is_integer(value: object) -> bool:
+    """Tells whether a value is an integer, numpy's included, and no bool.
+
+    Example:
+        >>> is_integer(3), is_integer(np.int64(3)), is_integer(3.0), is_integer(True)
+        (True, True, False, False)
+    """
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
 
 
 def import_extra(module: str, extra: str, purpose: str) -> ModuleType:

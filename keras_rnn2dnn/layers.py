@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_rnn2dnn.errors import invalid
+from keras_rnn2dnn.errors import invalid, is_integer
 
 
 @keras.saving.register_keras_serializable(package="keras_rnn2dnn")
@@ -41,11 +41,11 @@ class SpliceFrames(keras.layers.Layer):
     def __init__(self, left: int, right: int, step: int = 1, **kwargs):
         super().__init__(**kwargs)
         for name, value, least in (("left", left, 0), ("right", right, 0)):
-            if not isinstance(value, int) or value < least:
+            if not is_integer(value) or value < least:
                 raise ValueError(invalid(name, f"an integer >= {least}", value))
-        if not isinstance(step, int) or step < 1:
+        if not is_integer(step) or step < 1:
             raise ValueError(invalid("step", "an integer >= 1", step))
-        self.left, self.right, self.step = left, right, step
+        self.left, self.right, self.step = int(left), int(right), int(step)
         self.supports_masking = True
 
     def call(self, inputs, mask=None):
@@ -114,9 +114,9 @@ class StackFrames(keras.layers.Layer):
 
     def __init__(self, stack: int, **kwargs):
         super().__init__(**kwargs)
-        if not isinstance(stack, int) or stack < 1:
+        if not is_integer(stack) or stack < 1:
             raise ValueError(invalid("stack", "an integer >= 1", stack))
-        self.stack = stack
+        self.stack = int(stack)
         self.supports_masking = True
 
     def call(self, inputs, mask=None):
@@ -169,9 +169,9 @@ class UnstackFrames(keras.layers.Layer):
 
     def __init__(self, stack: int, **kwargs):
         super().__init__(**kwargs)
-        if not isinstance(stack, int) or stack < 1:
+        if not is_integer(stack) or stack < 1:
             raise ValueError(invalid("stack", "an integer >= 1", stack))
-        self.stack = stack
+        self.stack = int(stack)
         self.supports_masking = True
 
     def call(self, inputs, mask=None):

@@ -7,7 +7,7 @@ from keras import ops
 
 from keras_rnn2dnn.errors import invalid
 
-_SMALLEST_PROBABILITY = 1e-30
+SMALLEST_PROBABILITY = 1e-30
 
 
 @keras.saving.register_keras_serializable(package="keras_rnn2dnn")
@@ -96,6 +96,11 @@ class SoftAlignmentKL(keras.losses.Loss):
             divergence = kl_divergence(log_p, log_q)
         return temperature**2 * divergence
 
+    def is_plain(self):
+        """Tells a compiled step whether this is the KL divergence at temperature 1."""
+        plain = self.teacher_temperature in (None, 1)
+        return ops.equal(self._temperature.tensor(), 1.0) & plain
+
     def get_config(self):
         """Returns the arguments of the constructor."""
         return {
@@ -156,7 +161,7 @@ def log_posteriors(outputs, from_logits: bool = True, temperature=1.0):
     """
     outputs = ops.cast(outputs, "float32")
     if not from_logits:
-        outputs = ops.log(ops.maximum(outputs, _SMALLEST_PROBABILITY))
+        outputs = ops.log(ops.maximum(outputs, SMALLEST_PROBABILITY))
     return ops.log_softmax(outputs / temperature, axis=-1)
 
 

@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_rnn2dnn.errors import invalid
+from keras_rnn2dnn.errors import invalid, is_integer
 from keras_rnn2dnn.layers import SpliceFrames, StackFrames, UnstackFrames
 
 _CELLS = {
@@ -40,7 +40,7 @@ def dnn_student(
         >>> student.output_shape, student.count_params()
         ((None, None, 51), 39795)
     """
-    _check_sizes(num_features, num_classes, units)
+    num_features, num_classes, units = _sizes(num_features, num_classes, units)
     if len(tuple(context)) != 2:
         raise ValueError(invalid("context", "a pair (left, right) of frames", context))
     inputs = keras.Input((None, num_features), name="features")
@@ -85,7 +85,7 @@ def rnn_teacher(
         >>> teacher.output_shape
         (None, None, 51)
     """
-    _check_sizes(num_features, num_classes, units)
+    num_features, num_classes, units = _sizes(num_features, num_classes, units)
     if cell not in _CELLS:
         raise ValueError(invalid("cell", f"one of {sorted(_CELLS)}", cell))
     inputs = keras.Input((None, num_features), name="features")
@@ -104,9 +104,11 @@ def rnn_teacher(
     return keras.Model(inputs, logits, name="rnn_teacher")
 
 
-def _check_sizes(num_features, num_classes, units):
+def _sizes(num_features, num_classes, units):
+    """Returns the sizes as ints of Python, which Keras insists on."""
     sizes = {"num_features": [num_features], "num_classes": [num_classes]}
     for name, values in {**sizes, "units": list(units)}.items():
-        if not values or any(not isinstance(v, int) or v < 1 for v in values):
+        if not values or any(not is_integer(v) or v < 1 for v in values):
             received = values[0] if name != "units" else units
             raise ValueError(invalid(name, "positive integers", received))
+    return int(num_features), int(num_classes), tuple(int(v) for v in units)

@@ -7,7 +7,8 @@ import jiwer
 import keras
 import numpy as np
 
-from keras_rnn2dnn.errors import invalid
+from keras_rnn2dnn.batches import predict_utterances
+from keras_rnn2dnn.errors import invalid, is_integer
 
 Transcripts = Sequence[str | Sequence[str]]
 
@@ -90,7 +91,7 @@ def word_error_rate(
         expected = f"as many utterances as references, {len(references)}"
         received = f"{len(hypotheses)} utterances"
         raise ValueError(invalid("hypotheses", expected, received))
-    if not isinstance(num_resamples, int) or num_resamples < 1:
+    if not is_integer(num_resamples) or num_resamples < 1:
         raise ValueError(invalid("num_resamples", "an integer >= 1", num_resamples))
     references, hypotheses = _as_words(references), _as_words(hypotheses)
     words = np.array([len(reference) for reference in references])
@@ -118,10 +119,13 @@ class WordErrorRateCallback(keras.callbacks.Callback):
     (EarlyStopping, ModelCheckpoint, CSVLogger) must stand after this one.
 
     Args:
-        data: `(x, references)`: the inputs of `model.predict`, and for each utterance
-            a string of words or a sequence of words.
-        decode: turns the outputs of `model.predict` into hypotheses, one for each
-            utterance; such as a `keras_rnn2dnn.hmm.WordLoopDecoder`.
+        data: `(x, references)`. `x`: a list of utterances `(frames, features)`, which
+            are decoded without padding; or whatever `model.predict` takes, whose
+            padding the decoder then hears. `references`: for each utterance a string
+            of words or a sequence of words.
+        decode: turns the outputs into hypotheses, one for each utterance; such as a
+            `keras_rnn2dnn.hmm.WordLoopDecoder`. It gets a list of `(frames, classes)`
+            for a list of utterances, otherwise what `model.predict` gives.
         batch_size: utterances predicted at a time.
         prefix: before `wer` in the name of the log entry.
 
@@ -151,11 +155,19 @@ class WordErrorRateCallback(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         """Predicts, decodes and scores; see the class."""
-        outputs = self.model.predict(self.inputs, self.batch_size, verbose=0)
+        if _is_utterances(self.inputs, len(self.references)):
+            outputs = predict_utterances(self.model, self.inputs, self.batch_size)
+        else:
+            outputs = self.model.predict(self.inputs, self.batch_size, verbose=0)
         hypotheses = self.decode(outputs)
         score = word_error_rate(self.references, hypotheses, num_resamples=1)
         if logs is not None:
             logs[f"{self.prefix}wer"] = score.wer
+
+
+def _is_utterances(x, number):
+    """Tells a list of utterances from the several inputs of a model."""
+    return isinstance(x, list) and len(x) == number and all(a.ndim == 2 for a in x)
 
 
 def _as_words(utterances):

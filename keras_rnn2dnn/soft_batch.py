@@ -10,6 +10,7 @@ from keras import ops
 
 from keras_rnn2dnn.batches import is_arrays
 from keras_rnn2dnn.errors import invalid
+from keras_rnn2dnn.losses import SMALLEST_PROBABILITY, log_posteriors
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,7 +65,8 @@ def frame_weights(student, soft, sample_weight):
     Args:
         student: student's output; its Keras mask counts.
         soft: teacher's output; its Keras mask counts.
-        sample_weight: `(batch,)`, `(batch, frames)` or None.
+        sample_weight: `(batch,)`, `(batch, frames)` or None; of a dict the entry
+            `"soft"`.
 
     Raises:
         ValueError: if `sample_weight` has another shape.
@@ -73,6 +75,8 @@ def frame_weights(student, soft, sample_weight):
     for mask in (keras_mask(student), keras_mask(soft)):
         if mask is not None:
             weights *= ops.cast(mask, "float32")
+    if isinstance(sample_weight, dict):
+        sample_weight = sample_weight["soft"]
     if sample_weight is not None:
         sample_weight = ops.cast(sample_weight, "float32")
         if sample_weight.shape.rank is not None:  # unknown from some generators
@@ -123,6 +127,33 @@ def keras_mask(tensor):
     return getattr(tensor, "_keras_mask", None)
 
 
+def mean_posteriors(outputs: list, weights: list, from_logits: bool):
+    """Returns the weighted mean of the posteriors of an ensemble.
+
+    Args:
+        outputs: of each member, `(batch, frames, classes)`; the first Keras mask
+            among them is that of the mean.
+        weights: of each member, summing to 1.
+        from_logits: whether the outputs are logits; so is then the mean.
+
+    Example:
+        >>> one, two = np.array([[[0.75, 0.25]]]), np.array([[[0.25, 0.75]]])
+        >>> mean_posteriors([one, two], [0.5, 0.5], False).numpy().round(4).tolist()
+        [[[0.5, 0.5]]]
+    """
+    if len(outputs) == 1:
+        return outputs[0]
+    mean = 0.0
+    for weight, output in zip(weights, outputs, strict=True):
+        mean += weight * ops.exp(log_posteriors(output, from_logits))
+    if from_logits:
+        mean = ops.log(ops.maximum(mean, SMALLEST_PROBABILITY))
+    masks = [m for m in map(keras_mask, outputs) if m is not None]
+    if masks:
+        mean._keras_mask = masks[0]
+    return mean
+
+
 def split_inputs(x) -> tuple[Any, Any]:
     """Returns the teacher's and the student's input.
 
@@ -135,19 +166,24 @@ def split_inputs(x) -> tuple[Any, Any]:
     return x, x
 
 
-def keep_weights(x, y=None, sample_weight=None):
-    """Returns `y`, or a stand-in where Keras would drop the weights without it.
+def keep_weights(x, y=None, sample_weight=None) -> tuple[Any, Any]:
+    """Returns `y` and `sample_weight` of arrays such that Keras keeps the weights.
 
-    Keras drops `sample_weight` of arrays that come without `y`; labels of no class
-    make it keep them.
+    Keras drops the weights of arrays without `y`: labels of no class make it keep
+    them. Beside a dict as `y` it wants weights for each entry; see `frame_weights`.
 
     Example:
-        >>> keep_weights(np.zeros((2, 5, 3)), None, np.ones((2, 5))).shape
-        (2, 0)
+        >>> y, weights = keep_weights(np.zeros((2, 5, 3)), None, np.ones((2, 5)))
+        >>> y.shape, weights.shape
+        ((2, 0), (2, 5))
     """
-    if y is None and sample_weight is not None and is_arrays(x):
-        return np.zeros((len(keras.tree.flatten(x)[0]), 0), "float32")
-    return y
+    if sample_weight is None or not is_arrays(x):
+        return y, sample_weight
+    if y is None:
+        y = np.zeros((len(keras.tree.flatten(x)[0]), 0), "float32")
+    elif isinstance(y, dict) and not isinstance(sample_weight, dict):
+        sample_weight = dict.fromkeys(y, sample_weight)
+    return y, sample_weight
 
 
 def without_stand_in(y):

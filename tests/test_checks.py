@@ -1,7 +1,6 @@
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from keras_rnn2dnn import Distiller, SoftAlignmentKL, dnn_student, rnn_teacher
 
@@ -167,48 +166,6 @@ def test_something_that_is_no_model():
     )
 
 
-def nan_in(utterance):
-    soft = np.zeros((3, 9, CLASSES), "float32")
-    soft[..., 0] = 1.5
-    soft[utterance, 4, 2] = np.nan
-    return soft
-
-
-def test_a_teacher_that_gives_nan_in_the_first_batch():
-    assert refused(Distiller(None, student()), features(), nan_in(1)) == (
-        "The teacher's output is not a number in batch 0, utterance 1. Expected "
-        "finite logits or probabilities. Check the features of that utterance and "
-        "the teacher's weights"
-    )
-
-
-@pytest.mark.parametrize("jit_compile", [False, True])
-def test_a_teacher_that_gives_nan_later(jit_compile):
-    good = nan_in(0)
-    good[np.isnan(good)] = 0.0
-    soft = np.stack([good, good, nan_in(2)])
-    x = np.stack([features()] * 3)
-    data = tf.data.Dataset.from_tensor_slices((x, soft))
-    distiller = Distiller(None, student())
-    distiller.compile(jit_compile=jit_compile)
-    with pytest.raises(ValueError) as error:
-        distiller.fit(data, shuffle=False, verbose=0)
-    assert "not a number in batch 2, utterance 2" in str(error.value)
-    assert all(np.isfinite(w).all() for w in distiller.student.get_weights())
-
-
-def test_nan_in_padding_does_not_matter():
-    weights = np.ones((3, 9))
-    weights[1, 4] = 0.0
-    distiller = Distiller(None, student())
-    distiller.compile()
-    history = distiller.fit(
-        features(), nan_in(1), sample_weight=weights, verbose=0
-    ).history
-    assert np.isfinite(history["kl"][0])
-    assert all(np.isfinite(w).all() for w in distiller.student.get_weights())
-
-
 def test_weights_below_zero():
     weights = np.ones((3, 9))
     weights[0, 0] = -0.5
@@ -263,6 +220,30 @@ def test_a_hard_loss_of_probabilities_for_a_student_that_gives_logits(loss):
     distiller = Distiller(teacher(), student(), student_loss_weight=0.5)
     with pytest.raises(ValueError, match="Pass an instance with `from_logits=True`"):
         distiller.compile(loss=loss)
+
+
+def test_a_hard_loss_of_logits_for_a_student_that_gives_probabilities():
+    softmax = keras.layers.Dense(CLASSES, activation="softmax")
+    probabilities = keras.Sequential([keras.Input((None, 4)), softmax])
+    loss = SoftAlignmentKL(from_logits=False)
+    distiller = Distiller(teacher(), probabilities, loss, student_loss_weight=0.5)
+    with pytest.raises(ValueError) as error:
+        distiller.compile(
+            loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        )
+    assert str(error.value) == (
+        "Invalid value for `loss`. Expected a loss of probabilities, since the "
+        "student is declared to give them. Received: from_logits=True"
+    )
+
+
+def test_an_ensemble_of_none():
+    with pytest.raises(ValueError) as error:
+        Distiller([], student())
+    assert str(error.value) == (
+        "Invalid value for `teacher`. Expected a Keras model, a list of at least one, "
+        "or None. Received: teacher=[]"
+    )
 
 
 def test_missing_targets_and_missing_data():

@@ -1,4 +1,5 @@
 import itertools
+import json
 
 import keras
 import numpy as np
@@ -142,6 +143,51 @@ def test_the_logged_numbers_are_those_of_float64():
     assert set(logs) == {"loss", "kl", "agreement"}
     np.testing.assert_allclose([logs["loss"], logs["kl"]], kl, rtol=1e-5)
     np.testing.assert_allclose(logs["agreement"], same, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("temperature", "teacher_temperature"),
+    [(2.0, None), (1.0, 0), (1.0, 0.5), (2.0, 1.0), (1.0, 1.0)],
+)
+def test_the_logged_kl_is_at_temperature_1(temperature, teacher_temperature):
+    teacher, student, x = small_teacher(), small_student(), features((12, 12))
+    loss = SoftAlignmentKL(temperature, teacher_temperature=teacher_temperature)
+    distiller = Distiller(teacher, student, loss)
+    distiller.compile()
+    logs = distiller.evaluate(x, verbose=0, return_dict=True)
+    z, s = np.array(teacher(x)), np.array(student(x))
+    np.testing.assert_allclose(logs["kl"], frame_kl64(z, s).mean(), rtol=1e-5)
+    trained = float(loss(z, s))
+    np.testing.assert_allclose(logs["loss"], trained, rtol=1e-5)
+    loss.temperature = 1.5  # as a schedule does: a compiled step follows
+    logs = distiller.evaluate(x, verbose=0, return_dict=True)
+    np.testing.assert_allclose(logs["kl"], frame_kl64(z, s).mean(), rtol=1e-5)
+    assert logs["loss"] != pytest.approx(trained, rel=1e-3)
+
+
+def test_integers_of_numpy_will_do():
+    student = dnn_student(
+        np.int64(FEATURES), np.int32(CLASSES), (np.int64(1), 2), (np.int64(8),)
+    )
+    distiller = Distiller(small_teacher(), student, teacher_delay=np.int64(1))
+    copy = Distiller.from_config(distiller.get_config())
+    assert (copy.teacher_delay, type(copy.teacher_delay)) == (1, int)
+    assert type(student.get_layer("splice").get_config()["left"]) is int
+    json.loads(student.to_json())
+
+
+def test_arguments_may_stand_by_their_place():
+    class Seen(keras.callbacks.Callback):
+        epochs = 0
+
+        def on_epoch_end(self, epoch, logs=None):
+            self.epochs += 1
+
+    distiller, seen = Distiller(small_teacher(), small_student()), Seen()
+    distiller.compile()
+    history = distiller.fit(features(), None, 2, 3, 0, [seen])
+    assert seen.epochs == len(history.history["loss"]) == 3
+    assert len(distiller.evaluate(features(), None, 2, 0)) == 3
 
 
 def test_the_mean_posteriors_of_an_ensemble_are_learned():

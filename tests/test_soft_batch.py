@@ -110,12 +110,18 @@ def test_each_model_gets_its_own_input_where_there_are_two():
 
 def test_weights_without_labels_are_kept_by_a_stand_in():
     x, weights = np.zeros((4, 5, 3)), np.ones((4, 5))
-    y = keep_weights({"teacher": x, "student": x}, None, weights)
+    y, kept = keep_weights({"teacher": x, "student": x}, None, weights)
+    assert kept is weights
     assert y.shape == (4, 0)
     assert without_stand_in(y) is None
     labels = np.zeros((4, 5), int)
-    assert keep_weights(x, labels, weights) is labels
-    assert keep_weights(x, None, None) is None
-    assert keep_weights(iter([x]), None, weights) is None
+    assert keep_weights(x, labels, weights) == (labels, weights)
+    assert keep_weights(x, None, None) == (None, None)
+    assert keep_weights(iter([x]), None, weights) == (None, weights)
+    both = {"soft": x, "labels": labels}
+    assert keep_weights(x, both, weights) == (
+        both,
+        {"soft": weights, "labels": weights},
+    )
     for y in (labels, {"soft": x}, None):
         assert without_stand_in(y) is y

@@ -28,8 +28,8 @@ def unit_level(samples: np.ndarray) -> np.ndarray:
         `(samples,)` float32; silence stays silence.
 
     Example:
-        >>> unit_level(np.array([0.0, 2.0, 0.0, -2.0])).round(3).tolist()
-        [0.0, 1.414, 0.0, -1.414]
+        >>> unit_level(np.array([0.25, -0.25])).tolist()
+        [1.0, -1.0]
     """
     return (samples / max(_rms(samples), _QUIETEST_RMS)).astype(np.float32)
 

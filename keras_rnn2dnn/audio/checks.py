@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_rnn2dnn.errors import invalid
+from keras_rnn2dnn.errors import invalid, is_integer
 
 
 def check_samples(name: str, samples: np.ndarray) -> np.ndarray:
@@ -35,7 +35,7 @@ def check_rng(rng: np.random.Generator) -> None:
 
 def check_count(name: str, value: int, minimum: int) -> None:
     """Raises ValueError unless `value` is an integer of at least `minimum`."""
-    if not isinstance(value, int | np.integer) or value < minimum:
+    if not is_integer(value) or value < minimum:
         raise ValueError(invalid(name, f"an integer >= {minimum}", value))
 
 
@@ -47,5 +47,5 @@ def check_finite(name: str, value: float) -> None:
 
 def check_range(name: str, value: int, low: int, high: int) -> None:
     """Raises ValueError unless `value` is an integer from `low` to `high`."""
-    if not isinstance(value, int | np.integer) or not low <= value <= high:
+    if not is_integer(value) or not low <= value <= high:
         raise ValueError(invalid(name, f"an integer from {low} to {high}", value))

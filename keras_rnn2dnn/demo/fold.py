@@ -42,19 +42,20 @@ class Fold:
     def run(self) -> list[table.SystemOutput]:
         """Returns what each system gave, in the order of the table."""
         self._make_data()
-        teacher, outputs = self._on_hard_labels("RNN teacher", "teacher")
-        hard, output = self._on_hard_labels(table.HARD, "student_hard")
+        teacher, outputs = self._on_states("RNN teacher", "teacher", self.transcribed)
+        hard, output = self._on_states(table.HARD, "student_hard", self.transcribed)
         outputs += output
+        self_labelled = [self._labelled_by(hard, bank) for bank in self.mixed]
+        outputs += self._on_states(table.SELF, "student_self", self_labelled)[1]
         one_best = SoftAlignmentKL(teacher_temperature=0)
-        for system, file, labeller, banks, loss, hears in (
-            (table.SOFT, "student_soft", teacher, self.transcribed, None, "noisy"),
-            (table.SELF, "student_self", hard, self.mixed, one_best, "clean"),
-            (table.DISTILLED, "student", teacher, self.mixed, one_best, "clean"),
+        for system, file, banks, loss, hears in (
+            (table.SOFT, "student_soft", self.transcribed, None, "noisy"),
+            (table.DISTILLED, "student", self.mixed, one_best, "clean"),
         ):
             self._start(f"{system}: train")
             student = self._new("student")
             training.distil(
-                *(labeller, student, banks, self.recipe, self.seed, self.progress),
+                *(teacher, student, banks, self.recipe, self.seed, self.progress),
                 loss,
                 teacher_hears=hears,
             )
@@ -105,12 +106,23 @@ class Fold:
         num_bins = self.layer.spec.num_bins
         return make(num_bins, self.topology.num_states, self.recipe, self.seed)
 
-    def _on_hard_labels(self, system, file):
+    def _labelled_by(self, model, strings):
+        """Labels what has no labels with a model's best states on the clean strings."""
+        unlabelled = [s for s in strings if s.states is None]
+        outputs = iter(predict_utterances(model, [s.clean for s in unlabelled]))
+        return [
+            dataclasses.replace(s, states=next(outputs).argmax(-1).astype("int32"))
+            if s.states is None
+            else s
+            for s in strings
+        ]
+
+    def _on_states(self, system, file, banks):
         kind = file.partition("_")[0]
         self._start(f"{system}: train")
         model = self._new(kind)
         training.train_on_states(
-            *(model, self.transcribed, self.recipe, self.seed, self.progress),
+            *(model, banks, self.recipe, self.seed, self.progress),
             batch_size=getattr(self.recipe, f"{kind}_batch_size"),
             learning_rate=getattr(self.recipe, f"{kind}_learning_rate"),
         )

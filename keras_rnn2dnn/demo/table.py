@@ -12,8 +12,8 @@ from keras_rnn2dnn.files import new_file
 from keras_rnn2dnn.scoring import word_error_rate
 
 HARD = "student, hard labels"
+SELF = "student, hard + self-labelled"
 SOFT = "student, soft, transcribed audio"
-SELF = "student, labelled by itself"
 DISTILLED = "student, distilled"
 INT8 = "student, distilled, int8"
 

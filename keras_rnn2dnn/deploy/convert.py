@@ -1,12 +1,8 @@
 """`convert`: from a trained student to an int8 file and a report of what that costs."""
 
-import contextlib
 import hashlib
-import importlib
 import json
-import os
 import platform
-import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,7 +20,9 @@ from keras_rnn2dnn.deploy.interpreter import (
 from keras_rnn2dnn.deploy.quantize import check_runs_on_device, operators, quantize
 from keras_rnn2dnn.deploy.report import ConversionReport, compare_logits
 from keras_rnn2dnn.deploy.window import shortens, window_model
-from keras_rnn2dnn.errors import invalid
+from keras_rnn2dnn.errors import invalid, is_integer
+from keras_rnn2dnn.files import new_file
+from keras_rnn2dnn.scoring import word_error_rate
 
 LEAST_CALIBRATION_WINDOWS = 500  # with 20, KL(float || int8) is eight times larger
 _HELD_BACK = 0.2
@@ -94,6 +92,7 @@ def convert(
     if Path(directory).exists() and not Path(directory).is_dir():
         raise ValueError(invalid("directory", "a directory, or none", str(directory)))
     model, field = window_model(student)
+    _check_width(spec, student)
     utterances = _utterances(calibration, student.input_shape[-1])
     if references is not None and len(references) != len(utterances):
         expected = f"{len(utterances)} references, one per utterance"
@@ -135,7 +134,12 @@ def convert(
         versions=_versions(),
     )
     text = json.dumps(report.to_dict(), indent=2) + "\n"
-    _write(Path(directory), {"student.tflite": tflite, "report.json": text.encode()})
+    model_path, report_path = (
+        Path(directory) / name for name in ("student.tflite", "report.json")
+    )
+    with new_file(model_path) as new_model, new_file(report_path) as new_report:
+        new_model.write_bytes(tflite)
+        new_report.write_text(text)
     return report
 
 
@@ -156,8 +160,16 @@ def _feature_spec(feature_spec, frame_step_ms):
     return spec, float(step)
 
 
+def _check_width(spec, student):
+    given, expected = (spec or {}).get("num_bins"), student.input_shape[-1]
+    if given is not None and given != expected:
+        expected = f"features of {expected} bins, as the student takes"
+        hint = "Is it the specification of this student's features?"
+        raise ValueError(invalid("feature_spec", expected, f"{given} bins", hint))
+
+
 def _check_count(name, value):
-    if not isinstance(value, int) or value < 1:
+    if not is_integer(value) or value < 1:
         raise ValueError(invalid(name, "an integer >= 1", value))
 
 
@@ -261,10 +273,9 @@ def _compare(student, device, utterances, held, decode, references):
     compared = {"utterances": len(held), **compare_logits(floats, int8s)}
     compared |= {"wer_float": None, "wer_int8": None}
     if decode is not None:
-        scoring = importlib.import_module("keras_rnn2dnn.scoring")
         spoken = [references[k] for k in held]
         for name, logits in (("wer_float", floats), ("wer_int8", int8s)):
-            compared[name] = scoring.word_error_rate(spoken, decode(logits)).wer
+            compared[name] = word_error_rate(spoken, decode(logits)).wer
     return compared
 
 
@@ -285,16 +296,3 @@ def _versions():
         "numpy": np.__version__,
         "python": platform.python_version(),
     }
-
-
-def _write(directory: Path, files: dict[str, bytes]):
-    """Writes all files under temporary names first, then renames them."""
-    directory.mkdir(parents=True, exist_ok=True)
-    with contextlib.ExitStack() as stack:
-        temporary = stack.enter_context(
-            tempfile.TemporaryDirectory(prefix=".convert-", dir=directory)
-        )
-        for name, content in files.items():
-            (Path(temporary) / name).write_bytes(content)
-        for name in files:
-            os.replace(Path(temporary) / name, directory / name)

@@ -146,6 +146,9 @@ def _all_layers(model):
 def _check_model(student):
     expected = "a Functional or Sequential Keras model of (batch, frames, features)"
     received = getattr(student, "name", student)
+    if hasattr(student, "teacher") and hasattr(student, "student"):
+        hint = "It holds teacher and student: give its `.student`"
+        raise ValueError(invalid("student", expected, received, hint))
     if not _is_graph(student):
         hint = (
             f"A {type(student).__name__} hides its layers: rebuild the student as "
@@ -163,7 +166,10 @@ def _check_model(student):
         raise ValueError(invalid("student", expected, received, hint))
     shapes = [tuple(student.inputs[0].shape), tuple(student.outputs[0].shape)]
     if any(len(shape) != 3 or shape[-1] is None for shape in shapes):
-        hint = f"Its input and output shapes are {shapes[0]} and {shapes[1]}"
+        hint = (
+            f"Its input and output shapes are {shapes[0]} and {shapes[1]}; features "
+            "are computed outside of it"
+        )
         raise ValueError(invalid("student", expected, received, hint))
     if isinstance(student, keras.Function) and shapes[0][1] is not None:
         hint = "Its number of frames is fixed: use keras.Input((None, features))"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_rnn2dnn.errors import invalid
+from keras_rnn2dnn.errors import invalid, is_integer
 from keras_rnn2dnn.hmm.alignment import viterbi
 from keras_rnn2dnn.hmm.topology import Topology, transcript_paths
 from keras_rnn2dnn.hmm.utterances import Transcripts, as_utterances
@@ -160,7 +160,7 @@ def flat_start(
         [2, 2, 2, 2, 0, 0, 0, 1, 1, 1, 1, 2]
     """
     for name, value in (("iterations", iterations), ("components", components)):
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        if not is_integer(value) or value < 1:
             raise ValueError(invalid(name, "an integer >= 1", value))
     utterances = as_utterances(features, num_frames, "features")
     for index, utterance in enumerate(utterances):
@@ -197,7 +197,7 @@ def _observations(utterances, cepstra):
     if cepstra is None:
         return utterances
     size = utterances[0].shape[1]
-    if isinstance(cepstra, bool) or not isinstance(cepstra, int):
+    if not is_integer(cepstra):
         raise ValueError(invalid("cepstra", "an integer or None", cepstra))
     if not 1 <= cepstra <= size:
         expected = f"1 to {size}, the number of features, or None"

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from keras_rnn2dnn.errors import invalid
+from keras_rnn2dnn.errors import invalid, is_integer
 
 # Stands for log(0) where no path may pass: finite, so that differences stay defined.
 NEVER = np.float32(-1e30)
@@ -55,7 +55,7 @@ class Topology:
         object.__setattr__(self, "words", _as_words(self.words))
         _check_words(self.words)
         count = self.states_per_unit
-        if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+        if not is_integer(count) or count < 1:
             raise ValueError(invalid("states_per_unit", "an integer >= 1", count))
         if self.lexicon is not None:
             entries = _check_lexicon(self.lexicon, self.words)

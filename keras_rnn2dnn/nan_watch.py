@@ -1,0 +1,144 @@
+"""Keeps what is not a number out of the weights, and stops the training there."""
+
+import keras
+from keras import ops
+
+_NOTHING = (0, -1, -1, -1)
+_CAUSES = (
+    "The teacher's output is not a number in batch {}, utterance {}. Expected finite "
+    "logits or probabilities. Check the features of that utterance and the teacher's "
+    "weights",
+    "The student's input is not a number in batch {}, utterance {}. Expected finite "
+    "features. Check the features of that utterance",
+)
+
+
+class NaNWatch:
+    """Remembers the first utterance with a NaN; works inside of a compiled step.
+
+    Example:
+        >>> watch, x, weights = NaNWatch(), np.zeros((2, 1, 8)), np.ones((2, 1))
+        >>> soft = np.array([[[0.0, 1.0]], [[0.0, np.nan]]])
+        >>> watch.observe(soft, weights, x).numpy().tolist()
+        [[False], [True]]
+        >>> watch.message()
+        "The teacher's output is not a number in batch 0, utterance 1. ..."
+    """
+
+    def __init__(self):
+        # Batches so far; batch, utterance and cause of the first NaN.
+        self._state = keras.Variable(_NOTHING, dtype="int32", trainable=False)
+
+    def reset(self) -> None:
+        """Forgets all, at the begin of an epoch."""
+        self._state.assign(_NOTHING)
+
+    def observe(self, soft, weights, student_x):
+        """Looks through a batch.
+
+        Args:
+            soft: soft alignments, `(batch, frames, classes)`; negative infinity is
+                a number here: the logit of an impossible class.
+            weights: frame weights `(batch, frames)`; where 0, a NaN does no harm.
+            student_x: the student's features, `(batch, ...)`, or a structure of them.
+
+        Returns:
+            The frames which no loss may be made of, bool `(batch, frames)`.
+        """
+        # `~(soft < inf)` will not do: TensorFlow's optimizer makes it `soft >= inf`,
+        # which a NaN is not.
+        soft_bad = ops.any(ops.isnan(soft) | (soft == float("inf")), axis=-1)
+        x_bad = _not_finite(student_x)
+        counting = weights > 0
+        causes = [ops.any(soft_bad & counting, axis=1)]
+        causes.append(x_bad & ops.any(counting, axis=1))
+        self._remember(ops.stack(causes))
+        return soft_bad | x_bad[:, None]
+
+    def _remember(self, causes):
+        number, *first = ops.unstack(self._state.value, num=4)
+        cause = ops.argmax(ops.any(causes, axis=1))
+        utterance = ops.argmax(ops.take(causes, cause, axis=0))
+        found = ops.any(causes) & (first[0] < 0)
+        new = [number, ops.cast(utterance, "int32"), ops.cast(cause, "int32")]
+        first = [ops.where(found, *pair) for pair in zip(new, first, strict=True)]
+        self._state.assign(ops.stack([number + 1, *first]))
+
+    def message(self) -> str | None:
+        """Returns what is wrong, or None."""
+        _, number, utterance, cause = self._state.value.numpy().tolist()
+        return None if number < 0 else _CAUSES[cause].format(number, utterance)
+
+
+class StopOnNaN(keras.callbacks.Callback):
+    """Stops `fit` and `evaluate` at a NaN with a ValueError that names it.
+
+    Args:
+        watch: that of the model.
+    """
+
+    def __init__(self, watch: NaNWatch):
+        super().__init__()
+        self.watch = watch
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Forgets earlier batches."""
+        self.watch.reset()
+
+    def on_test_begin(self, logs=None):
+        """Forgets earlier batches."""
+        self.watch.reset()
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Stops where something is wrong."""
+        message = self.watch.message()
+        if message:
+            raise ValueError(message)
+
+    on_test_batch_end = on_train_batch_end
+
+
+def with_watch(callbacks, watch: NaNWatch):
+    """Returns callbacks with a `StopOnNaN` before them, where there is none."""
+    if isinstance(callbacks, keras.callbacks.CallbackList):  # of `fit`, for evaluate
+        if not any(isinstance(c, StopOnNaN) for c in callbacks.callbacks):
+            callbacks.append(StopOnNaN(watch))
+        return callbacks
+    if callbacks is None:
+        callbacks = []
+    several = isinstance(callbacks, (list, tuple))
+    return [StopOnNaN(watch), *(callbacks if several else [callbacks])]
+
+
+def finite(x):
+    """Returns features with 0 for what is not finite: 0 times a NaN is a NaN.
+
+    Example:
+        >>> finite(np.array([1.0, np.nan, np.inf])).numpy().tolist()
+        [1.0, 0.0, 0.0]
+    """
+
+    def clean(array):
+        if not _is_float(array):
+            return array
+        cleaned = ops.where(ops.isfinite(array), array, ops.zeros_like(array))
+        mask = getattr(array, "_keras_mask", None)
+        if mask is not None:
+            cleaned._keras_mask = mask
+        return cleaned
+
+    return keras.tree.map_structure(clean, x)
+
+
+def _is_float(array):
+    return keras.backend.is_float_dtype(keras.backend.standardize_dtype(array.dtype))
+
+
+def _not_finite(x):
+    """Tells which utterances have features that are not finite, bool `(batch,)`."""
+    arrays = keras.tree.flatten(x)
+    bad = ops.zeros(ops.shape(arrays[0])[:1], dtype="bool")
+    for array in filter(_is_float, arrays):
+        axes = tuple(range(1, len(array.shape)))
+        bad |= ops.any(~ops.isfinite(array), axis=axes)
+    return bad

@@ -1,0 +1,121 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_rnn2dnn import Distiller, dnn_student, rnn_teacher
+
+CLASSES = 5
+
+
+def student():
+    return dnn_student(4, CLASSES, context=(1, 1), units=(8,))
+
+
+def features(batch=3, frames=9):
+    return np.random.default_rng(0).normal(size=(batch, frames, 4)).astype("float32")
+
+
+def targets(nan_in=None):
+    soft = np.zeros((3, 9, CLASSES), "float32")
+    soft[..., 0] = 1.5
+    if nan_in is not None:
+        soft[nan_in, 4, 2] = np.nan
+    return soft
+
+
+def batches(*structures):
+    return tf.data.Dataset.from_tensor_slices(
+        tf.nest.map_structure(lambda *arrays: np.stack(arrays), *structures)
+    )
+
+
+def stopped(distiller, data, **options):
+    """Returns the error text of `fit`, and sees to it that no weight is NaN."""
+    distiller.compile(**options)
+    with pytest.raises(ValueError) as error:
+        distiller.fit(data, shuffle=False, verbose=0)
+    assert int(distiller.optimizer.iterations) > 0
+    assert all(np.isfinite(w).all() for w in distiller.student.get_weights())
+    assert all(np.isfinite(v).all() for v in distiller.optimizer.variables)
+    return str(error.value)
+
+
+def test_a_teacher_that_gives_nan_in_the_first_batch():
+    distiller = Distiller(None, student())
+    distiller.compile()
+    with pytest.raises(ValueError) as error:
+        distiller.fit(features(), targets(nan_in=1), verbose=0)
+    assert int(distiller.optimizer.iterations) == 0
+    assert str(error.value) == (
+        "The teacher's output is not a number in batch 0, utterance 1. Expected "
+        "finite logits or probabilities. Check the features of that utterance and "
+        "the teacher's weights"
+    )
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"jit_compile": True}, {"steps_per_execution": 2}]
+)
+def test_a_teacher_that_gives_nan_later(options):
+    good = (features(), targets())
+    data = batches(good, good, (features(), targets(nan_in=2)), good)
+    text = stopped(Distiller(None, student()), data, **options)
+    assert "The teacher's output is not a number in batch 2, utterance 2." in text
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_features_of_both_models_that_are_not_a_number(value):
+    bad = features()
+    bad[1, 4, 0] = value
+    distiller = Distiller(rnn_teacher(4, CLASSES, units=(6,)), student())
+    # An LSTM saturates at an infinite feature; the student does not.
+    role = "teacher's output" if np.isnan(value) else "student's input"
+    text = stopped(distiller, batches(features(), bad))
+    assert f"The {role} is not a number in batch 1, utterance 1." in text
+
+
+def test_features_of_the_student_alone_that_are_not_a_number():
+    bad = features()
+    bad[2, 0, 3] = np.nan
+    data = batches(
+        *({"teacher": features(), "student": x} for x in (features(), features(), bad))
+    )
+    distiller = Distiller(rnn_teacher(4, CLASSES, units=(6,)), student())
+    assert stopped(distiller, data) == (
+        "The student's input is not a number in batch 2, utterance 2. Expected finite "
+        "features. Check the features of that utterance"
+    )
+
+
+def test_evaluate_names_the_utterance_too():
+    distiller = Distiller(None, student())
+    distiller.compile()
+    data = batches((features(), targets()), (features(), targets(nan_in=0)))
+    with pytest.raises(ValueError, match="not a number in batch 1, utterance 0"):
+        distiller.evaluate(data, verbose=0)
+    # It is forgotten afterwards.
+    distiller.evaluate(features(), targets(), verbose=0)
+
+
+def test_validation_data_are_watched_within_fit():
+    distiller = Distiller(None, student())
+    distiller.compile()
+    with pytest.raises(ValueError, match="not a number in batch 0, utterance 1"):
+        distiller.fit(
+            *(features(), targets(), 3, 1, 0),
+            callbacks=keras.callbacks.TerminateOnNaN(),
+            validation_data=(features(), targets(nan_in=1)),
+        )
+
+
+def test_what_does_not_count_does_no_harm():
+    weights = np.ones((3, 9))
+    weights[1, 4] = weights[2] = 0.0
+    x = features()
+    x[2, 3, 1] = np.nan  # of an utterance without weight
+    distiller = Distiller(None, student())
+    distiller.compile()
+    history = distiller.fit(x, targets(1), sample_weight=weights, verbose=0).history
+    assert np.isfinite(history["kl"][0])
+    assert all(np.isfinite(w).all() for w in distiller.student.get_weights())
