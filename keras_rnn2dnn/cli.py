@@ -17,6 +17,7 @@ from keras_rnn2dnn.batches import predict_utterances
 from keras_rnn2dnn.demo.table import to_markdown
 from keras_rnn2dnn.deploy import Int8Student, convert
 from keras_rnn2dnn.distiller import Distiller
+from keras_rnn2dnn.errors import invalid
 from keras_rnn2dnn.files import Utterances
 from keras_rnn2dnn.hmm import WordLoopDecoder
 from keras_rnn2dnn.scoring import word_error_rate
@@ -189,7 +190,11 @@ def _add_evaluate(commands):
 def _evaluate(options):
     data = Utterances.load(options.data)
     references, decode = _transcripts(data), _decoder(options.decoder)
-    if Path(options.model).suffix == ".keras":
+    kind = Path(options.model).suffix
+    if kind not in (".keras", ".tflite"):
+        expected = "a .keras file, or a .tflite file of `rnn2dnn convert`"
+        raise ValueError(invalid("MODEL", expected, options.model))
+    if kind == ".keras":
         model = _load_model(options.model)
         _check_width(model, data)
         logits = predict_utterances(model, data.features)
@@ -247,7 +252,7 @@ def _transcripts(utterances):
 def _json(path):
     try:
         return json.loads(Path(path).read_text())
-    except json.JSONDecodeError as error:
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"Cannot read {str(path)!r} as JSON: {error}") from error
 
 

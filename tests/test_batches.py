@@ -235,3 +235,7 @@ def test_predicting_utterances_is_running_the_model_one_by_one():
     for x, z in zip(given, outputs, strict=True):
         np.testing.assert_allclose(z, model(x[None].astype("float32"))[0], atol=1e-6)
     assert predict_utterances(model, []) == []
+    silent = np.zeros((0, 2))
+    shapes = [z.shape for z in predict_utterances(model, [silent, given[1], silent])]
+    assert shapes == [(0, 3), (4, 3), (0, 3)]
+    assert len(predict_utterances(model, [silent])[0]) == 0

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_rnn2dnn import FeatureSpec, cli, dnn_student, rnn_teacher
+from keras_rnn2dnn import Distiller, FeatureSpec, cli, dnn_student, rnn_teacher
 from keras_rnn2dnn.files import Utterances
 from keras_rnn2dnn.hmm import Topology, WordLoopDecoder
 
@@ -45,7 +45,7 @@ def files(tmp_path_factory):
     transcripts[0] += " yes"  # one word that nobody says: one deletion
     Utterances(features, transcripts).save(folder / "test.npz")
     Utterances(features).save(folder / "untranscribed.npz")
-    spec = FeatureSpec(8000, frame_step_ms=20.0)
+    spec = FeatureSpec(8000, frame_step_ms=20.0, num_bins=states)
     (folder / "spec.json").write_text(json.dumps(spec.to_dict()))
     return folder
 
@@ -83,6 +83,9 @@ def test_bad_arguments_give_one_line_and_exit_code_2(files, tmp_path, capsys):
     student, data = files / "student.keras", files / "test.npz"
     decoder = files / "decoder.json"
     (tmp_path / "broken.json").write_text("{")
+    (tmp_path / "other.json").write_text('{"words": 3}')
+    narrow = Utterances([np.ones((30, 3))] * 20, ["no"] * 20)
+    narrow.save(tmp_path / "narrow.npz")
     (tmp_path / "broken.npz").write_bytes(b"PK no zip")
     convert = ("convert", "--calibration", data, "--out", tmp_path / "out")
     evaluate = ("evaluate", student, "--data")
@@ -90,6 +93,21 @@ def test_bad_arguments_give_one_line_and_exit_code_2(files, tmp_path, capsys):
         ((*convert, "missing.keras"), "No file 'missing.keras'. Expected a model"),
         ((*convert, files / "teacher.keras"), "bidirectional_1 (Bidirectional)"),
         ((*evaluate, data, "--decoder", tmp_path / "broken.json"), "as JSON"),
+        ((*evaluate, data, "--decoder", tmp_path / "other.json"), "Cannot use '"),
+        ((*evaluate, data, "--decoder", data), "as JSON"),
+        (
+            (*convert, student, "--features", tmp_path / "other.json"),
+            "other.json': ",
+        ),
+        (
+            (*evaluate, tmp_path / "narrow.npz", "--decoder", decoder),
+            "Different numbers of features. Expected 5 per frame as in the model "
+            "'sequential'. Received: 3 in the data",
+        ),
+        (
+            (*evaluate[:1], data, "--data", data, "--decoder", decoder),
+            "Expected a .keras file",
+        ),
         ((*evaluate, tmp_path / "broken.npz", "--decoder", decoder), "as .npz"),
         (
             (*evaluate, files / "untranscribed.npz", "--decoder", decoder),
@@ -105,6 +123,37 @@ def test_bad_arguments_give_one_line_and_exit_code_2(files, tmp_path, capsys):
         assert text in error
         assert error.count("\n") == 1, error
     assert not (tmp_path / "out").exists()
+
+
+def test_a_saved_distiller_stands_for_its_student(files, tmp_path, capsys):
+    student, teacher = (
+        keras.saving.load_model(files / f"{name}.keras")
+        for name in ("student", "teacher")
+    )
+    Distiller(teacher, student).save(tmp_path / "distiller.keras")
+    data = ["--data", files / "test.npz", "--decoder", files / "decoder.json"]
+    expected = run(capsys, "evaluate", files / "student.keras", *data)
+    assert run(capsys, "evaluate", tmp_path / "distiller.keras", *data) == expected
+    calibration = ["--calibration", files / "test.npz", "--out", tmp_path]
+    code, _, _ = run(capsys, "convert", tmp_path / "distiller.keras", *calibration)
+    assert (code, (tmp_path / "student.tflite").is_file()) == (0, True)
+
+
+def test_an_utterance_without_frames_has_no_words(files, tmp_path, capsys):
+    data = Utterances.load(files / "test.npz")
+    silent = Utterances(
+        [*data.features, data.features[0][:0]], [*data.transcripts, "no yes"]
+    )
+    silent.save(tmp_path / "silent.npz")
+    calibration = ["--calibration", files / "test.npz", "--out", tmp_path]
+    run(capsys, "convert", files / "student.keras", *calibration)
+    for model in (files / "student.keras", tmp_path / "student.tflite"):
+        code, output, error = run(
+            *(capsys, "evaluate", model, "--data", tmp_path / "silent.npz"),
+            *("--decoder", files / "decoder.json", "--json"),
+        )
+        assert (code, error) == (0, "")
+        assert json.loads(output)["deletions"] == 1 + 2
 
 
 def test_unknown_commands_and_options_are_usage_errors(capsys):

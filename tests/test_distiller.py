@@ -312,6 +312,31 @@ def test_targets_may_come_with_the_data():
         np.testing.assert_allclose(left, right, atol=1e-6)
 
 
+def test_soft_targets_and_labels_may_come_together_with_weights():
+    x, weights = features((12, 12)), np.ones((2, 12))
+    weights[1, 5:] = 0.0
+    soft = np.array(small_teacher()(x))
+    y = {"soft": soft, "labels": soft.argmin(-1)}
+    hard = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    student = small_student()
+    distiller = Distiller(None, student, student_loss_weight=0.25)
+    distiller.compile(loss=hard)
+    s, counted = np.array(student(x)), weights > 0
+    kl = frame_kl64(soft, s)[counted].mean()
+    log_q = np.take_along_axis(log_softmax64(s), y["labels"][..., None], -1)[..., 0]
+    expected = {"kl": kl, "hard_loss": -log_q[counted].mean()}
+    expected["loss"] = 0.75 * kl + 0.25 * expected["hard_loss"]
+    data = tf.data.Dataset.from_tensors((x, y, weights))
+    for given in ((x, y), (data,)):
+        options = {"sample_weight": weights} if len(given) == 2 else {}
+        logs = distiller.evaluate(*given, verbose=0, return_dict=True, **options)
+        for name, value in expected.items():
+            np.testing.assert_allclose(logs[name], value, rtol=1e-5)
+    distiller.fit(
+        x, y, sample_weight=weights, validation_data=(x, y, weights), verbose=0
+    )
+
+
 class Utterances(keras.utils.PyDataset):
     def __len__(self):
         return 2

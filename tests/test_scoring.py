@@ -140,6 +140,25 @@ def test_the_callback_logs_the_word_error_rate_for_those_after_it(tmp_path):
     assert log.read_text().splitlines()[0] == "epoch,loss,val_wer"
 
 
+def test_the_callback_decodes_a_list_of_utterances_without_padding():
+    model = keras.Sequential([keras.Input((None, 2)), keras.layers.Dense(2)])
+    model.set_weights([np.eye(2), np.zeros(2)])
+    words = ["no yes", "yes", ""]
+    rows = [[(1, 0), (0, 1)], [(0, 1)], np.zeros((0, 2))]
+    heard = []
+
+    def decode(outputs):
+        heard.extend(len(z) for z in outputs)
+        return [[["no", "yes"][row.argmax()] for row in z] for z in outputs]
+
+    utterances = [np.array(row, "float32") for row in rows]
+    callback = WordErrorRateCallback((utterances, words), decode)
+    callback.set_model(model)
+    logs = {}
+    callback.on_epoch_end(0, logs)
+    assert (logs, heard) == ({"val_wer": 0.0}, [2, 1, 0])
+
+
 def test_the_callback_predicts_with_the_model_that_is_trained():
     class Wrapper(keras.Model):
         def __init__(self, student):

@@ -189,6 +189,9 @@ class LogMel(keras.layers.Layer):
     def adapt(self, samples, mask=None) -> None:
         """Sets mean and variance of the bins from audio.
 
+        Adapt before the layer is used in a compiled function or by `fit`, which
+        would go on with the old numbers (as with `keras.layers.Normalization`).
+
         Args:
             samples: `(batch, samples)`, or an iterable of such batches.
             mask: optional bool `(batch, samples)`, for a single batch.

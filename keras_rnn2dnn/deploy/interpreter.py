@@ -139,8 +139,7 @@ class Int8Student:
             or a list of `(ceil(frames / stride), classes)`.
 
         Raises:
-            ValueError: if an utterance is not `(frames, features)` with at least one
-                frame.
+            ValueError: if an utterance is not `(frames, features)`.
         """
         if not isinstance(utterances, np.ndarray):
             return [self._logits(np.asarray(x, np.float32)) for x in utterances]
@@ -151,10 +150,8 @@ class Int8Student:
         length = -(-frames // self.receptive_field.stride)
         logits = np.zeros((batch, length, self.num_classes), np.float32)
         for row, utterance in zip(logits, utterances, strict=True):
-            utterance = without_padding(utterance)
-            if len(utterance):
-                found = self._logits(utterance)
-                row[: len(found)] = found
+            found = self._logits(without_padding(utterance))
+            row[: len(found)] = found
         return logits
 
     def _logits(self, utterance):
@@ -162,7 +159,7 @@ class Int8Student:
             expected = f"utterances of shape (frames, {self.num_features})"
             raise ValueError(invalid("utterances", expected, utterance.shape))
         if not len(utterance):
-            raise ValueError(invalid("utterances", "at least one frame", 0))
+            return np.zeros((0, self.num_classes), np.float32)
         scale, zero_point = self.input_quantization
         quantized = np.clip(np.rint(utterance / scale) + zero_point, -128, 127)
         windows = context_windows(quantized.astype(np.int8), self.receptive_field)

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 import keras_rnn2dnn
-from keras_rnn2dnn import SpliceFrames, dnn_student
+from keras_rnn2dnn import Distiller, FeatureSpec, LogMel, SpliceFrames, dnn_student
 from keras_rnn2dnn.deploy import Int8Student, convert
 from keras_rnn2dnn.deploy.convert import _calibration_windows, _split
 from keras_rnn2dnn.deploy.window import ReceptiveField
@@ -227,6 +227,9 @@ def test_a_feature_spec_gives_the_frame_step_and_goes_into_the_report(tmp_path):
     assert (report.latency_ms, report.feature_spec) == (40.0, {"bins": 24})
     report = convert(student(), tmp_path, features(), feature_spec={"frame_step_ms": 5})
     assert (report.latency_ms, report.feature_spec) == (10.0, {"frame_step_ms": 5})
+    layer = LogMel(8000, num_bins=FEATURES, frame_step_ms=8.0)
+    report = convert(student(), tmp_path, features(), feature_spec=layer)
+    assert (report.latency_ms, report.feature_spec) == (16.0, layer.spec.to_dict())
 
 
 @pytest.mark.parametrize(
@@ -257,6 +260,12 @@ def test_a_feature_spec_gives_the_frame_step_and_goes_into_the_report(tmp_path):
             "Invalid value for `feature_spec`. Expected a dict or an object with "
             "`to_dict()`. Received: feature_spec=3",
         ),
+        (
+            {"feature_spec": FeatureSpec(8000, num_bins=24)},
+            "Invalid value for `feature_spec`. Expected features of 4 bins, as the "
+            "student takes. Received: feature_spec='24 bins'. Is it the specification "
+            "of this student's features?",
+        ),
     ],
 )
 def test_an_invalid_option_is_refused_before_any_work(options, message, tmp_path):
@@ -284,6 +293,23 @@ def test_a_file_in_place_of_the_directory_is_refused(tmp_path):
     (tmp_path / "out").write_text("")
     with pytest.raises(ValueError, match="Expected a directory, or none"):
         convert(student(), tmp_path / "out", features())
+
+
+def test_a_distiller_in_place_of_its_student_is_refused(tmp_path):
+    with pytest.raises(ValueError) as error:
+        convert(Distiller(None, student()), tmp_path, features())
+    assert str(error.value) == (
+        "Invalid value for `student`. Expected a Functional or Sequential Keras model "
+        "of (batch, frames, features). Received: student='distiller'. It holds teacher "
+        "and student: give its `.student`"
+    )
+
+
+def test_a_student_with_its_features_inside_is_refused(tmp_path):
+    layer = LogMel(8000, num_bins=FEATURES)
+    whole = keras.Sequential([keras.Input((None,)), layer, student()])
+    with pytest.raises(ValueError, match="features are computed outside of it"):
+        convert(whole, tmp_path, features())
 
 
 class Backwards(keras.Sequential):

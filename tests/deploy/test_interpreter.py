@@ -162,12 +162,18 @@ def test_a_receptive_field_of_another_student_is_refused(tflite):
     [
         (np.zeros((5, FEATURES)), r"Expected \(batch, frames, features\), or a list"),
         ([np.zeros((5, FEATURES + 1))], r"Expected utterances of shape \(frames, 4\)"),
-        ([np.zeros((0, FEATURES))], "Expected at least one frame. Received"),
     ],
 )
 def test_utterances_of_another_shape_are_refused(tflite, given, message):
     with pytest.raises(ValueError, match=message):
         Int8Student.load(tflite, FIELD).predict(given)
+
+
+def test_an_utterance_without_frames_has_no_logits(tflite):
+    student = Int8Student.load(tflite, FIELD)
+    silent, spoken = student.predict([np.zeros((0, FEATURES)), np.ones((5, FEATURES))])
+    assert silent.shape == (0, student.num_classes)
+    assert len(spoken) > 0
 
 
 def test_a_converted_student_loads_by_its_directory_and_a_changed_one_does_not(

@@ -301,7 +301,11 @@ def fixed():
             "Build it first: add keras.Input((None, features)) as its first layer",
         ),
         (two_outputs, "It must have one input and one output"),
-        (flat, "Its input and output shapes are (None, 4) and (None, 3)"),
+        (
+            flat,
+            "Its input and output shapes are (None, 4) and (None, 3); features are "
+            "computed outside of it",
+        ),
         (fixed, "Its number of frames is fixed: use keras.Input((None, features))"),
     ],
 )
