@@ -1,12 +1,17 @@
 """Distil recurrent acoustic models into feed-forward students, in Keras."""
 
+import importlib
 import os
 import sys
 
 # The command keeps TensorFlow's start-up lines off the terminal, which works only
-# before TensorFlow is imported. Programs that import the package decide themselves.
+# while it is imported. Programs that import the package decide themselves.
 if os.path.basename(sys.argv[0]) == "rnn2dnn":
+    from keras_rnn2dnn.quiet import captured_output
+
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with captured_output():
+        importlib.import_module("tensorflow")
 
 from keras_rnn2dnn.audio.features import FeatureSpec, LogMel
 from keras_rnn2dnn.callbacks import KLCallback

@@ -1,13 +1,5 @@
 """int8 quantisation: the layers and operators that devices run, and the conversion."""
 
-import contextlib
-import logging
-import os
-import sys
-import tempfile
-import warnings
-from collections.abc import Callable, Iterator
-
 import keras
 import numpy as np
 import tensorflow as tf
@@ -18,6 +10,7 @@ from tensorflow.python.framework.convert_to_constants import (
 
 from keras_rnn2dnn.errors import invalid
 from keras_rnn2dnn.layers import SpliceFrames
+from keras_rnn2dnn.quiet import captured_output
 
 MERGES = (
     keras.layers.Add,
@@ -253,42 +246,3 @@ def check_runs_on_device(tflite: bytes) -> None:
             f"The converted student has tensors that are not int8: {', '.join(names)}. "
             "Replace the layers they come from."
         )
-
-
-@contextlib.contextmanager
-def captured_output() -> Iterator[Callable[[], str]]:
-    """Silences TensorFlow Lite, whose C++ writes past `sys.stdout` and `sys.stderr`.
-
-    The file descriptors 1 and 2 of the whole process are redirected meanwhile.
-
-    Yields:
-        A function that returns what was written so far.
-    """
-    logger = logging.getLogger("absl")
-    level = logger.level
-    with tempfile.TemporaryFile() as file, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-
-        def read():
-            file.seek(0)
-            return file.read().decode(errors="replace")
-
-        _flush()
-        saved = [os.dup(descriptor) for descriptor in (1, 2)]
-        try:
-            logger.setLevel(logging.ERROR)
-            for descriptor in (1, 2):
-                os.dup2(file.fileno(), descriptor)
-            yield read
-        finally:
-            logger.setLevel(level)
-            _flush()
-            for descriptor, copy in zip((1, 2), saved, strict=True):
-                os.dup2(copy, descriptor)
-                os.close(copy)
-
-
-def _flush():
-    for stream in (sys.stdout, sys.stderr):
-        if stream is not None:
-            stream.flush()
