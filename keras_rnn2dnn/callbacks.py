@@ -1,5 +1,6 @@
 """Keras callback for the KL divergence, with schedules for the distillation."""
 
+import functools
 import math
 from collections.abc import Callable, Iterator
 
@@ -149,7 +150,6 @@ def _frame_sums(distiller):
     from_logits = getattr(loss, "from_logits", True)
     teacher_from_logits = getattr(loss, "teacher_from_logits", True)
 
-    @tf.function(reduce_retracing=True, autograph=False)
     def sums(x, y, sample_weight):
         batch = distiller.soft_batch(x, y, None, sample_weight)
         batch = batch.delayed(distiller.teacher_delay)
@@ -159,7 +159,8 @@ def _frame_sums(distiller):
         counted = [ops.where(batch.weights > 0, c * batch.weights, 0) for c in counted]
         return ops.stack([ops.sum(c) for c in [*counted, batch.weights]])
 
-    return sums
+    # A partial: see `Distiller._forward`.
+    return tf.function(functools.partial(sums), reduce_retracing=True, autograph=False)
 
 
 def _means(sums, data, batch_size):

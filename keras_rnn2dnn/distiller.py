@@ -1,6 +1,7 @@
 """The Distiller: a Keras model that trains a student on a teacher's soft alignments."""
 
 import dataclasses
+import functools
 import os
 
 import keras
@@ -360,19 +361,20 @@ class Distiller(keras.Model):
         if self.run_eagerly:
             return self.soft_batch(x, y, None, sample_weight)
         if self._held.outputs is None:
-
-            def outputs(x, y, sample_weight):
-                batch = self.soft_batch(x, y, None, sample_weight)
-                return batch.soft, batch.student, batch.weights
-
+            # A partial: of functions with the same code, one for each Distiller,
+            # TensorFlow would warn that they are traced too often.
             self._held.outputs = tf.function(
-                outputs, reduce_retracing=True, autograph=False
+                functools.partial(self._outputs), reduce_retracing=True, autograph=False
             )
         tensors = keras.tree.map_structure(
             lambda a: None if a is None else ops.convert_to_tensor(a),
             (x, y, sample_weight),
         )
         return SoftBatch(*self._held.outputs(*tensors), self._labels(y))
+
+    def _outputs(self, x, y, sample_weight):
+        batch = self.soft_batch(x, y, None, sample_weight)
+        return batch.soft, batch.student, batch.weights
 
     def convert(self, directory, calibration, **options):
         """Converts the student to int8; see `keras_rnn2dnn.convert`."""

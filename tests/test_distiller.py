@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from keras_rnn2dnn import (
     Distiller,
+    KLCallback,
     SoftAlignmentKL,
     SpliceFrames,
     dnn_student,
@@ -381,6 +382,15 @@ def test_compiled_and_eager_steps_give_the_same_weights(options):
         trained.append(student.get_weights())
     for left, right in zip(*trained, strict=True):
         np.testing.assert_allclose(left, right, atol=1e-5)
+
+
+def test_many_distillers_are_trained_without_a_word(caplog):
+    for _ in range(7):
+        distiller = Distiller(None, small_student())
+        distiller.compile()
+        x, soft = features((5, 5)), np.zeros((2, 5, CLASSES))
+        distiller.fit(x, soft, callbacks=[KLCallback((x, soft))], verbose=0)
+    assert "retracing" not in caplog.text
 
 
 def test_a_student_in_float16_learns():
