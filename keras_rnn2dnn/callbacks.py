@@ -12,7 +12,7 @@ from keras import ops
 from keras_rnn2dnn.batches import iterate_batches
 from keras_rnn2dnn.distiller import Distiller
 from keras_rnn2dnn.errors import invalid
-from keras_rnn2dnn.losses import SoftAlignmentKL, kl_divergence, log_posteriors
+from keras_rnn2dnn.losses import SoftAlignmentKL, frame_kl
 
 Schedule = Callable[[int], float]
 
@@ -153,9 +153,8 @@ def _frame_sums(distiller):
     def sums(x, y, sample_weight):
         batch = distiller.soft_batch(x, y, None, sample_weight)
         batch = batch.delayed(distiller.teacher_delay)
-        log_p = log_posteriors(batch.soft, teacher_from_logits)
-        log_q = log_posteriors(batch.student, from_logits)
-        counted = [kl_divergence(log_p, log_q), batch.agreement()]
+        kl = frame_kl(batch.soft, batch.student, teacher_from_logits, from_logits)
+        counted = [kl, batch.agreement()]
         counted = [ops.where(batch.weights > 0, c * batch.weights, 0) for c in counted]
         return ops.stack([ops.sum(c) for c in [*counted, batch.weights]])
 

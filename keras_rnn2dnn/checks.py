@@ -5,6 +5,7 @@ import numpy as np
 from keras import ops
 
 from keras_rnn2dnn.errors import invalid
+from keras_rnn2dnn.top_k import is_top_k
 
 
 def check_models(teacher, student: keras.Model) -> None:
@@ -77,6 +78,9 @@ def check_shapes(soft, student, teacher_delay: int) -> None:
             delay leaves no frame.
     """
     soft, student = tuple(soft), tuple(student)
+    if len(soft) == 4:
+        _check_top_k(soft, student)
+        soft = (*soft[:2], student[-1])
     for role, shape in (("teacher", soft), ("student", student)):
         if len(shape) != 3:
             raise ValueError(
@@ -93,6 +97,15 @@ def check_shapes(soft, student, teacher_delay: int) -> None:
     if student[1] is not None and student[1] <= teacher_delay:
         expected = f"less than the {student[1]} frames of the utterances"
         raise ValueError(invalid("teacher_delay", expected, teacher_delay))
+
+
+def _check_top_k(soft, student):
+    kept, classes = soft[3] and soft[3] - 1, student[-1]
+    if soft[2] != 2 or (kept and classes and not 1 <= kept < classes):
+        raise ValueError(
+            "Invalid top-k targets. Expected the shape (batch, frames, 2, k + 1) with "
+            f"k below the {classes} classes of the student. Received: {soft}"
+        )
 
 
 def check_weights(weights) -> None:
@@ -121,10 +134,10 @@ def check_values(batch, from_logits: bool, teacher_from_logits: bool) -> None:
     soft, student, weights = map(
         ops.convert_to_numpy, (batch.soft, batch.student, batch.weights)
     )
-    for role, values, declared in (
-        ("teacher", soft, teacher_from_logits),
-        ("student", student, from_logits),
-    ):
+    declarations = [("student", student, from_logits)]
+    if not is_top_k(soft):
+        declarations.insert(0, ("teacher", soft, teacher_from_logits))
+    for role, values, declared in declarations:
         rows = values[weights > 0].astype("float64")
         probabilities = rows.min() >= 0 and np.allclose(rows.sum(-1), 1.0, atol=1e-2)
         if declared and probabilities:

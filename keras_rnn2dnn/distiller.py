@@ -11,12 +11,7 @@ from keras import ops
 from keras_rnn2dnn import checks
 from keras_rnn2dnn.batches import first_batch
 from keras_rnn2dnn.errors import invalid, is_integer
-from keras_rnn2dnn.losses import (
-    ScheduledNumber,
-    SoftAlignmentKL,
-    kl_divergence,
-    log_posteriors,
-)
+from keras_rnn2dnn.losses import ScheduledNumber, SoftAlignmentKL, frame_kl
 from keras_rnn2dnn.nan_watch import NaNWatch, finite, with_watch
 from keras_rnn2dnn.soft_batch import (
     SoftBatch,
@@ -233,7 +228,8 @@ class Distiller(keras.Model):
     def _without_nan(self, batch, student_x):
         """Keeps NaN out of the weights, also before `fit` stops for it."""
         bad = self._held.nan_watch.observe(batch.soft, batch.weights, student_x)
-        soft = ops.where(bad[..., None], ops.zeros_like(batch.soft), batch.soft)
+        bad_soft = ops.expand_dims(bad, tuple(range(2, len(batch.soft.shape))))
+        soft = ops.where(bad_soft, ops.zeros_like(batch.soft), batch.soft)
         weights = ops.where(bad, 0.0, batch.weights)
         return dataclasses.replace(batch, soft=soft, weights=weights)
 
@@ -241,10 +237,8 @@ class Distiller(keras.Model):
         """Returns the KL at temperature 1; often it is the loss already."""
 
         def divergence():
-            log_p = log_posteriors(batch.soft, self._teacher_from_logits)
-            return kl_divergence(
-                log_p, log_posteriors(batch.student, self._from_logits)
-            )
+            declared = self._teacher_from_logits, self._from_logits
+            return frame_kl(batch.soft, batch.student, *declared)
 
         loss = self.distillation_loss
         if type(loss) is not SoftAlignmentKL:
@@ -281,7 +275,9 @@ class Distiller(keras.Model):
             x: features `(batch, frames, features)`, `{"teacher": ..., "student":
                 ...}`, or a data set of `x`, `(x, y)` or `(x, y, sample_weight)`.
             y: hard labels, needed only where `student_loss_weight > 0`; without a
-                teacher the soft targets, or `{"soft": ..., "labels": ...}`.
+                teacher the soft targets, or `{"soft": ..., "labels": ...}`. Soft
+                targets are outputs `(batch, frames, classes)`, or those of the k best
+                classes, `(batch, frames, 2, k + 1)`.
             batch_size: utterances per batch, for arrays.
             epochs: passes through the data.
             verbose: as of `keras.Model.fit`.

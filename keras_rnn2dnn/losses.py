@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from keras_rnn2dnn.errors import invalid
+from keras_rnn2dnn.top_k import best_class, is_top_k, top_k_kl
 
 SMALLEST_PROBABILITY = 1e-30
 
@@ -36,7 +37,8 @@ class SoftAlignmentKL(keras.losses.Loss):
         dtype: ignored by the computation, which is in float32.
 
     Call arguments:
-        y_true: teacher's logits or probabilities, `(batch, frames, classes)`.
+        y_true: teacher's logits or probabilities, `(batch, frames, classes)`; or the
+            targets of its k best classes, `(batch, frames, 2, k + 1)`, see `top_k`.
         y_pred: student's logits or probabilities, `(batch, frames, classes)`.
 
     Returns:
@@ -82,18 +84,19 @@ class SoftAlignmentKL(keras.losses.Loss):
     def call(self, y_true, y_pred):
         """Returns the loss of every frame, `(batch, frames)`."""
         temperature = self._temperature.tensor()
-        log_q = log_posteriors(y_pred, self.from_logits, temperature)
         if self.teacher_temperature == 0:
-            best = ops.argmax(y_true, axis=-1)[..., None]
+            log_q = log_posteriors(y_pred, self.from_logits, temperature)
+            best = best_class(y_true)[..., None]
             divergence = -ops.take_along_axis(log_q, best, axis=-1)[..., 0]
         else:
-            softening = (
-                temperature
-                if self.teacher_temperature is None
-                else self.teacher_temperature
+            divergence = frame_kl(
+                y_true,
+                y_pred,
+                self.teacher_from_logits,
+                self.from_logits,
+                temperature,
+                self.teacher_temperature,
             )
-            log_p = log_posteriors(y_true, self.teacher_from_logits, softening)
-            divergence = kl_divergence(log_p, log_q)
         return temperature**2 * divergence
 
     def is_plain(self):
@@ -143,6 +146,47 @@ class ScheduledNumber:
         return ops.convert_to_tensor(self._variable)
 
 
+def frame_kl(
+    soft,
+    student,
+    teacher_from_logits: bool = True,
+    from_logits: bool = True,
+    temperature=1.0,
+    teacher_temperature=None,
+):
+    """Returns `KL(teacher || student)` of every frame, `(batch, frames)`.
+
+    Args:
+        soft: teacher's outputs `(batch, frames, classes)`, or top-k targets
+            `(batch, frames, 2, k + 1)`.
+        student: student's outputs `(batch, frames, classes)`.
+        teacher_from_logits: whether dense `soft` are logits.
+        from_logits: whether `student` are logits.
+        temperature: of both.
+        teacher_temperature: of the teacher alone; None for `temperature`.
+
+    Example:
+        >>> z = np.zeros((1, 2, 4))
+        >>> frame_kl(z, z).numpy().tolist()
+        [[0.0, 0.0]]
+    """
+    if teacher_temperature is None:
+        teacher_temperature = temperature
+    if is_top_k(soft):
+        logits = as_logits(student, from_logits) / temperature
+        return top_k_kl(soft, logits, teacher_temperature)
+    log_p = log_posteriors(soft, teacher_from_logits, teacher_temperature)
+    return kl_divergence(log_p, log_posteriors(student, from_logits, temperature))
+
+
+def as_logits(outputs, from_logits: bool = True):
+    """Returns float32 logits; of probabilities `log p`, with `p` floored at 1e-30."""
+    outputs = ops.cast(outputs, "float32")
+    if from_logits:
+        return outputs
+    return ops.log(ops.maximum(outputs, SMALLEST_PROBABILITY))
+
+
 def log_posteriors(outputs, from_logits: bool = True, temperature=1.0):
     """Returns `log softmax(z / temperature)` in float32.
 
@@ -159,10 +203,7 @@ def log_posteriors(outputs, from_logits: bool = True, temperature=1.0):
         >>> log_posteriors(np.zeros((1, 4))).numpy().round(2)
         array([[-1.39, -1.39, -1.39, -1.39]], dtype=float32)
     """
-    outputs = ops.cast(outputs, "float32")
-    if not from_logits:
-        outputs = ops.log(ops.maximum(outputs, SMALLEST_PROBABILITY))
-    return ops.log_softmax(outputs / temperature, axis=-1)
+    return ops.log_softmax(as_logits(outputs, from_logits) / temperature, axis=-1)
 
 
 def kl_divergence(log_p, log_q):

@@ -37,8 +37,8 @@ class NaNWatch:
         """Looks through a batch.
 
         Args:
-            soft: soft alignments, `(batch, frames, classes)`; negative infinity is
-                a number here: the logit of an impossible class.
+            soft: soft alignments, `(batch, frames, ...)`; negative infinity is a
+                number here: the logit of an impossible class.
             weights: frame weights `(batch, frames)`; where 0, a NaN does no harm.
             student_x: the student's features, `(batch, ...)`, or a structure of them.
 
@@ -47,7 +47,8 @@ class NaNWatch:
         """
         # `~(soft < inf)` will not do: TensorFlow's optimizer makes it `soft >= inf`,
         # which a NaN is not.
-        soft_bad = ops.any(ops.isnan(soft) | (soft == float("inf")), axis=-1)
+        axes = tuple(range(2, len(soft.shape)))
+        soft_bad = ops.any(ops.isnan(soft) | (soft == float("inf")), axis=axes)
         x_bad = _not_finite(student_x)
         counting = weights > 0
         causes = [ops.any(soft_bad & counting, axis=1)]

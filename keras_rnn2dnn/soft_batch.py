@@ -11,6 +11,7 @@ from keras import ops
 from keras_rnn2dnn.batches import is_arrays
 from keras_rnn2dnn.errors import invalid
 from keras_rnn2dnn.losses import SMALLEST_PROBABILITY, log_posteriors
+from keras_rnn2dnn.top_k import best_class
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,7 +19,8 @@ class SoftBatch:
     """Outputs of teacher and student on one batch, with the weights of its frames.
 
     Args:
-        soft: teacher's output, `(batch, frames, classes)`.
+        soft: teacher's output, `(batch, frames, classes)`, or top-k targets
+            `(batch, frames, 2, k + 1)`.
         student: student's output, `(batch, frames, classes)`.
         weights: frame weights `(batch, frames)`, masks counted in.
         labels: hard labels, or None.
@@ -55,8 +57,8 @@ class SoftBatch:
 
     def agreement(self):
         """Returns 1.0 where both have the same best class, `(batch, frames)`."""
-        best = [ops.argmax(outputs, axis=-1) for outputs in (self.soft, self.student)]
-        return ops.cast(best[0] == best[1], "float32")
+        same = best_class(self.soft) == best_class(self.student)
+        return ops.cast(same, "float32")
 
 
 def frame_weights(student, soft, sample_weight):

@@ -52,7 +52,7 @@ class Fold:
             (table.SOFT, "student_soft", self.transcribed, None, "noisy"),
             (table.DISTILLED, "student", self.mixed, one_best, "clean"),
         ):
-            self._start(f"{system}: train")
+            self._start(f"{file}: train")
             student = self._new("student")
             training.distil(
                 *(teacher, student, banks, self.recipe, self.seed, self.progress),
@@ -119,7 +119,7 @@ class Fold:
 
     def _on_states(self, system, file, banks):
         kind = file.partition("_")[0]
-        self._start(f"{system}: train")
+        self._start(f"{file}: train")
         model = self._new(kind)
         training.train_on_states(
             *(model, banks, self.recipe, self.seed, self.progress),
@@ -132,7 +132,7 @@ class Fold:
 
     def _measure(self, system, model, file):
         """Tunes the decoder on development strings, then reads the test once."""
-        self._start(f"{system}: recognise")
+        self._start(f"{file}: recognise")
         self.tuned = hmm.tune_decoder(
             self.decoder,
             self._logits(model, self.development),

@@ -1,0 +1,155 @@
+"""Soft targets of the k best classes, without a dense array of all classes.
+
+A target `(batch, frames, 2, k + 1)` holds in row 0 the log-posteriors of the k best
+classes, best first, and the log of the remaining mass; in row 1 the numbers of these
+classes, and -1. The remaining mass counts as spread evenly over the other classes, so
+that a target stays a distribution.
+"""
+
+import numpy as np
+import tensorflow as tf
+from keras import ops
+
+from keras_rnn2dnn.errors import invalid, is_integer
+
+
+def top_k_targets(log_posteriors, k: int):
+    """Keeps the k best classes of every frame.
+
+    Args:
+        log_posteriors: normalised, `(..., classes)`.
+        k: classes to keep, from 1 to `classes - 1`.
+
+    Returns:
+        float32 `(..., 2, k + 1)`; see the module.
+
+    Raises:
+        ValueError: if `k` is out of its range.
+
+    Example:
+        >>> p = np.array([0.1, 0.6, 0.05, 0.25])
+        >>> targets = top_k_targets(np.log(p), k=2).numpy()
+        >>> np.exp(targets[0]).round(2).tolist(), targets[1].tolist()
+        ([0.6..., 0.25, 0.15...], [1.0, 3.0, -1.0])
+    """
+    log_posteriors = ops.cast(log_posteriors, "float32")
+    classes = log_posteriors.shape[-1]
+    if not is_integer(k) or not 1 <= k < classes:
+        raise ValueError(invalid("k", f"an integer from 1 to {classes - 1}", k))
+    best, indices = ops.top_k(log_posteriors, k)
+    # Of float32, 1 - sum of the best loses what is small: sum up the others instead.
+    cut = best[..., -1:]
+    kept = ops.sum(ops.exp(best), axis=-1, keepdims=True)
+    others = ops.exp(ops.where(log_posteriors < cut, log_posteriors, -np.inf))
+    others = ops.sum(others, axis=-1, keepdims=True)
+    ties = ops.maximum(1.0 - kept - others, 0.0)
+    ties = ops.where(ties > 1e-5, ties, 0.0)  # classes as good as the last one kept
+    rest = ops.log(others + ties)
+    numbers = ops.cast(indices, "float32")
+    rows = [
+        ops.concatenate([best, rest], axis=-1),
+        ops.concatenate([numbers, -ops.ones_like(rest)], axis=-1),
+    ]
+    return ops.stack(rows, axis=-2)
+
+
+def is_top_k(soft) -> bool:
+    """Tells top-k targets `(batch, frames, 2, k + 1)` from dense ones."""
+    return len(soft.shape) == 4
+
+
+def best_class(soft):
+    """Returns the best class of every frame, int `(batch, frames)`, of either form."""
+    if is_top_k(soft):
+        return ops.cast(soft[..., 1, 0], "int32")
+    return ops.cast(ops.argmax(soft, axis=-1), "int32")
+
+
+def top_k_kl(targets, logits, teacher_temperature=1.0):
+    """Returns the KL divergence of a student from top-k targets.
+
+    With `k` classes kept, `n` others, `P` the mass of these and `a` the logits:
+
+        KL = sum_i p_i log p_i + P log(P / n) + log sum_j exp(a_j)
+             - sum_i p_i a_i - P / n * (sum_j a_j - sum_i a_i)
+
+    where `i` runs over the classes kept and `j` over all.
+
+    Args:
+        targets: see the module, `(..., 2, k + 1)`.
+        logits: of the student, over its temperature, `(..., classes)`.
+        teacher_temperature: > 0; softens or sharpens the targets, all classes
+            included.
+
+    Returns:
+        `(...)`, float32.
+
+    Example:
+        >>> z = np.log(np.array([[0.5, 0.2, 0.15, 0.15]]))
+        >>> targets = top_k_targets(z, k=2)  # the others are even: nothing is lost
+        >>> abs(float(top_k_kl(targets, z)[0])) < 1e-6
+        True
+    """
+    logits = ops.cast(logits, "float32")
+    log_p, indices = targets[..., 0, :], ops.cast(targets[..., 1, :-1], "int32")
+    num_others = logits.shape[-1] - indices.shape[-1]
+    log_n = float(np.log(num_others))
+    softened = ops.concatenate(
+        [
+            log_p[..., :-1] / teacher_temperature,
+            log_n + (log_p[..., -1:] - log_n) / teacher_temperature,
+        ],
+        axis=-1,
+    )
+    log_p = ops.log_softmax(softened, axis=-1)
+    log_each = ops.concatenate([log_p[..., :-1], log_p[..., -1:] - log_n], axis=-1)
+    p = ops.exp(log_p)
+    entropy = -ops.sum(ops.where(p > 0, p * log_each, 0.0), axis=-1)
+    others = ops.exp(log_each[..., -1])
+    return _cross_entropy(logits, indices, p[..., :-1], others) - entropy
+
+
+def _cross_entropy(logits, indices, kept, others):
+    """Cross-entropy of classes kept with posteriors, all others having `others` each.
+
+    Args:
+        logits: `(..., classes)`.
+        indices: of the classes kept, `(..., k)`.
+        kept: their posteriors, `(..., k)`.
+        others: the posterior of each other class, `(...)`.
+    """
+    classes, k, shape = logits.shape[-1], indices.shape[-1], ops.shape(others)
+    values = _flat_cross_entropy(
+        ops.reshape(logits, (-1, classes)),
+        ops.reshape(indices, (-1, k)),
+        ops.stop_gradient(ops.reshape(kept, (-1, k))),
+        ops.stop_gradient(ops.reshape(others, (-1,))),
+    )
+    return ops.reshape(values, shape)
+
+
+@tf.custom_gradient
+def _flat_cross_entropy(logits, indices, kept, others):
+    # TensorFlow's fused operation gives `-log q` of one class and `q - onehot` in one
+    # pass; the rest is a gather, and in the gradient a scatter, of k values a frame.
+    nll, gradient = tf.raw_ops.SparseSoftmaxCrossEntropyWithLogits(
+        features=logits, labels=indices[:, 0]
+    )
+    chosen = tf.gather(logits, indices, batch_dims=1)
+    log_sum = nll + chosen[:, 0]
+    rest = tf.reduce_sum(logits, axis=1) - tf.reduce_sum(chosen, axis=1)
+    values = log_sum - tf.reduce_sum(kept * chosen, axis=1) - others * rest
+
+    def backward(upstream):
+        by_frame = upstream[:, None]
+        update = others[:, None] - kept
+        update += tf.one_hot(0, tf.shape(kept)[1])
+        frames = tf.range(tf.shape(indices)[0])[:, None] + tf.zeros_like(indices)
+        change = tf.tensor_scatter_nd_add(
+            by_frame * (gradient - others[:, None]),
+            tf.stack([frames, indices], axis=-1),
+            by_frame * update,
+        )
+        return change, None, None, None
+
+    return values, backward
