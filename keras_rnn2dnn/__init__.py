@@ -13,6 +13,7 @@ if os.path.basename(sys.argv[0]) == "rnn2dnn":
     with captured_output():
         importlib.import_module("tensorflow")
 
+from keras_rnn2dnn.alignments import SoftAlignments
 from keras_rnn2dnn.audio.features import FeatureSpec, LogMel
 from keras_rnn2dnn.callbacks import KLCallback
 from keras_rnn2dnn.deploy import convert
@@ -30,6 +31,7 @@ __all__ = [
     "KLCallback",
     "LogMel",
     "SoftAlignmentKL",
+    "SoftAlignments",
     "SpliceFrames",
     "WordErrorRateCallback",
     "convert",

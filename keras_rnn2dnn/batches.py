@@ -223,6 +223,17 @@ def map_by_length(
     return results
 
 
+def without_padding(utterance: np.ndarray) -> np.ndarray:
+    """Drops the all-zero frames at the end, `(frames, ...)`.
+
+    Example:
+        >>> without_padding(np.array([[1.0], [0.0], [2.0], [0.0]])).tolist()
+        [[1.0], [0.0], [2.0]]
+    """
+    counting = np.flatnonzero(utterance.reshape(len(utterance), -1).any(axis=1))
+    return utterance[: counting[-1] + 1 if len(counting) else 0]
+
+
 def _plan_buckets(utterances, buckets):
     """Groups the numbers of the utterances by the length they are padded to."""
     plan: dict[int, list[int]] = {}

@@ -301,6 +301,8 @@ class Distiller(keras.Model):
         if isinstance(kwargs.get("validation_data"), tuple):
             vx, vy, vw = keras.utils.unpack_x_y_sample_weight(kwargs["validation_data"])
             kwargs["validation_data"] = (vx, *keep_weights(vx, vy, vw))
+        if isinstance(x, tf.data.Dataset):  # Keras warns of its own default
+            kwargs.setdefault("shuffle", False)
         callbacks = with_watch(callbacks, self._held.nan_watch)
         return super().fit(x, y, batch_size, epochs, verbose, callbacks, **kwargs)
 

@@ -12,11 +12,8 @@ import numpy as np
 import tensorflow as tf
 
 import keras_rnn2dnn
-from keras_rnn2dnn.deploy.interpreter import (
-    Int8Student,
-    context_windows,
-    without_padding,
-)
+from keras_rnn2dnn.batches import without_padding
+from keras_rnn2dnn.deploy.interpreter import Int8Student, context_windows
 from keras_rnn2dnn.deploy.quantize import check_runs_on_device, operators, quantize
 from keras_rnn2dnn.deploy.report import ConversionReport, compare_logits
 from keras_rnn2dnn.deploy.window import shortens, window_model

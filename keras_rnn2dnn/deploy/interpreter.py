@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from keras_rnn2dnn.batches import without_padding
 from keras_rnn2dnn.deploy.window import ReceptiveField
 from keras_rnn2dnn.errors import invalid
 from keras_rnn2dnn.quiet import captured_output
@@ -217,17 +218,6 @@ def context_windows(
         padded, receptive_field.window, axis=0
     )
     return windows[:: receptive_field.stride].transpose(0, 2, 1)
-
-
-def without_padding(utterance: np.ndarray) -> np.ndarray:
-    """Drops the all-zero frames at the end, `(frames, features)`.
-
-    Example:
-        >>> without_padding(np.array([[1.0], [0.0], [2.0], [0.0]])).tolist()
-        [[1.0], [0.0], [2.0]]
-    """
-    counting = np.flatnonzero(np.any(utterance != 0, axis=1))
-    return utterance[: counting[-1] + 1 if len(counting) else 0]
 
 
 def _scale_and_zero_point(details):

@@ -1,0 +1,353 @@
+"""The store of soft alignments: the teacher runs once, students train many times."""
+
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from keras_rnn2dnn.alignments.manifest import Manifest, Settings, Shard, locked
+from keras_rnn2dnn.alignments.reader import (
+    check_files,
+    check_records,
+    in_buckets,
+    read_examples,
+)
+from keras_rnn2dnn.alignments.records import read_records
+from keras_rnn2dnn.alignments.teacher_pass import (
+    TeacherPass,
+    fingerprint,
+    utterances_of,
+)
+from keras_rnn2dnn.alignments.writer import DEFAULT_TOP_K, DENSE_CLASSES, StoreWriter
+from keras_rnn2dnn.checks import checked_weights, output_classes
+from keras_rnn2dnn.errors import invalid, is_integer
+
+
+class SoftAlignments:
+    """Soft alignments on disk, with the features they belong to.
+
+    A directory of TFRecord shards and a `manifest.json`. It is made by
+    `SoftAlignments.write`, and read a piece at a time: memory does not grow with it
+    (Parthasarathi and Strom, "Lessons from building acoustic models with a million
+    hours of speech", 2019, keep the highest posteriors in the same way).
+
+    Args:
+        path: directory of a finished store.
+
+    Raises:
+        FileNotFoundError: if there is none.
+        ValueError: if it is of another version, unfinished or damaged.
+
+    Example:
+        >>> teacher = keras.Sequential([
+        ...     keras.Input((None, 8)),
+        ...     keras.layers.GRU(16, return_sequences=True),
+        ...     keras.layers.Dense(100),
+        ... ])
+        >>> x = np.random.default_rng(0).normal(size=(6, 30, 8)).astype("float32")
+        >>> store = SoftAlignments.write("train.align", teacher, x, top_k=20)
+        >>> store.num_utterances, store.num_frames, store.num_classes, store.top_k
+        (6, 180, 100, 20)
+        >>> from keras_rnn2dnn import SoftAlignmentKL
+        >>> layers = [keras.Input((None, 8)), keras.layers.Dense(100)]
+        >>> student = keras.Sequential(layers)
+        >>> student.compile("adam", SoftAlignmentKL())
+        >>> data = store.dataset(batch_size=2, shuffle=True, seed=0)
+        >>> history = student.fit(data, epochs=2, shuffle=False, verbose=0)
+        >>> len(history.history["loss"])
+        2
+    """
+
+    def __init__(self, path: str | Path):
+        self.path = Path(path)
+        self.manifest = Manifest.load(self.path)
+        if not self.manifest.complete:
+            raise ValueError(
+                f"The store {str(path)!r} is unfinished. Expected a complete one. "
+                f"Received: {len(self.manifest.shards)} finished shards. Call "
+                "`SoftAlignments.write` again as before to go on"
+            )
+
+    @classmethod
+    def write(
+        cls,
+        path: str | Path,
+        teacher: keras.Model | Sequence[keras.Model],
+        dataset: Any,
+        top_k: int | None = None,
+        *,
+        teacher_from_logits: bool = True,
+        teacher_weights: Sequence[float] | None = None,
+        temperature: float = 1.0,
+        one_best: bool = False,
+        transform: Callable[[list, list], list] | None = None,
+        feature_dtype: str = "float32",
+        feature_spec: Any = None,
+        utterances_per_shard: int = 512,
+        part: tuple[int, int] = (0, 1),
+        num_utterances: int | None = None,
+        batch_size: int = 32,
+        batch_frames: int = 8192,
+        on_shard: Callable[[Shard], None] | None = None,
+    ) -> "SoftAlignments | None":
+        """Runs the teacher once, and keeps its soft alignments.
+
+        A shard takes its name when it is finished. A run that was stopped goes on when
+        it is called again with the same arguments; the result is the same to the
+        byte.
+
+        Args:
+            path: directory of the store.
+            teacher: Keras model `(batch, frames, ...) -> (batch, frames, classes)`, or
+                a list of them, whose mean posteriors are kept.
+            dataset: as for `Distiller.fit`: arrays, a data set, or a tuple `(x, y)` or
+                `(x, y, sample_weight)`, always in the same order. `y` are labels, or a
+                dict of any of `labels`, `transcripts` and `ids`. Padding is what
+                `sample_weight` `(batch, frames)` gives no weight at the end of an
+                utterance; without it, all-zero frames at the end.
+            top_k: classes kept in each frame; the mass of the others is kept as one
+                number. By default 20, and all of them up to 64 classes.
+            teacher_from_logits: whether the teacher gives logits.
+            teacher_weights: of the members of an ensemble; equal by default.
+            temperature: softens the posteriors before the best are chosen.
+            one_best: keeps the best class alone, with all of the mass.
+            transform: `(log_posteriors, transcripts) -> log_posteriors`, of lists of
+                `(frames, classes)`, such as `hmm.constrained(topology)`.
+            feature_dtype: of the student's features on disk, float32 or float16.
+            feature_spec: how the features were made: a dict or a `FeatureSpec`.
+            utterances_per_shard: in all shards but the last.
+            part: `(i, n)` writes the shards `i`, `i + n`, ... alone, for one of `n`
+                machines, each with a path of its own; see `merge`.
+            num_utterances: how many the data set must give, if that is known.
+            batch_size: utterances per batch of `dataset`, for arrays.
+            batch_frames: frames that the teacher hears at once, padding included.
+            on_shard: called with every finished shard.
+
+        Returns:
+            The store; None where `part` is not all of it.
+
+        Raises:
+            ValueError: if an argument is invalid, the store there was made otherwise,
+                or the teacher gives NaN.
+            RuntimeError: if the data set fails, or another process writes there.
+            OSError: if a file cannot be written.
+        """
+        teachers = list(teacher) if isinstance(teacher, (list, tuple)) else [teacher]
+        shares = checked_weights(teacher_weights, teachers)
+        _check_write(temperature, feature_dtype, utterances_per_shard, part)
+        keep = 1 if one_best else top_k
+        run = TeacherPass(
+            *(teachers, shares, teacher_from_logits, temperature),
+            top_k=keep,
+            one_best=one_best,
+            transform=transform,
+            batch_frames=batch_frames,
+        )
+
+        def settings(first):
+            classes = output_classes(teachers[0]) or run.num_classes(first)
+            if keep is None and classes > DENSE_CLASSES:
+                run.top_k = DEFAULT_TOP_K
+            _check_top_k(run.top_k, classes)
+            spec = feature_spec
+            return Settings(
+                num_classes=classes,
+                top_k=run.top_k,
+                feature_shape=first.student.shape[1:],
+                feature_dtype=feature_dtype,
+                teacher=fingerprint(teachers, shares),
+                temperature=float(temperature),
+                one_best=one_best,
+                transform=getattr(transform, "__name__", None) if transform else None,
+                pads=run.ignores_padding(first),
+                utterances_per_shard=utterances_per_shard,
+                feature_spec=spec.to_dict() if hasattr(spec, "to_dict") else spec,
+            )
+
+        writer = StoreWriter(Path(path), run, settings, part, num_utterances, on_shard)
+        writer.write(utterances_of(dataset, batch_size))
+        return cls(path) if part[1] == 1 else None
+
+    @classmethod
+    def merge(cls, path: str | Path, parts: Sequence[str | Path]) -> "SoftAlignments":
+        """Puts the parts of several machines together into one store.
+
+        Args:
+            path: directory of the store.
+            parts: directories which `write` made with `part=(0, n)` to
+                `part=(n - 1, n)`. Their shards are moved.
+
+        Returns:
+            The store, the same to the byte as one written on one machine.
+
+        Raises:
+            ValueError: if a part is missing, unfinished or of another kind.
+        """
+        manifests = [(Path(part), Manifest.load(Path(part))) for part in parts]
+        _check_parts(manifests)
+        shards = sorted(
+            ((shard, part) for part, m in manifests for shard in m.shards),
+            key=lambda pair: pair[0].number,
+        )
+        with locked(Path(path)):
+            for shard, part in shards:
+                if (part / shard.file).exists():
+                    shutil.move(part / shard.file, Path(path) / shard.file)
+            found = tuple(shard for shard, _ in shards)
+            Manifest(manifests[0][1].settings, found, complete=True).save(Path(path))
+        return cls(path)
+
+    def __repr__(self):
+        return (
+            f"<SoftAlignments {str(self.path)!r}: {self.num_utterances} utterances, "
+            f"{self.num_frames} frames, {self.num_classes} classes, top_k={self.top_k}>"
+        )
+
+    @property
+    def num_utterances(self) -> int:
+        """Utterances in the store."""
+        return sum(shard.utterances for shard in self.manifest.shards)
+
+    @property
+    def num_frames(self) -> int:
+        """Frames with a weight > 0."""
+        return sum(shard.frames for shard in self.manifest.shards)
+
+    @property
+    def num_classes(self) -> int:
+        """Classes of the teacher."""
+        return self.manifest.settings.num_classes
+
+    @property
+    def top_k(self) -> int | None:
+        """Classes kept in each frame; None where all are."""
+        return self.manifest.settings.top_k
+
+    @property
+    def kept_mass(self) -> float:
+        """Mean probability of the classes kept, from 0 to 1."""
+        return sum(s.kept for s in self.manifest.shards) / max(self.num_frames, 1)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all shards."""
+        return sum(shard.num_bytes for shard in self.manifest.shards)
+
+    @property
+    def target_bytes_per_frame(self) -> float:
+        """Bytes of the soft alignments alone, per frame."""
+        total = sum(shard.target_bytes for shard in self.manifest.shards)
+        return total / max(self.num_frames, 1)
+
+    def dataset(
+        self,
+        batch_size: int = 32,
+        batch_frames: int | None = None,
+        shuffle: bool = False,
+        seed: int | None = None,
+        buckets: int = 8,
+        labels: bool = False,
+    ) -> tf.data.Dataset:
+        """Returns batches for `Distiller(None, student).fit` or `student.fit`.
+
+        Args:
+            batch_size: utterances per batch.
+            batch_frames: frames per batch, padding included, in place of `batch_size`.
+            shuffle: draws shards, and utterances among 1,024, in another order in
+                each epoch.
+            seed: of the order; equal seeds give equal orders.
+            buckets: groups of like length, batched apart; 1 for none.
+            labels: gives `y` as `{"soft": ..., "labels": ...}`, for a Distiller with
+                a hard loss.
+
+        Returns:
+            A `tf.data.Dataset` of `(x, y, weights)`: features `(batch, frames, ...)`,
+            soft alignments `(batch, frames, classes)` or `(batch, frames, 2, k + 1)`,
+            weights `(batch, frames)`, 0 at the padding.
+
+        Raises:
+            ValueError: if a shard is missing or has another size, or a number is not
+                positive; while it is read, if a record is damaged.
+        """
+        sizes = {"batch_size": batch_size, "buckets": buckets}
+        if batch_frames is not None:
+            sizes["batch_frames"] = batch_frames
+        for name, value in sizes.items():
+            if not is_integer(value) or value < 1:
+                raise ValueError(invalid(name, "an integer >= 1", value))
+        check_files(self.path, self.manifest)
+        examples = read_examples(self.path, self.manifest, shuffle, seed, labels)
+        return in_buckets(examples, self.manifest, buckets, batch_size, batch_frames)
+
+    def utterances(self) -> Iterator[dict]:
+        """Yields every utterance as a dict of numpy arrays, in the order of writing.
+
+        Its keys are `id`, `features`, `soft`, `weights`, `labels` and `transcript`.
+        """
+        form = self.manifest.settings.record_format
+        for shard in self.manifest.shards:
+            for records in read_records(self.path / shard.file):
+                for record in records:
+                    fields = form.decode(record)
+                    yield {key: value.numpy() for key, value in fields.items()}
+
+    def verify(self, on_shard: Callable[[Shard], None] | None = None) -> None:
+        """Reads the whole store: files, checksums and counts.
+
+        Args:
+            on_shard: called with every shard that is whole.
+
+        Raises:
+            ValueError: names the file and the record which is damaged.
+        """
+        check_files(self.path, self.manifest)
+        for shard in self.manifest.shards:
+            check_records(self.path, self.manifest, shard)
+            if on_shard:
+                on_shard(shard)
+
+
+def _check_write(temperature, feature_dtype, utterances_per_shard, part):
+    if not isinstance(temperature, (int, float)) or not temperature > 0:
+        raise ValueError(invalid("temperature", "a number > 0", temperature))
+    if feature_dtype not in ("float32", "float16"):
+        expected = "'float32' or 'float16'"
+        raise ValueError(invalid("feature_dtype", expected, feature_dtype))
+    if not is_integer(utterances_per_shard) or utterances_per_shard < 1:
+        raise ValueError(
+            invalid("utterances_per_shard", "an integer >= 1", utterances_per_shard)
+        )
+    if len(part) != 2 or not 0 <= part[0] < part[1]:
+        expected = "a pair (i, n) with 0 <= i < n"
+        raise ValueError(invalid("part", expected, part))
+
+
+def _check_top_k(top_k, classes):
+    if top_k is not None and (not is_integer(top_k) or not 1 <= top_k < classes):
+        expected = f"an integer from 1 to {classes - 1}, or None"
+        raise ValueError(invalid("top_k", expected, top_k))
+
+
+def _check_parts(manifests):
+    first_path, first = manifests[0]
+    for path, manifest in manifests:
+        if not manifest.complete:
+            raise ValueError(
+                f"The part {str(path)!r} is unfinished: write it to its end"
+            )
+        differences = first.differences(manifest.settings)
+        if differences:
+            raise ValueError(
+                f"The parts {str(first_path)!r} and {str(path)!r} are of different "
+                f"kinds: {'; '.join(differences)}"
+            )
+    expected = {(i, first.part[1]) for i in range(first.part[1])}
+    found = [manifest.part for _, manifest in manifests]
+    if set(found) != expected or len(found) != len(expected):
+        raise ValueError(
+            f"The parts do not make up a store. Expected {sorted(expected)}. Received: "
+            f"{sorted(found)}"
+        )

@@ -1,0 +1,272 @@
+"""The teacher's pass: from batches of any data set to soft alignments."""
+
+import dataclasses
+import functools
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_rnn2dnn.alignments.records import AlignedUtterance
+from keras_rnn2dnn.batches import iterate_batches, without_padding
+from keras_rnn2dnn.losses import log_posteriors
+from keras_rnn2dnn.soft_batch import mean_posteriors, split_inputs
+from keras_rnn2dnn.top_k import top_k_targets
+
+_KEYS = ("labels", "transcripts", "ids")
+_PROBE_FRAMES = 24
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Utterance:
+    """One utterance before the teacher has heard it.
+
+    Args:
+        name: its id.
+        teacher: features of the teacher, `(frames, ...)`, or a structure of them.
+        student: features of the student, `(frames, ...)`.
+        weights: frame weights `(frames,)`, or None.
+        labels: hard labels, or None.
+        transcript: what is said, or None.
+    """
+
+    name: str
+    teacher: Any
+    student: np.ndarray
+    weights: np.ndarray | None = None
+    labels: np.ndarray | None = None
+    transcript: str | None = None
+
+
+def utterances_of(data, batch_size: int = 32) -> Iterator[Utterance]:
+    """Takes the batches of a data set apart, and cuts off their padding.
+
+    Padding is what `sample_weight` `(batch, frames)` gives no weight at the end of an
+    utterance; without it, all-zero frames at the end.
+
+    Args:
+        data: as for `Distiller.fit`: arrays, a data set, or a tuple `(x, y)` or
+            `(x, y, sample_weight)`. `y` are labels, or a dict of any of `labels`,
+            `transcripts` and `ids`.
+        batch_size: utterances per batch, for arrays.
+
+    Yields:
+        One `Utterance` after the other, numbered where they have no ids.
+
+    Example:
+        >>> x = np.ones((2, 5, 3))
+        >>> x[1, 3:] = 0
+        >>> [(u.name, u.student.shape) for u in utterances_of(x)]
+        [('0', (5, 3)), ('1', (3, 3))]
+    """
+    arrays = data if isinstance(data, tuple) else (data,)
+    number = 0
+    for batch in iterate_batches(*arrays, batch_size=batch_size):
+        x, y, weights = keras.tree.map_structure(_as_array, batch)
+        y = y if isinstance(y, dict) else {"labels": y}
+        extra = {key: y.get(key) for key in _KEYS}
+        for row in range(len(keras.tree.flatten(x)[0])):
+            item = {k: None if v is None else v[row] for k, v in extra.items()}
+            one = keras.tree.map_structure(lambda a, row=row: a[row], x)
+            weight = None if weights is None else weights[row]
+            yield _utterance(str(number), one, weight, item)
+            number += 1
+
+
+def _as_array(value):
+    return value.numpy() if tf.is_tensor(value) else value
+
+
+def _utterance(name, x, weight, item):
+    teacher, student = split_inputs(x)
+    weight = None if weight is None else np.asarray(weight, "float32").reshape(-1)
+    if weight is None or len(weight) == 1:
+        frames = None
+    else:
+        frames = int(np.max(np.flatnonzero(weight), initial=-1)) + 1
+    padded = len(student)
+
+    def cut(array):
+        return array[:frames] if len(array) == padded else without_padding(array)
+
+    if frames is None:
+        teacher = keras.tree.map_structure(without_padding, teacher)
+        student = without_padding(student)
+    else:
+        teacher, student = keras.tree.map_structure(cut, teacher), student[:frames]
+    if weight is not None:
+        weight = (
+            np.repeat(weight, len(student)) if len(weight) == 1 else weight[:frames]
+        )
+        weight = None if np.all(weight == 1) else weight
+    labels, transcript = item["labels"], item["transcripts"]
+    if labels is not None and np.ndim(labels) and len(labels) == padded:
+        labels = labels[: len(student)]
+    return Utterance(
+        name if item["ids"] is None else _as_text(item["ids"]),
+        teacher,
+        student,
+        weight,
+        labels,
+        None if transcript is None else _as_text(transcript),
+    )
+
+
+def _as_text(value):
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
+def fingerprint(teachers: Sequence[keras.Model], weights: Sequence[float]) -> str:
+    """Returns a SHA-256 of the teachers' weights, and of their shares."""
+    digest = hashlib.sha256(repr([round(float(w), 9) for w in weights]).encode())
+    for model in teachers:
+        for array in model.get_weights():
+            digest.update(f"{array.shape} {array.dtype}".encode())
+            digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
+
+
+@dataclasses.dataclass(eq=False)
+class TeacherPass:
+    """Runs teachers over utterances of any lengths, those of like length together.
+
+    Args:
+        teachers: Keras models; of several the mean posterior.
+        shares: of each teacher in the mean, summing to 1.
+        from_logits: whether they give logits.
+        temperature: of the posteriors.
+        top_k: classes to keep, or None for all.
+        one_best: whether the best class gets all of the mass.
+        transform: `(log_posteriors, transcripts) -> log_posteriors`, of lists, or None.
+        batch_frames: frames in a batch, padding included.
+    """
+
+    teachers: Sequence[keras.Model]
+    shares: Sequence[float]
+    from_logits: bool = True
+    temperature: float = 1.0
+    top_k: int | None = None
+    one_best: bool = False
+    transform: Callable | None = None
+    batch_frames: int = 8192
+
+    def __post_init__(self):
+        self._run = tf.function(
+            functools.partial(self._graph), reduce_retracing=True, autograph=False
+        )
+
+    def _graph(self, x):
+        outputs = [model(x, training=False) for model in self.teachers]
+        mean = mean_posteriors(outputs, self.shares, self.from_logits)
+        log_p = log_posteriors(mean, self.from_logits, self.temperature)
+        return log_p if self.transform else self._targets(log_p)
+
+    def _targets(self, log_p):
+        if self.one_best:
+            best = tf.cast(tf.argmax(log_p, axis=-1), tf.float32)
+            nothing = tf.zeros_like(best)
+            rows = [[nothing, nothing + float("-inf")], [best, nothing - 1.0]]
+            return tf.stack([tf.stack(row, axis=-1) for row in rows], axis=-2)
+        return log_p if self.top_k is None else top_k_targets(log_p, self.top_k)
+
+    def num_classes(self, utterance: Utterance) -> int:
+        """Returns the teacher's classes, by running it on an utterance."""
+        x = _stacked([utterance.teacher])
+        return int(self.teachers[0](x, training=False).shape[-1])
+
+    def ignores_padding(self, utterance: Utterance) -> bool:
+        """Tells whether zeros behind an utterance leave its posteriors unchanged."""
+        alone = _stacked([utterance.teacher])
+        longer = keras.tree.map_structure(
+            lambda a: np.pad(a, [(0, 0), (0, _PROBE_FRAMES), *[(0, 0)] * (a.ndim - 2)]),
+            alone,
+        )
+        lengths = {a.shape[1] for a in keras.tree.flatten(alone)}
+        outputs, padded = (self._run(x).numpy()[0] for x in (alone, longer))
+        if lengths != {len(outputs)} or len(padded) != len(outputs) + _PROBE_FRAMES:
+            return False
+        with np.errstate(invalid="ignore"):  # -inf less -inf
+            same = np.abs(padded[: len(outputs)] - outputs) < 1e-3
+        return bool(np.all(same | (padded[: len(outputs)] == outputs)))
+
+    def __call__(
+        self, utterances: Sequence[Utterance], pads: bool
+    ) -> list[AlignedUtterance]:
+        """Returns the utterances with their soft alignments, in the same order.
+
+        Args:
+            utterances: with at least one frame each.
+            pads: whether utterances of different lengths may run together.
+
+        Raises:
+            ValueError: if a posterior is not a number; names the utterance.
+        """
+        softs: list = [None] * len(utterances)
+        for numbers in self._batches(utterances, pads):
+            outputs = self._run(_stacked([utterances[n].teacher for n in numbers]))
+            for number, output in zip(numbers, outputs.numpy(), strict=True):
+                frames = _frames(utterances[number]) if pads else len(output)
+                softs[number] = output[:frames]
+        if self.transform:
+            changed = self.transform(softs, [u.transcript for u in utterances])
+            softs = [self._targets(tf.constant(s)).numpy() for s in changed]
+        return [
+            _aligned(utterance, soft)
+            for utterance, soft in zip(utterances, softs, strict=True)
+        ]
+
+    def _batches(self, utterances, pads):
+        groups: dict[Any, list[int]] = {}
+        for number, utterance in enumerate(utterances):
+            lengths = tuple(len(a) for a in keras.tree.flatten(utterance.teacher))
+            groups.setdefault(None if pads else lengths, []).append(number)
+        for numbers in groups.values():
+            ordered = sorted(numbers, key=lambda n: -_frames(utterances[n]))
+            while ordered:
+                size = max(1, self.batch_frames // _frames(utterances[ordered[0]]))
+                yield ordered[:size]
+                ordered = ordered[size:]
+
+
+def _frames(utterance):
+    return max(len(a) for a in keras.tree.flatten(utterance.teacher))
+
+
+def _aligned(utterance, soft):
+    if np.isnan(soft).any():
+        raise ValueError(
+            f"The teacher's output is not a number in the utterance "
+            f"{utterance.name!r}. Expected finite logits or probabilities. Check the "
+            "features of that utterance and the teacher's weights"
+        )
+    weights = utterance.weights
+    if weights is not None and len(weights) != len(soft):
+        raise ValueError(
+            f"Different numbers of frames in the utterance {utterance.name!r}. "
+            f"Expected {len(soft)} weights, as many as the teacher's frames. Received: "
+            f"{len(weights)}"
+        )
+    return AlignedUtterance(
+        utterance.name,
+        utterance.student,
+        soft,
+        weights,
+        utterance.labels,
+        utterance.transcript,
+    )
+
+
+def _stacked(inputs):
+    """Puts inputs of different lengths into one batch, zeros behind them."""
+
+    def stack(*arrays):
+        longest = max(len(a) for a in arrays)
+        batch = np.zeros((len(arrays), longest, *arrays[0].shape[1:]), arrays[0].dtype)
+        for row, array in zip(batch, arrays, strict=True):
+            row[: len(array)] = array
+        return batch
+
+    return keras.tree.map_structure(stack, *inputs)

@@ -1,0 +1,185 @@
+"""Writing a store of soft alignments, shard by shard, so that it can go on."""
+
+import dataclasses
+import itertools
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from keras_rnn2dnn.alignments.manifest import (
+    Manifest,
+    Settings,
+    Shard,
+    count_lengths,
+    locked,
+)
+from keras_rnn2dnn.alignments.records import AlignedUtterance, write_records
+from keras_rnn2dnn.alignments.teacher_pass import TeacherPass, Utterance
+
+_LOG = logging.getLogger(__name__)
+DENSE_CLASSES = 64  # up to here all classes are kept by default
+DEFAULT_TOP_K = 20
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class StoreWriter:
+    """Writes the shards of a store, or a part of them.
+
+    Args:
+        directory: of the store.
+        run: gives the soft alignments.
+        settings: returns those of the store, by its first utterance.
+        part: this writes the shards whose number leaves the remainder `part[0]` when
+            divided by `part[1]`.
+        num_utterances: how many the data set must give, if that is known.
+        on_shard: called with every finished shard, if given.
+    """
+
+    directory: Path
+    run: TeacherPass
+    settings: Callable[[Utterance], Settings]
+    part: tuple[int, int] = (0, 1)
+    num_utterances: int | None = None
+    on_shard: Callable[[Shard], None] | None = None
+
+    def write(self, utterances: Iterable[Utterance]) -> None:
+        """Writes what is missing.
+
+        Args:
+            utterances: all of the store, always in the same order.
+
+        Raises:
+            ValueError: if a store of other settings is there, or the data set is
+                shorter than what was written of it.
+            RuntimeError: if the data set fails, or another process writes there.
+            OSError: if a file cannot be written.
+        """
+        stream = _Stream(utterances)
+        with locked(self.directory):
+            manifest = self._manifest(stream.peek())
+            if manifest.complete:
+                _LOG.info("%s is complete already", self.directory)
+                return
+            shards = {shard.number: shard for shard in manifest.shards}
+            size = manifest.settings.utterances_per_shard
+            count = itertools.count()
+            while block := list(itertools.islice(stream, size)):
+                number = next(count)
+                if number % self.part[1] != self.part[0] or number in shards:
+                    continue
+                aligned = self.run(block, manifest.settings.pads)
+                shards[number] = self._write_shard(number, aligned, manifest.settings)
+                manifest = _with_shards(manifest, shards)
+                manifest.save(self.directory)
+            self._check_end(stream.number, shards, next(count))
+            dataclasses.replace(manifest, complete=True).save(self.directory)
+
+    def _manifest(self, first):
+        """Returns the manifest to go on with; makes a new one where there is none."""
+        settings = self.settings(first)
+        try:
+            manifest = Manifest.load(self.directory)
+        except FileNotFoundError:
+            manifest = Manifest(settings, part=self.part)
+            manifest.save(self.directory)
+            return manifest
+        differences = manifest.differences(settings)
+        if manifest.part != self.part:
+            differences.append(f"part {manifest.part} against {self.part}")
+        if differences:
+            raise ValueError(
+                f"{str(self.directory)!r} holds soft alignments of another kind. "
+                "Expected the same settings. Received (there against here): "
+                f"{'; '.join(differences)}. Give another path"
+            )
+        return manifest
+
+    def _write_shard(self, number, aligned: list[AlignedUtterance], settings):
+        form = settings.record_format
+        shard = Shard(
+            number=number,
+            num_bytes=0,
+            utterances=len(aligned),
+            frames=sum(_frames(u) for u in aligned),
+            kept=float(np.sum([_kept(u, settings.top_k) for u in aligned])),
+            target_bytes=sum(form.target_bytes(len(u.soft)) for u in aligned),
+            lengths=count_lengths([len(u.features) for u in aligned]),
+        )
+        path = self.directory / shard.file
+        write_records(path, map(form.encode, aligned))
+        shard = dataclasses.replace(shard, num_bytes=path.stat().st_size)
+        if self.on_shard:
+            self.on_shard(shard)
+        return shard
+
+    def _check_end(self, utterances, shards, blocks):
+        expected = self.num_utterances
+        if expected is not None and utterances < expected:
+            raise ValueError(
+                f"The data set ended early. Expected {expected} utterances. Received: "
+                f"{utterances}. The {len(shards)} finished shards are kept"
+            )
+        if shards and max(shards) >= blocks:
+            raise ValueError(
+                f"The data set ended early. Expected at least {max(shards) + 1} shards "
+                f"of utterances, as were written of it. Received: {blocks}"
+            )
+
+
+class _Stream:
+    """Utterances with frames; counts them, and tells a failed data set."""
+
+    def __init__(self, utterances: Iterable[Utterance]):
+        self._source = iter(utterances)
+        self._waiting: list[Utterance] = []
+        self.number = 0
+
+    def peek(self) -> Utterance:
+        """Returns the first utterance without taking it away."""
+        self._waiting = list(itertools.islice(self, 1))
+        if not self._waiting:
+            raise ValueError("No data. Expected at least one utterance with frames")
+        self.number = 0
+        return self._waiting[0]
+
+    def __iter__(self) -> Iterator[Utterance]:
+        return self
+
+    def __next__(self) -> Utterance:
+        if self._waiting:
+            self.number += 1
+            return self._waiting.pop()
+        while True:
+            try:
+                utterance = next(self._source)
+            except StopIteration:
+                raise
+            except Exception as error:
+                raise RuntimeError(
+                    f"The data set failed after {self.number} utterances: {error!r}. "
+                    "Finished shards are kept: call again to go on"
+                ) from error
+            if len(utterance.student):
+                self.number += 1
+                return utterance
+            _LOG.warning("The utterance %r has no frames: left out", utterance.name)
+
+
+def _with_shards(manifest, shards):
+    ordered = tuple(shards[number] for number in sorted(shards))
+    return dataclasses.replace(manifest, shards=ordered)
+
+
+def _frames(utterance):
+    weights = utterance.weights
+    return len(utterance.soft) if weights is None else int(np.sum(weights > 0))
+
+
+def _kept(utterance, top_k):
+    """Returns the probability that top-k targets keep, summed over frames."""
+    counting = slice(None) if utterance.weights is None else utterance.weights > 0
+    if top_k is None:
+        return float(_frames(utterance))
+    return float(np.exp(utterance.soft[counting, 0, :-1]).sum(dtype="float64"))

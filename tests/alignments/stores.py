@@ -1,0 +1,42 @@
+"""Small teachers, students and data, for the tests of the store."""
+
+import keras
+import numpy as np
+
+from keras_rnn2dnn import dnn_student, rnn_teacher
+
+FEATURES = 4
+LENGTHS = (12, 8, 30, 5, 17, 8, 40)
+
+
+def log_softmax64(z):
+    z = np.asarray(z, "float64")
+    return z - np.log(np.sum(np.exp(z), -1, keepdims=True))
+
+
+def padded(lengths=LENGTHS, seed=0):
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(len(lengths), max(lengths), FEATURES)).astype("float32")
+    for row, length in zip(x, lengths, strict=True):
+        row[length:] = 0
+    return x
+
+
+def teacher(classes=9, seed=0, **options):
+    keras.utils.set_random_seed(seed)
+    model = rnn_teacher(FEATURES, classes, **{"units": (6,), **options})
+    model.layers[-1].set_weights([3 * w for w in model.layers[-1].get_weights()])
+    return model
+
+
+def student(classes=9):
+    keras.utils.set_random_seed(5)
+    return dnn_student(FEATURES, classes, context=(2, 1), units=(8,))
+
+
+def files(path):
+    return {p.name: p.read_bytes() for p in sorted(path.iterdir()) if p.is_file()}
+
+
+def expected(model, x, length):
+    return log_softmax64(model(x[None, :length])[0])
