@@ -7,6 +7,8 @@ Prints seconds per epoch and ratios, all measured in this one run, in turns:
 - distiller: `Distiller.fit` with the teacher inside
 - keras.distillation: Keras's own Distiller with a `KLDivergence()` instance
 
+All read the same `tf.data` batches, without its tuning thread: see `without_autotune`.
+
 Goal: distiller / (teacher + student) <= 1.1.
 """
 
@@ -19,6 +21,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_rnn2dnn import Distiller, SoftAlignmentKL, dnn_student, rnn_teacher
+from keras_rnn2dnn.batches import without_autotune
 
 
 def main():
@@ -46,9 +49,14 @@ def main():
 def prepared_runs(x, classes):
     """Returns a function that runs one epoch of each kind."""
     teacher = rnn_teacher(40, classes, units=(128, 128))
-    batches = tf.data.Dataset.from_tensor_slices(x).batch(32)
+
+    def batched(*arrays):
+        dataset = tf.data.Dataset.from_tensor_slices(arrays).batch(32)
+        return without_autotune(dataset)
+
+    batches = batched(x)
     infer = tf.function(lambda x: teacher(x, training=False), reduce_retracing=True)
-    soft = np.concatenate([infer(batch) for batch in batches])
+    soft = np.concatenate([infer(batch) for (batch,) in batches])
     new = lambda: dnn_student(40, classes, context=(10, 10))  # noqa: E731
 
     student = new()
@@ -65,13 +73,14 @@ def prepared_runs(x, classes):
     )
     sparse = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     peer.compile("adam", loss=sparse)
-    labels = np.zeros(x.shape[:2], "int32")
-    fit = {"batch_size": 32, "verbose": 0}
+    taught = batched(x, soft)
+    labelled = batched(x, np.zeros(x.shape[:2], "int32"))
+    fit = {"shuffle": False, "verbose": 0}
     return {
-        "teacher": lambda: [infer(batch) for batch in batches],
-        "student": lambda: student.fit(x, soft, **fit),
-        "distiller": lambda: distiller.fit(x, **fit),
-        "keras.distillation": lambda: peer.fit(x, labels, **fit),
+        "teacher": lambda: [infer(batch) for (batch,) in batches],
+        "student": lambda: student.fit(taught, **fit),
+        "distiller": lambda: distiller.fit(batches, **fit),
+        "keras.distillation": lambda: peer.fit(labelled, **fit),
     }
 
 

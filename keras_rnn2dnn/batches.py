@@ -159,7 +159,23 @@ def bucketed_dataset(
     dataset = dataset.apply(tf.data.experimental.assert_cardinality(num_batches))
     if not has_labels:
         dataset = dataset.map(lambda x, weights: (x, None, weights))
-    return dataset.prefetch(2)
+    return without_autotune(dataset.prefetch(2))
+
+
+def without_autotune(dataset: tf.data.Dataset) -> tf.data.Dataset:
+    """Keeps `tf.data` from tuning itself, which holds up the end of every epoch.
+
+    The thread that tunes sleeps for 10 ms, then for twice as long each time; an
+    iterator that has come to its end waits until it wakes up. An epoch of 1.7 s takes
+    2.6 s then.
+
+    Example:
+        >>> without_autotune(tf.data.Dataset.range(3)).options().autotune.enabled
+        False
+    """
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return dataset.with_options(options)
 
 
 def predict_utterances(

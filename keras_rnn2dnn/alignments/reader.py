@@ -7,8 +7,10 @@ import tensorflow as tf
 
 from keras_rnn2dnn.alignments.manifest import Manifest, Shard
 from keras_rnn2dnn.alignments.records import read_records
+from keras_rnn2dnn.batches import without_autotune
 
 _SHUFFLED_UTTERANCES = 1024
+_THREADS, _BATCHES_AHEAD = 2, 2
 
 
 def read_examples(
@@ -43,7 +45,7 @@ def read_examples(
     dataset = dataset.unbatch()
     if shuffle:
         dataset = dataset.shuffle(_SHUFFLED_UTTERANCES, seed)
-    return dataset.map(example, tf.data.AUTOTUNE, deterministic=True)
+    return dataset.map(example, _THREADS, deterministic=True)
 
 
 def in_buckets(
@@ -76,7 +78,7 @@ def in_buckets(
     pairs = zip(counts.values(), sizes, strict=True)
     num_batches = sum(-(-count // size) for count, size in pairs)
     batches = batches.apply(tf.data.experimental.assert_cardinality(num_batches))
-    return batches.prefetch(tf.data.AUTOTUNE)
+    return without_autotune(batches.prefetch(_BATCHES_AHEAD))
 
 
 def _bucket_counts(manifest, buckets):
