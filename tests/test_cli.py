@@ -28,7 +28,8 @@ def files(tmp_path_factory):
     topology = Topology(WORDS, states_per_unit=2)
     states = topology.num_states
     student = keras.Sequential(
-        [keras.Input((None, states)), keras.layers.Dense(states, name="logits")]
+        [keras.Input((None, states)), keras.layers.Dense(states, name="logits")],
+        name="student",
     )
     student.layers[0].set_weights([np.eye(states), np.zeros(states)])
     student.save(folder / "student.keras")
@@ -102,7 +103,7 @@ def test_bad_arguments_give_one_line_and_exit_code_2(files, tmp_path, capsys):
         (
             (*evaluate, tmp_path / "narrow.npz", "--decoder", decoder),
             "Different numbers of features. Expected 5 per frame as in the model "
-            "'sequential'. Received: 3 in the data",
+            "'student'. Received: 3 in the data",
         ),
         (
             (*evaluate[:1], data, "--data", data, "--decoder", decoder),
