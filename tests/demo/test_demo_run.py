@@ -119,6 +119,7 @@ def test_the_files_of_the_demo_give_its_numbers_again(finished, number):
     assert (rate.errors, rate.words) == (row["errors"], row["words"])
 
 
+@pytest.mark.slow
 def test_the_demo_repeats_to_the_last_digit(finished, tmp_path):
     again = run_demo(tone_words(), tmp_path, speaker="bob", recipe=TINY, seed=3)
     assert again == finished[1]
