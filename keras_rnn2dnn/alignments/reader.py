@@ -1,5 +1,6 @@
 """Reading a store of soft alignments: examples, batches of like length, checks."""
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +10,17 @@ from keras_rnn2dnn.alignments.manifest import Manifest, Shard
 from keras_rnn2dnn.alignments.records import read_records
 from keras_rnn2dnn.batches import without_autotune
 
-_SHUFFLED_UTTERANCES = 1024
+_SHUFFLED_UTTERANCES, _RECORDS_AT_A_TIME = 1024, 64
 _THREADS, _BATCHES_AHEAD = 2, 2
 
 
 def read_examples(
-    directory: Path, manifest: Manifest, shuffle: bool, seed: int | None, labels: bool
+    directory: Path,
+    manifest: Manifest,
+    shuffle: bool,
+    seed: int | None,
+    first_epoch: int,
+    labels: bool,
 ) -> tf.data.Dataset:
     """Returns `(x, y, weights)` of one utterance after the other.
 
@@ -22,17 +28,20 @@ def read_examples(
         directory: of the store.
         manifest: of the store.
         shuffle: whether shards and utterances come in another order in each epoch.
-        seed: of the order.
+        seed: of the order; None for one that is drawn here.
+        first_epoch: whose order the first reading has.
         labels: whether `y` is `{"soft": ..., "labels": ...}`.
     """
-    form, rng = manifest.settings.record_format, np.random.default_rng(seed)
+    form, epochs = manifest.settings.record_format, itertools.count(first_epoch)
+    seed = np.random.SeedSequence().entropy if seed is None else seed
 
     def records():
+        rng = np.random.default_rng((seed, next(epochs))) if shuffle else None
         shards = list(manifest.shards)
         if shuffle:
             shards = [shards[n] for n in rng.permutation(len(shards))]
-        for shard in shards:
-            yield from read_records(directory / shard.file)
+        batches = (b for shard in shards for b in read_records(directory / shard.file))
+        yield from _shuffled(batches, rng) if shuffle else batches
 
     def example(record):
         fields = form.decode(record)
@@ -43,9 +52,27 @@ def read_examples(
     signature = tf.TensorSpec((None,), tf.string)
     dataset = tf.data.Dataset.from_generator(records, output_signature=signature)
     dataset = dataset.unbatch()
-    if shuffle:
-        dataset = dataset.shuffle(_SHUFFLED_UTTERANCES, seed)
     return dataset.map(example, _THREADS, deterministic=True)
+
+
+def _shuffled(batches, rng):
+    """Yields arrays of records drawn from those that wait; see `tf.data` `shuffle`."""
+    waiting: list[bytes] = []
+    for records in batches:
+        waiting.extend(records)
+        if len(waiting) >= _SHUFFLED_UTTERANCES:
+            yield _drawn(waiting, len(records), rng)
+    while waiting:
+        yield _drawn(waiting, min(len(waiting), _RECORDS_AT_A_TIME), rng)
+
+
+def _drawn(waiting, number, rng):
+    drawn = []
+    for _ in range(number):
+        place = int(rng.integers(len(waiting)))
+        waiting[place], waiting[-1] = waiting[-1], waiting[place]
+        drawn.append(waiting.pop())
+    return np.array(drawn, object)
 
 
 def in_buckets(

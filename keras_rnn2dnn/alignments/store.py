@@ -249,6 +249,7 @@ class SoftAlignments:
         shuffle: bool = False,
         seed: int | None = None,
         buckets: int = 8,
+        first_epoch: int = 0,
         labels: bool = False,
     ) -> tf.data.Dataset:
         """Returns batches for `Distiller(None, student).fit` or `student.fit`.
@@ -260,6 +261,8 @@ class SoftAlignments:
                 each epoch.
             seed: of the order; equal seeds give equal orders.
             buckets: groups of like length, batched apart; 1 for none.
+            first_epoch: the epoch whose order the first reading has, for a training
+                that goes on.
             labels: gives `y` as `{"soft": ..., "labels": ...}`, for a Distiller with
                 a hard loss.
 
@@ -279,7 +282,9 @@ class SoftAlignments:
             if not is_integer(value) or value < 1:
                 raise ValueError(invalid(name, "an integer >= 1", value))
         check_files(self.path, self.manifest)
-        examples = read_examples(self.path, self.manifest, shuffle, seed, labels)
+        examples = read_examples(
+            self.path, self.manifest, shuffle, seed, first_epoch, labels
+        )
         return in_buckets(examples, self.manifest, buckets, batch_size, batch_frames)
 
     def utterances(self) -> Iterator[dict]:

@@ -1,6 +1,7 @@
 """Hidden Markov models: topology, alignment, flat start and word-loop decoding."""
 
 from keras_rnn2dnn.hmm.alignment import align, forward_backward
+from keras_rnn2dnn.hmm.constrained import constrained
 from keras_rnn2dnn.hmm.decoding import WordLoopDecoder
 from keras_rnn2dnn.hmm.flat_start import FlatStart, GaussianMixtures, flat_start
 from keras_rnn2dnn.hmm.topology import Topology
@@ -12,6 +13,7 @@ __all__ = [
     "Topology",
     "WordLoopDecoder",
     "align",
+    "constrained",
     "estimate_log_priors",
     "flat_start",
     "forward_backward",

@@ -15,7 +15,7 @@ from stores import (
     teacher,
 )
 
-from keras_rnn2dnn import Distiller, FeatureSpec, SoftAlignmentKL, SoftAlignments
+from keras_rnn2dnn import Distiller, FeatureSpec, SoftAlignmentKL, SoftAlignments, hmm
 from keras_rnn2dnn.alignments.manifest import Manifest
 
 
@@ -159,6 +159,29 @@ def test_transforms_change_what_is_kept(tmp_path):
         np.testing.assert_allclose(given, log_p[0][number][::-1], atol=2e-3)
 
 
+def test_transcripts_constrain_what_is_kept(tmp_path):
+    topology = hmm.Topology(("a", "b"), states_per_unit=2)
+    model, x = teacher(classes=topology.num_states), padded((12, 9))
+    y = {"transcripts": np.array(["b a", "a"])}
+    store = SoftAlignments.write(
+        tmp_path / "a", model, (x, y), transform=hmm.constrained(topology)
+    )
+    name = "forward_backward(scale=1.0, self_loop=0.7)"
+    assert store.manifest.settings.transform == name
+    log_p = [expected(model, x[n], (12, 9)[n]) for n in range(2)]
+    posteriors = hmm.forward_backward(log_p, ["b a", "a"], topology)
+    for fields, p in zip(store.utterances(), posteriors, strict=True):
+        np.testing.assert_allclose(np.exp(fields["soft"]), p, atol=2e-3)
+    distiller = Distiller(None, student(topology.num_states))
+    distiller.compile()
+    history = distiller.fit(store.dataset(), epochs=2, verbose=0).history
+    assert np.isfinite(history["loss"]).all()
+    with pytest.raises(ValueError, match="`transcripts`. Expected one for each"):
+        SoftAlignments.write(
+            tmp_path / "b", model, x, transform=hmm.constrained(topology)
+        )
+
+
 def test_a_student_learns_from_the_store_as_from_the_teacher(tmp_path):
     """One batch, so that the order does not matter."""
     model, x = teacher(), padded()
@@ -218,6 +241,8 @@ def test_every_utterance_comes_once_an_epoch_in_an_order_of_the_seed(tmp_path):
     for left, right in zip((first, second), epochs(3, shuffle=True), strict=True):
         assert firsts(left) == firsts(right)
     assert firsts(epochs(4, shuffle=True)[0]) != firsts(first)
+    later = epochs(3, 1, shuffle=True, first_epoch=1)[0]
+    assert firsts(later) == firsts(second)
     # Utterances of like length are together: little padding.
     filled = sum(lengths) / sum(batch.shape[0] * batch.shape[1] for batch in first)
     mixed = epochs(3, 1, shuffle=True, buckets=1)[0]

@@ -1,0 +1,44 @@
+"""Soft alignments that know the transcript, for the store."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from keras_rnn2dnn.errors import invalid
+from keras_rnn2dnn.hmm.alignment import forward_backward
+from keras_rnn2dnn.hmm.topology import Topology
+from keras_rnn2dnn.hmm.utterances import Transcripts
+
+
+def constrained(
+    topology: Topology, scale: float = 1.0, self_loop: float = 0.7
+) -> Callable[[list[np.ndarray], Transcripts], list[np.ndarray]]:
+    """Returns a transform of soft alignments: `forward_backward` over the transcripts.
+
+    Args:
+        topology: the states of the words.
+        scale: see `forward_backward`.
+        self_loop: see `forward_backward`.
+
+    Returns:
+        A function of lists of log-posteriors `(frames, states)` and of transcripts,
+        to the log of the posteriors given the transcripts; for `SoftAlignments.write`.
+
+    Example:
+        >>> topology = Topology(("a", "b"), states_per_unit=1, silence=False)
+        >>> transform = constrained(topology)
+        >>> np.exp(transform([np.zeros((3, 2))], ["a b"])[0]).round(2).tolist()
+        [[1.0, 0.0], [0.5, 0.5], [0.0, 1.0]]
+    """
+
+    def transform(log_posteriors, transcripts):
+        if any(transcript is None for transcript in transcripts):
+            raise ValueError(invalid("transcripts", "one for each utterance", None))
+        posteriors = forward_backward(
+            log_posteriors, transcripts, topology, scale=scale, self_loop=self_loop
+        )
+        with np.errstate(divide="ignore"):
+            return [np.log(p) for p in posteriors]
+
+    transform.__name__ = f"forward_backward(scale={scale}, self_loop={self_loop})"
+    return transform
