@@ -246,7 +246,8 @@ def without_padding(utterance: np.ndarray) -> np.ndarray:
         >>> without_padding(np.array([[1.0], [0.0], [2.0], [0.0]])).tolist()
         [[1.0], [0.0], [2.0]]
     """
-    counting = np.flatnonzero(utterance.reshape(len(utterance), -1).any(axis=1))
+    axes = tuple(range(1, np.ndim(utterance)))
+    counting = np.flatnonzero(np.any(utterance != 0, axis=axes))
     return utterance[: counting[-1] + 1 if len(counting) else 0]
 
 

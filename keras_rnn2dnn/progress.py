@@ -78,6 +78,53 @@ class StageProgress:
         self.stream.flush()
 
 
+class RateProgress:
+    """Shows how much of a long run is done, how fast it goes, and what time is left.
+
+    On a terminal one line is redrawn; elsewhere there is one line at the end.
+
+    Args:
+        total: how many there are in all.
+        unit: of what, such as `"utterances"`.
+        stream: where to write; standard error by default.
+
+    Example:
+        >>> import io
+        >>> progress = RateProgress(10, "utterances", stream=io.StringIO())
+        >>> progress.add(10, frames=4000)
+        >>> progress.finish()
+        >>> progress.stream.getvalue().split(",")[0]
+        '10 of 10 utterances'
+    """
+
+    def __init__(self, total: int, unit: str, stream: TextIO | None = None):
+        self.total, self.unit = total, unit
+        self.stream = sys.stderr if stream is None else stream
+        self._done, self._frames, self._begin = 0, 0, time.monotonic()
+
+    def add(self, number: int, frames: int) -> None:
+        """Counts what was done since the last time."""
+        self._done, self._frames = self._done + number, self._frames + frames
+        if self.stream.isatty():
+            self.stream.write(f"\r{self._line()}")
+            self.stream.flush()
+
+    def finish(self) -> None:
+        """Ends the line."""
+        start = "\r" if self.stream.isatty() else ""
+        self.stream.write(f"{start}{self._line()}\n")
+
+    def _line(self):
+        seconds = max(time.monotonic() - self._begin, 1e-9)
+        left = (self.total - self._done) * seconds / self._done if self._done else 0
+        rate = self._frames / seconds
+        minutes, rest = divmod(round(left), 60)
+        return (
+            f"{self._done} of {self.total} {self.unit}, {rate:,.0f} frames/s, "
+            f"{minutes}:{rest:02d} left"
+        )
+
+
 class _FitProgress(keras.callbacks.Callback):
     def __init__(self, progress, num_steps):
         super().__init__()

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_rnn2dnn import Distiller, FeatureSpec, cli, dnn_student, rnn_teacher
+from keras_rnn2dnn import Distiller, FeatureSpec, cli, demo, dnn_student, rnn_teacher
 from keras_rnn2dnn.files import Utterances
 from keras_rnn2dnn.hmm import Topology, WordLoopDecoder
 
@@ -181,7 +181,7 @@ def test_an_interrupted_run_says_so(monkeypatch, capsys):
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli.demo, "demo_recordings", interrupt)
+    monkeypatch.setattr(demo, "demo_recordings", interrupt)
     code, _, error = run(capsys, "demo")
     assert code == 130
     assert "interrupted" in error

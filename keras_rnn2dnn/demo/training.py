@@ -11,6 +11,7 @@ from keras_rnn2dnn.distiller import Distiller
 from keras_rnn2dnn.losses import SoftAlignmentKL
 from keras_rnn2dnn.models import dnn_student, rnn_teacher
 from keras_rnn2dnn.progress import StageProgress
+from keras_rnn2dnn.schedules import warmup_cosine
 
 
 @dataclasses.dataclass(frozen=True)
@@ -144,13 +145,7 @@ def distil(
 def _fit(model, banks, loss, epochs, seed, progress, batch_size, learning_rate):
     """Fits with warm-up and cosine decay; equal settings give equal steps."""
     steps = -(-len(banks[0]) // batch_size)
-    schedule = keras.optimizers.schedules.CosineDecay(
-        0.1 * learning_rate,
-        decay_steps=steps * epochs - steps // 2,
-        alpha=0.2,
-        warmup_target=learning_rate,
-        warmup_steps=steps // 2,
-    )
+    schedule = warmup_cosine(learning_rate, steps * epochs, steps // 2)
     optimizer = keras.optimizers.Adam(schedule, global_clipnorm=1.0)
     model.compile(optimizer=optimizer, loss=loss)
     used = [banks[epoch % len(banks)] for epoch in range(epochs)]

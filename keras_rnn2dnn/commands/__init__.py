@@ -1,0 +1,1 @@
+"""The commands of `rnn2dnn`, a file each."""

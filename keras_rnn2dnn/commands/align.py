@@ -1,0 +1,132 @@
+"""`rnn2dnn align`: the teacher's soft alignments, on disk."""
+
+import argparse
+import re
+
+from keras_rnn2dnn.alignments import SoftAlignments
+from keras_rnn2dnn.commands import inputs
+from keras_rnn2dnn.commands.parser import add_command, say
+from keras_rnn2dnn.commands.sources import FeatureSource
+from keras_rnn2dnn.errors import invalid
+from keras_rnn2dnn.progress import RateProgress
+
+CHAIN = """rnn2dnn align teacher.keras features.npz --out train.align
+  rnn2dnn distill train.align --units 128,128,128 --out student.keras
+  rnn2dnn convert student.keras --calibration train.align --out bundle"""
+
+
+def add(commands) -> None:
+    """Adds the command."""
+    parser = add_command(
+        commands,
+        "align",
+        _run,
+        "Run a teacher once and keep its soft alignments; again, to go on.",
+        CHAIN,
+    )
+    parser.add_argument(
+        "paths",
+        nargs="*",
+        metavar="TEACHER.keras DATA",
+        help="teacher(s), then the data: an .npz file of features, a directory of such "
+        "files or of .wav files, or another store; with --verify the store, with "
+        "--merge the parts",
+    )
+    parser.add_argument("--out", metavar="STORE", help="directory of the store")
+    parser.add_argument(
+        "--top-k",
+        type=int,
+        metavar="K",
+        help="classes to keep (default: 20, and all of them up to 64 classes)",
+    )
+    parser.add_argument(
+        "--one-best", action="store_true", help="keep the best class alone"
+    )
+    parser.add_argument(
+        "--temperature", type=float, default=1.0, metavar="T", help="default: 1"
+    )
+    parser.add_argument(
+        "--probabilities",
+        action="store_true",
+        help="the teacher gives probabilities, not logits",
+    )
+    parser.add_argument(
+        "--features", metavar="SPEC.json", help="feature specification, for audio"
+    )
+    parser.add_argument(
+        "--shard",
+        type=_part,
+        default=(0, 1),
+        metavar="I/N",
+        help="write part I of N, from 0, on one of N machines",
+    )
+    parser.add_argument(
+        "--verify", action="store_true", help="check a whole store, every record"
+    )
+    parser.add_argument(
+        "--merge", action="store_true", help="put parts together into --out"
+    )
+
+
+def _part(text):
+    match = re.fullmatch(r"(\d+)/(\d+)", text)
+    if not match or not int(match[1]) < int(match[2]):
+        expected = "Expected I/N with 0 <= I < N, such as 3/16"
+        raise argparse.ArgumentTypeError(f"{expected}. Received: {text!r}")
+    return int(match[1]), int(match[2])
+
+
+def _run(options):
+    if options.verify:
+        _verify(options.paths)
+        return
+    if options.out is None:
+        raise ValueError("No store to write to. Expected --out STORE")
+    if options.merge:
+        say(_summary(SoftAlignments.merge(options.out, options.paths)))
+        return
+    if len(options.paths) < 2:
+        expected = "TEACHER.keras and DATA"
+        raise ValueError(invalid("paths", expected, options.paths))
+    *teachers, data = options.paths
+    spec = inputs.feature_spec(options.features) if options.features else None
+    source = FeatureSource(data, spec)
+    store = _write(options, [inputs.load_model(path) for path in teachers], source)
+    say(_summary(store) if store else f"Part {options.shard} is written: {options.out}")
+
+
+def _write(options, teachers, source):
+    number = len(source)
+    progress = RateProgress(-(-number // options.shard[1]), "utterances")
+    try:
+        return SoftAlignments.write(
+            options.out,
+            teachers,
+            source.batches(),
+            options.top_k,
+            teacher_from_logits=not options.probabilities,
+            temperature=options.temperature,
+            one_best=options.one_best,
+            feature_spec=source.feature_spec(),
+            part=options.shard,
+            on_shard=lambda shard: progress.add(shard.utterances, shard.frames),
+        )
+    finally:
+        progress.finish()
+
+
+def _verify(paths):
+    for path in paths:
+        store = SoftAlignments(path)
+        store.verify()
+        say(f"{path}: whole. {_summary(store)}")
+
+
+def _summary(store):
+    kept = "all classes" if store.top_k is None else f"the best {store.top_k}"
+    share = f"{100 * store.kept_mass:.2f} % of the probability"
+    return (
+        f"{store.num_utterances} utterances, {store.num_frames} frames; {kept} of "
+        f"{store.num_classes} classes: {share}, "
+        f"{store.target_bytes_per_frame:.0f} bytes a frame; {store.nbytes:,} bytes"
+    )

@@ -1,0 +1,61 @@
+"""`rnn2dnn convert`: from a trained student to int8."""
+
+from keras_rnn2dnn.commands import inputs
+from keras_rnn2dnn.commands.parser import add_command, say
+from keras_rnn2dnn.commands.sources import FeatureSource
+from keras_rnn2dnn.deploy import convert
+
+_MOST_UTTERANCES = 2000
+
+
+def add(commands) -> None:
+    """Adds the command."""
+    parser = add_command(
+        commands,
+        "convert",
+        _run,
+        "Convert a student to int8 TensorFlow Lite, with a report.",
+        "rnn2dnn convert student.keras --calibration calibration.npz --out bundle",
+    )
+    parser.add_argument("student", metavar="STUDENT.keras")
+    parser.add_argument(
+        "--calibration",
+        required=True,
+        metavar="DATA",
+        help="features of real utterances: an .npz file of `features` (all frames, "
+        "features) and `num_frames` (utterances), a directory of such files, or a "
+        "store of `rnn2dnn align`",
+    )
+    parser.add_argument("--out", required=True, metavar="DIRECTORY")
+    parser.add_argument(
+        "--features", metavar="SPEC.json", help="feature specification, for the report"
+    )
+    parser.add_argument(
+        "--decoder", metavar="DECODER.json", help="adds word error rates to the report"
+    )
+    parser.add_argument(
+        "--frame-step-ms", type=float, default=10.0, metavar="MS", help="default: 10"
+    )
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="default: 0")
+
+
+def _run(options):
+    source = FeatureSource(options.calibration)
+    calibration, spec = source.utterances(_MOST_UTTERANCES), source.feature_spec()
+    if options.features:
+        spec = inputs.feature_spec(options.features)
+    decode = references = None
+    if options.decoder:
+        decode = inputs.decoder(options.decoder)
+        references = inputs.transcripts(calibration)
+    report = convert(
+        inputs.load_model(options.student),
+        options.out,
+        calibration.features,
+        feature_spec=spec,
+        decode=decode,
+        references=references,
+        frame_step_ms=options.frame_step_ms,
+        seed=options.seed,
+    )
+    say(str(report))

@@ -1,0 +1,98 @@
+"""`rnn2dnn distill`: a student from soft alignments on disk."""
+
+import argparse
+from pathlib import Path
+
+import keras
+
+from keras_rnn2dnn.alignments import SoftAlignments
+from keras_rnn2dnn.alignments.training import train_student
+from keras_rnn2dnn.commands import inputs
+from keras_rnn2dnn.commands.align import CHAIN
+from keras_rnn2dnn.commands.parser import add_command, say
+from keras_rnn2dnn.errors import invalid
+from keras_rnn2dnn.files import new_file
+from keras_rnn2dnn.models import dnn_student
+from keras_rnn2dnn.progress import StageProgress
+
+
+def add(commands) -> None:
+    """Adds the command."""
+    parser = add_command(
+        commands,
+        "distill",
+        _run,
+        "Train a feed-forward student on a store; again after a stop, to go on.",
+        CHAIN,
+    )
+    parser.add_argument("store", metavar="STORE", help="of `rnn2dnn align`")
+    parser.add_argument("--out", required=True, metavar="STUDENT.keras")
+    parser.add_argument(
+        "--student", metavar="STUDENT.keras", help="a student to train, as it is"
+    )
+    parser.add_argument(
+        "--units",
+        type=_numbers,
+        default=(128, 128, 128),
+        metavar="N,N,...",
+        help="hidden layers of a new student (default: 128,128,128)",
+    )
+    parser.add_argument(
+        "--context",
+        type=_numbers,
+        default=(15, 5),
+        metavar="LEFT,RIGHT",
+        help="frames around each frame, for a new student (default: 15,5)",
+    )
+    parser.add_argument("--epochs", type=int, default=10, metavar="N")
+    parser.add_argument("--batch-size", type=int, default=32, metavar="UTTERANCES")
+    parser.add_argument("--learning-rate", type=float, default=3e-3, metavar="RATE")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="default: 0")
+
+
+def _numbers(text):
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError as error:
+        expected = "Expected whole numbers, such as 128,128"
+        raise argparse.ArgumentTypeError(f"{expected}. Received: {text!r}") from error
+
+
+def _run(options):
+    out = Path(options.out)
+    if out.suffix != ".keras":
+        raise ValueError(invalid("--out", "a name that ends in .keras", options.out))
+    if out.exists():
+        raise ValueError(f"{options.out!r} exists. Give another name, or remove it")
+    store = SoftAlignments(options.store)
+    keras.utils.set_random_seed(options.seed)
+    student = (
+        inputs.load_model(options.student) if options.student else _new(options, store)
+    )
+    progress = StageProgress(num_stages=1)
+    progress.start(f"distill {out.name}")
+    logs = train_student(
+        student,
+        store,
+        epochs=options.epochs,
+        batch_size=options.batch_size,
+        learning_rate=options.learning_rate,
+        seed=options.seed,
+        backup=out.with_name(f"{out.stem}.backup"),
+        on_progress=progress.update,
+    )
+    with new_file(out) as path:
+        student.save(path)
+    progress.finish()
+    say(
+        f"{out}: {student.count_params():,} parameters, KL {logs['kl']:.4f} from the "
+        f"teacher, agreement {100 * logs['agreement']:.1f} %"
+    )
+
+
+def _new(options, store):
+    shape = store.manifest.settings.feature_shape
+    if len(shape) != 1:
+        expected = "a student of your own (--student), since features are no vectors"
+        raise ValueError(invalid("--student", expected, None))
+    return dnn_student(shape[0], store.num_classes, options.context, options.units)

@@ -1,0 +1,69 @@
+"""Reading what commands are given: models, features, decoders, specifications."""
+
+import contextlib
+import json
+from pathlib import Path
+
+import keras
+
+from keras_rnn2dnn.audio.features import FeatureSpec
+from keras_rnn2dnn.distiller import Distiller
+from keras_rnn2dnn.hmm import WordLoopDecoder
+
+
+def load_model(path) -> keras.Model:
+    """Loads a `.keras` file; of a saved Distiller its student."""
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"No file {path!r}. Expected a model saved as .keras")
+    with usable(path):
+        model = keras.saving.load_model(path, compile=False)
+    return model.student if isinstance(model, Distiller) else model
+
+
+def feature_spec(path) -> FeatureSpec:
+    """Reads a feature specification."""
+    with usable(path):
+        return FeatureSpec.from_dict(read_json(path))
+
+
+@contextlib.contextmanager
+def usable(path):
+    """Names the file in whatever error its content leads to."""
+    try:
+        yield
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ValueError(f"Cannot use {str(path)!r}: {error!r}") from error
+
+
+def decoder(path) -> WordLoopDecoder:
+    """Reads a decoder, as the demo writes it."""
+    with usable(path):
+        return WordLoopDecoder.from_dict(read_json(path))
+
+
+def check_width(model, data) -> None:
+    """Raises ValueError where a model takes other features than those of the data."""
+    expected, received = model.input_shape[-1], data.features[0].shape[-1]
+    if expected != received:
+        raise ValueError(
+            f"Different numbers of features. Expected {expected} per frame as in the "
+            f"model {model.name!r}. Received: {received} in the data"
+        )
+
+
+def transcripts(utterances) -> list[str]:
+    """Returns the transcripts of a file; raises ValueError where there are none."""
+    if utterances.transcripts is None:
+        raise ValueError(
+            "Transcripts are missing. Expected the array `transcripts` beside "
+            "`features` in the .npz file"
+        )
+    return utterances.transcripts
+
+
+def read_json(path):
+    """Reads JSON; names the file where it is none."""
+    try:
+        return json.loads(Path(path).read_text())
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"Cannot read {str(path)!r} as JSON: {error}") from error

@@ -1,0 +1,86 @@
+import json
+
+import keras
+import numpy as np
+import pytest
+from stores import padded, student, teacher
+
+from keras_rnn2dnn import SoftAlignmentKL, SoftAlignments
+from keras_rnn2dnn.alignments.training import train_student
+
+LENGTHS = np.random.default_rng(0).integers(5, 40, size=30)
+
+
+@pytest.fixture
+def store(tmp_path):
+    return SoftAlignments.write(
+        tmp_path / "store", teacher(), padded(LENGTHS), utterances_per_shard=8
+    )
+
+
+class Stopped(Exception):
+    pass
+
+
+def train(network, store, stop_at=None, **options):
+    """Trains; stops in the midst of an epoch where told to."""
+
+    def report(share):
+        if stop_at is not None and share > stop_at:
+            raise Stopped
+
+    return train_student(
+        *(network, store),
+        **{"epochs": 4, "batch_size": 5, "on_progress": report, **options},
+    )
+
+
+def test_a_stopped_training_goes_on_to_the_same_weights(store, tmp_path):
+    whole = student()
+    expected = train(whole, store)
+    for stop_at in (0.6, 0.9):  # in the third epoch, and in the fourth
+        with pytest.raises(Stopped):
+            train(student(), store, stop_at, backup=tmp_path / "backup")
+    network = student()
+    logs = train(network, store, backup=tmp_path / "backup")
+    assert not (tmp_path / "backup").exists()
+    for left, right in zip(whole.get_weights(), network.get_weights(), strict=True):
+        np.testing.assert_allclose(left, right, atol=1e-6)
+    assert logs == pytest.approx(expected, abs=1e-6)
+
+
+def test_what_was_trained_is_told(store):
+    shares = []
+    loss = SoftAlignmentKL(teacher_temperature=0)
+    logs = train(student(), store, loss=loss, epochs=2, on_progress=shares.append)
+    assert set(logs) == {"loss", "kl", "agreement"}
+    assert shares == sorted(shares) and shares[-1] == 1.0
+    steps = int(store.dataset(batch_size=5).cardinality())
+    assert len(shares) == 2 * steps
+
+
+def test_a_backup_of_other_settings_is_refused(store, tmp_path):
+    backup = tmp_path / "backup"
+    with pytest.raises(Stopped):
+        train(student(), store, 0.6, backup=backup)
+    with pytest.raises(ValueError) as error:
+        train(student(), store, backup=backup, seed=1)
+    assert str(error.value) == (
+        f"{str(backup)!r} is of a training with other settings. Expected the same. "
+        "Received (there against here): seed 0 against 1. Remove it to begin anew"
+    )
+    assert json.loads((backup / "training.json").read_text())["seed"] == 0
+
+
+def test_what_cannot_be_trained_is_refused(store):
+    with pytest.raises(ValueError) as error:
+        train(student(7), store)
+    assert str(error.value) == (
+        "Invalid value for `student`. Expected 9 classes, as in the soft alignments. "
+        "Received: student='7 classes'"
+    )
+    with pytest.raises(ValueError, match="`epochs`. Expected an integer >= 1"):
+        train(student(), store, epochs=0)
+    with pytest.raises(ValueError, match="`learning_rate`. Expected a number > 0"):
+        train(student(), store, learning_rate=0.0)
+    assert isinstance(student(), keras.Model)

@@ -1,0 +1,175 @@
+import json
+import wave
+
+import keras
+import numpy as np
+import pytest
+
+from keras_rnn2dnn import FeatureSpec, LogMel, SoftAlignments, cli, rnn_teacher
+from keras_rnn2dnn.commands.sources import FeatureSource
+from keras_rnn2dnn.files import Utterances
+
+FEATURES, CLASSES = 6, 80
+
+
+def run(capsys, *arguments):
+    """Returns exit code, standard output and standard error of a command."""
+    try:
+        code = cli.main([str(argument) for argument in arguments])
+    except SystemExit as stopped:
+        code = stopped.code
+    output = capsys.readouterr()
+    return code, output.out, output.err
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("files")
+    keras.utils.set_random_seed(0)
+    rnn_teacher(FEATURES, CLASSES, units=(8,)).save(folder / "teacher.keras")
+    rng = np.random.default_rng(0)
+    lengths = rng.integers(20, 60, size=24)
+    features = [rng.normal(size=(n, FEATURES)).astype("float32") for n in lengths]
+    transcripts = [f"word{n}" for n in range(24)]
+    Utterances(features, transcripts).save(folder / "data.npz")
+    (folder / "several").mkdir()
+    for part in range(2):
+        chosen = slice(12 * part, 12 * part + 12)
+        Utterances(features[chosen]).save(folder / "several" / f"part{part}.npz")
+    return folder
+
+
+def contents(store):
+    return {p.name: p.read_bytes() for p in store.iterdir() if p.name != ".lock"}
+
+
+def test_the_chain_from_teacher_to_int8(files, tmp_path, capsys):
+    store, student = tmp_path / "train.align", tmp_path / "student.keras"
+    align = ("align", files / "teacher.keras", files / "data.npz", "--out", store)
+    code, output, error = run(capsys, *align, "--top-k", "10")
+    assert code == 0
+    frames = SoftAlignments(store).num_frames
+    assert output.startswith(f"24 utterances, {frames} frames; the best 10 of 80")
+    assert "24 of 24 utterances" in error and "frames/s, 0:00 left" in error
+    code, output, _ = run(capsys, "align", "--verify", store)
+    assert (code, output.split(".")[0]) == (0, f"{tmp_path / 'train'}")
+    assert "train.align: whole. 24 utterances" in output
+    distill = ("distill", store, "--units", "8,8", "--context", "2,1", "--epochs", "2")
+    code, output, _ = run(capsys, *distill, "--out", student)
+    assert code == 0 and f"{student}: " in output and "agreement" in output
+    assert not (tmp_path / "student.backup").exists()
+    code, output, error = run(
+        *(capsys, "convert", student, "--calibration", store),
+        *("--out", tmp_path / "bundle"),
+    )
+    assert (code, error) == (0, "")
+    assert (tmp_path / "bundle" / "student.tflite").is_file()
+
+
+def test_every_source_gives_the_same_features(files, tmp_path, capsys):
+    stores = []
+    teacher = files / "teacher.keras"
+    for number, data in enumerate((files / "data.npz", files / "several")):
+        stores.append(tmp_path / str(number))
+        assert run(capsys, "align", teacher, data, "--out", stores[-1])[0] == 0
+    stores.append(tmp_path / "again")
+    assert run(capsys, "align", teacher, stores[0], "--out", stores[-1])[0] == 0
+    assert contents(stores[0]) == contents(stores[2])
+    first, second = ([*SoftAlignments(s).utterances()] for s in stores[:2])
+    for left, right in zip(first, second, strict=True):
+        np.testing.assert_array_equal(left["features"], right["features"])
+    assert [second[n]["id"] for n in (0, 12)] == [b"part0-0", b"part1-0"]
+    assert first[3]["transcript"] == b"word3"
+
+
+def write_wav(path, samples, rate=8000):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        file.writeframes((samples * 32767).astype("<i2").tobytes())
+
+
+def test_audio_is_heard_through_its_specification(files, tmp_path, capsys):
+    spec = FeatureSpec(8000, num_bins=FEATURES)
+    (tmp_path / "spec.json").write_text(json.dumps(spec.to_dict()))
+    samples = 0.1 * np.random.default_rng(0).normal(size=4000)
+    write_wav(tmp_path / "audio" / "ben" / "two.wav", samples)
+    write_wav(tmp_path / "audio" / "anna.wav", samples[:2000])
+    write_wav(tmp_path / "audio" / "short.wav", samples[:50])
+    align = ("align", files / "teacher.keras", tmp_path / "audio", "--out")
+    code, _, error = run(capsys, *align, tmp_path / "none")
+    assert code == 2 and "holds audio. Expected a specification" in error
+    given = ("--features", tmp_path / "spec.json")
+    code, _, error = run(capsys, *align, tmp_path / "store", *given)
+    assert code == 0, error
+    store = SoftAlignments(tmp_path / "store")
+    assert store.manifest.settings.feature_spec == spec.to_dict()
+    anna, ben = store.utterances()
+    assert (anna["id"], ben["id"]) == (b"anna", b"ben/two")
+    pcm = (samples * 32767).astype("<i2").astype("float32") / 32768
+    expected = LogMel.from_spec(spec)(pcm[None])[0]
+    np.testing.assert_allclose(ben["features"], expected, atol=1e-5)
+    write_wav(tmp_path / "audio" / "zoe.wav", samples, rate=16000)
+    code, _, error = run(capsys, *align, tmp_path / "other", *given)
+    assert code == 2
+    assert "zoe.wav'. Expected 8000 Hz as in the feature specification" in error
+
+
+def test_parts_are_written_apart_and_merged(files, tmp_path, capsys):
+    align = ("align", files / "teacher.keras", files / "data.npz", "--out")
+    run(capsys, *align, tmp_path / "whole")
+    for part in range(2):
+        name = tmp_path / f"part{part}"
+        code, output, _ = run(capsys, *align, name, "--shard", f"{part}/2")
+        assert (code, output.split(":")[0]) == (0, f"Part ({part}, 2) is written")
+    parts = [tmp_path / "part0", tmp_path / "part1"]
+    code, output, _ = run(
+        capsys, "align", "--merge", *parts, "--out", tmp_path / "merged"
+    )
+    assert (code, output.split(",")[0]) == (0, "24 utterances")
+    assert contents(tmp_path / "merged") == contents(tmp_path / "whole")
+
+
+def test_bad_arguments_give_one_line_and_exit_code_2(files, tmp_path, capsys):
+    teacher, data = files / "teacher.keras", files / "data.npz"
+    store, student = tmp_path / "store", tmp_path / "s.keras"
+    run(capsys, "align", teacher, data, "--out", store)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "there.keras").write_text("")
+    other = ("--out", tmp_path / "other")
+    for arguments, text in (
+        (("align", teacher, data), "No store to write to. Expected --out STORE"),
+        (("align", teacher, *other), "Expected TEACHER.keras and DATA"),
+        (("align", teacher, tmp_path / "none", *other), "No data '"),
+        (("align", teacher, tmp_path / "empty", *other), "Nothing to read in '"),
+        (("align", data, data, *other), "data.npz"),
+        (("align", teacher, data, "--out", store, "--top-k", "3"), "of another kind"),
+        (("align", "--verify", tmp_path), "No soft alignments in"),
+        (("distill", tmp_path / "none", "--out", student), "No soft alignments in"),
+        (("distill", store, "--out", "s.h5"), "a name that ends in .keras"),
+        (("distill", store, "--out", tmp_path / "there.keras"), "exists. Give another"),
+        (("distill", store, "--student", teacher, "--units", "x", "--out", "a"), "128"),
+        (("align", teacher, data, *other, "--shard", "2/2"), "such as 3/16"),
+    ):
+        code, output, error = run(capsys, *arguments)
+        assert (code, output) == (2, ""), arguments
+        assert text in error, error
+        assert "Traceback" not in error
+    assert not student.exists()
+
+
+@pytest.mark.parametrize("command", ["align", "distill"])
+def test_help_shows_the_whole_chain(command, capsys):
+    code, output, _ = run(capsys, command, "--help")
+    assert code == 0
+    lines = [line.split()[:2] for line in output.splitlines()]
+    chain = [["rnn2dnn", name] for name in ("align", "distill", "convert")]
+    assert [line for line in lines if line in chain] == chain
+
+
+def test_a_source_knows_how_many_utterances_it_has(files):
+    for data in ("several", "data.npz"):
+        source = FeatureSource(files / data)
+        assert len(source) == len(list(source.batches())) == 24
