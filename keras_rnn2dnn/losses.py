@@ -173,8 +173,8 @@ def frame_kl(
     if teacher_temperature is None:
         teacher_temperature = temperature
     if is_top_k(soft):
-        logits = as_logits(student, from_logits) / temperature
-        return top_k_kl(soft, logits, teacher_temperature)
+        logits = as_logits(student, from_logits)
+        return top_k_kl(soft, logits, temperature, teacher_temperature)
     log_p = log_posteriors(soft, teacher_from_logits, teacher_temperature)
     return kl_divergence(log_p, log_posteriors(student, from_logits, temperature))
 

@@ -65,10 +65,11 @@ def best_class(soft):
     return ops.cast(ops.argmax(soft, axis=-1), "int32")
 
 
-def top_k_kl(targets, logits, teacher_temperature=1.0):
+def top_k_kl(targets, logits, temperature=1.0, teacher_temperature=None):
     """Returns the KL divergence of a student from top-k targets.
 
-    With `k` classes kept, `n` others, `P` the mass of these and `a` the logits:
+    With `k` classes kept, `n` others, `P` the mass of these and `a` the logits over the
+    temperature:
 
         KL = sum_i p_i log p_i + P log(P / n) + log sum_j exp(a_j)
              - sum_i p_i a_i - P / n * (sum_j a_j - sum_i a_i)
@@ -77,9 +78,10 @@ def top_k_kl(targets, logits, teacher_temperature=1.0):
 
     Args:
         targets: see the module, `(..., 2, k + 1)`.
-        logits: of the student, over its temperature, `(..., classes)`.
-        teacher_temperature: > 0; softens or sharpens the targets, all classes
-            included.
+        logits: of the student, `(..., classes)`.
+        temperature: > 0, of both.
+        teacher_temperature: of the targets alone, all classes included; None for
+            `temperature`.
 
     Returns:
         `(...)`, float32.
@@ -91,9 +93,11 @@ def top_k_kl(targets, logits, teacher_temperature=1.0):
         True
     """
     logits = ops.cast(logits, "float32")
+    if teacher_temperature is None:
+        teacher_temperature = temperature
     log_p, indices = targets[..., 0, :], ops.cast(targets[..., 1, :-1], "int32")
-    num_others = logits.shape[-1] - indices.shape[-1]
-    log_n = float(np.log(num_others))
+    classes, k = logits.shape[-1], indices.shape[-1]
+    log_n = float(np.log(classes - k))
     softened = ops.concatenate(
         [
             log_p[..., :-1] / teacher_temperature,
@@ -106,50 +110,48 @@ def top_k_kl(targets, logits, teacher_temperature=1.0):
     p = ops.exp(log_p)
     entropy = -ops.sum(ops.where(p > 0, p * log_each, 0.0), axis=-1)
     others = ops.exp(log_each[..., -1])
-    return _cross_entropy(logits, indices, p[..., :-1], others) - entropy
-
-
-def _cross_entropy(logits, indices, kept, others):
-    """Cross-entropy of classes kept with posteriors, all others having `others` each.
-
-    Args:
-        logits: `(..., classes)`.
-        indices: of the classes kept, `(..., k)`.
-        kept: their posteriors, `(..., k)`.
-        others: the posterior of each other class, `(...)`.
-    """
-    classes, k, shape = logits.shape[-1], indices.shape[-1], ops.shape(others)
-    values = _flat_cross_entropy(
+    values = _cross_entropy(
         ops.reshape(logits, (-1, classes)),
         ops.reshape(indices, (-1, k)),
-        ops.stop_gradient(ops.reshape(kept, (-1, k))),
+        ops.stop_gradient(ops.reshape(p[..., :-1], (-1, k))),
         ops.stop_gradient(ops.reshape(others, (-1,))),
+        ops.convert_to_tensor(temperature, "float32"),
     )
-    return ops.reshape(values, shape)
+    return ops.reshape(values, ops.shape(others)) - entropy
 
 
 @tf.custom_gradient
-def _flat_cross_entropy(logits, indices, kept, others):
+def _cross_entropy(logits, indices, kept, others, temperature):
+    """Cross-entropy of targets that keep some classes, all others having one value.
+
+    Written for few passes over all classes, which are what takes the time.
+
+    Args:
+        logits: `(frames, classes)`.
+        indices: of the classes kept, `(frames, k)`.
+        kept: their posteriors, `(frames, k)`.
+        others: the posterior of each other class, `(frames,)`.
+        temperature: of the logits.
+    """
+    scaled = tf.cond(temperature == 1.0, lambda: logits, lambda: logits / temperature)
     # TensorFlow's fused operation gives `-log q` of one class and `q - onehot` in one
     # pass; the rest is a gather, and in the gradient a scatter, of k values a frame.
     nll, gradient = tf.raw_ops.SparseSoftmaxCrossEntropyWithLogits(
-        features=logits, labels=indices[:, 0]
+        features=scaled, labels=indices[:, 0]
     )
-    chosen = tf.gather(logits, indices, batch_dims=1)
+    chosen = tf.gather(scaled, indices, batch_dims=1)
     log_sum = nll + chosen[:, 0]
-    rest = tf.reduce_sum(logits, axis=1) - tf.reduce_sum(chosen, axis=1)
+    rest = tf.reduce_sum(scaled, axis=1) - tf.reduce_sum(chosen, axis=1)
     values = log_sum - tf.reduce_sum(kept * chosen, axis=1) - others * rest
 
     def backward(upstream):
-        by_frame = upstream[:, None]
-        update = others[:, None] - kept
-        update += tf.one_hot(0, tf.shape(kept)[1])
+        by_frame = (upstream / temperature)[:, None]
+        change = by_frame * gradient - by_frame * others[:, None]
+        update = others[:, None] - kept + tf.one_hot(0, tf.shape(kept)[1])
         frames = tf.range(tf.shape(indices)[0])[:, None] + tf.zeros_like(indices)
         change = tf.tensor_scatter_nd_add(
-            by_frame * (gradient - others[:, None]),
-            tf.stack([frames, indices], axis=-1),
-            by_frame * update,
+            change, tf.stack([frames, indices], axis=-1), by_frame * update
         )
-        return change, None, None, None
+        return change, None, None, None, None
 
     return values, backward
