@@ -12,6 +12,7 @@ from keras_rnn2dnn import checks
 from keras_rnn2dnn.batches import first_batch
 from keras_rnn2dnn.errors import invalid, is_integer
 from keras_rnn2dnn.losses import ScheduledNumber, SoftAlignmentKL, frame_kl
+from keras_rnn2dnn.multi_worker import with_an_axis
 from keras_rnn2dnn.nan_watch import NaNWatch, finite, with_watch
 from keras_rnn2dnn.soft_batch import (
     SoftBatch,
@@ -175,6 +176,14 @@ class Distiller(keras.Model):
     def call(self, inputs, training=None):
         """Returns the student's output; see the class."""
         return self.student(finite(split_inputs(inputs)[1]), training=training)
+
+    def train_step(self, data):
+        """Trains on one batch; see `keras.Model.train_step`."""
+        return with_an_axis(super().train_step(data))
+
+    def test_step(self, data):
+        """Measures one batch; see `keras.Model.test_step`."""
+        return with_an_axis(super().test_step(data))
 
     def compute_loss(
         self, x=None, y=None, y_pred=None, sample_weight=None, training=True
