@@ -45,10 +45,11 @@ class NaNWatch:
         Returns:
             The frames which no loss may be made of, bool `(batch, frames)`.
         """
-        # `~(soft < inf)` will not do: TensorFlow's optimizer makes it `soft >= inf`,
-        # which a NaN is not.
-        axes = tuple(range(2, len(soft.shape)))
-        soft_bad = ops.any(ops.isnan(soft) | (soft == float("inf")), axis=axes)
+        # Of a sum, which is NaN or infinite where a part of it is: one fast pass.
+        # `~(total < inf)` will not do: TensorFlow's optimizer makes it
+        # `total >= inf`, which a NaN is not.
+        total = _sum32(soft, tuple(range(2, len(soft.shape))))
+        soft_bad = ops.isnan(total) | (total == float("inf"))
         x_bad = _not_finite(student_x)
         counting = weights > 0
         causes = [ops.any(soft_bad & counting, axis=1)]
@@ -122,7 +123,12 @@ def finite(x):
     def clean(array):
         if not _is_float(array):
             return array
-        cleaned = ops.where(ops.isfinite(array), array, ops.zeros_like(array))
+        array = ops.convert_to_tensor(array)
+        cleaned = ops.cond(
+            ops.isfinite(_sum32(array)),
+            lambda: array,
+            lambda: ops.where(ops.isfinite(array), array, ops.zeros_like(array)),
+        )
         mask = getattr(array, "_keras_mask", None)
         if mask is not None:
             cleaned._keras_mask = mask
@@ -140,6 +146,11 @@ def _not_finite(x):
     arrays = keras.tree.flatten(x)
     bad = ops.zeros(ops.shape(arrays[0])[:1], dtype="bool")
     for array in filter(_is_float, arrays):
-        axes = tuple(range(1, len(array.shape)))
-        bad |= ops.any(~ops.isfinite(array), axis=axes)
+        total = _sum32(array, tuple(range(1, len(array.shape))))
+        bad |= ~ops.isfinite(total)
     return bad
+
+
+def _sum32(array, axis=None):
+    """Sums up in float32: the sum of float16 numbers may be beyond their range."""
+    return ops.sum(ops.cast(array, "float32"), axis=axis)

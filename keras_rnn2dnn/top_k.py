@@ -147,11 +147,14 @@ def _cross_entropy(logits, indices, kept, others, temperature):
     def backward(upstream):
         by_frame = (upstream / temperature)[:, None]
         change = by_frame * gradient - by_frame * others[:, None]
-        update = others[:, None] - kept + tf.one_hot(0, tf.shape(kept)[1])
-        frames = tf.range(tf.shape(indices)[0])[:, None] + tf.zeros_like(indices)
-        change = tf.tensor_scatter_nd_add(
-            change, tf.stack([frames, indices], axis=-1), by_frame * update
+        update = by_frame * (others[:, None] - kept + tf.one_hot(0, kept.shape[1]))
+        shape = tf.shape(logits, tf.int64)
+        places = tf.range(shape[0])[:, None] * shape[1] + tf.cast(indices, tf.int64)
+        change = tf.tensor_scatter_nd_add(  # flat: much faster than by row and column
+            tf.reshape(change, (-1,)),
+            tf.reshape(places, (-1, 1)),
+            tf.reshape(update, (-1,)),
         )
-        return change, None, None, None, None
+        return tf.reshape(change, shape), None, None, None, None
 
     return values, backward

@@ -4,6 +4,7 @@ import pytest
 import tensorflow as tf
 
 from keras_rnn2dnn import Distiller, dnn_student, rnn_teacher
+from keras_rnn2dnn.nan_watch import NaNWatch, finite
 
 CLASSES = 5
 
@@ -119,3 +120,12 @@ def test_what_does_not_count_does_no_harm():
     history = distiller.fit(x, targets(1), sample_weight=weights, verbose=0).history
     assert np.isfinite(history["kl"][0])
     assert all(np.isfinite(w).all() for w in distiller.student.get_weights())
+
+
+def test_large_numbers_of_float16_are_numbers():
+    x = np.full((2, 9, 4), 20_000, "float16")
+    soft = np.full((2, 9, CLASSES), 30_000, "float16")
+    watch = NaNWatch()
+    bad = watch.observe(tf.constant(soft), np.ones((2, 9)), tf.constant(x))
+    assert watch.message() is None and not bad.numpy().any()
+    np.testing.assert_array_equal(finite(tf.constant(x)), x)
