@@ -239,6 +239,21 @@ def map_by_length(
     return results
 
 
+def stacked(*arrays: np.ndarray) -> np.ndarray:
+    """Puts arrays of different lengths into one batch, zeros behind them.
+
+    Example:
+        >>> stacked(np.array([1, 2]), np.array([3])).tolist()
+        [[1, 2], [3, 0]]
+    """
+    longest = max(len(array) for array in arrays)
+    shape = (len(arrays), longest, *arrays[0].shape[1:])
+    batch = np.zeros(shape, arrays[0].dtype)
+    for row, array in zip(batch, arrays, strict=True):
+        row[: len(array)] = array
+    return batch
+
+
 def without_padding(utterance: np.ndarray) -> np.ndarray:
     """Drops the all-zero frames at the end, `(frames, ...)`.
 

@@ -1,111 +1,115 @@
-"""Reading a store of soft alignments: examples, batches of like length, checks."""
+"""Reading a store of soft alignments: batches of like length, and checks."""
 
 import itertools
+from collections.abc import Iterator
 from pathlib import Path
 
+import keras
 import numpy as np
 import tensorflow as tf
 
 from keras_rnn2dnn.alignments.manifest import Manifest, Shard
-from keras_rnn2dnn.alignments.records import read_records
-from keras_rnn2dnn.batches import without_autotune
+from keras_rnn2dnn.alignments.records import AlignedUtterance, read_records
+from keras_rnn2dnn.batches import stacked, without_autotune
 
-_SHUFFLED_UTTERANCES, _RECORDS_AT_A_TIME = 1024, 64
-_THREADS, _BATCHES_AHEAD = 2, 2
+_SHUFFLED_UTTERANCES, _BATCHES_AHEAD = 1024, 2
 
 
-def read_examples(
+def read_utterances(directory: Path, manifest: Manifest) -> Iterator[AlignedUtterance]:
+    """Yields the utterances of a store, in the order of writing."""
+    for shard in manifest.shards:
+        for record in read_records(directory / shard.file):
+            yield manifest.settings.record_format.decode(record)
+
+
+def read_batches(
     directory: Path,
     manifest: Manifest,
+    buckets: int,
+    batch_size: int,
+    batch_frames: int | None,
     shuffle: bool,
     seed: int | None,
     first_epoch: int,
     labels: bool,
 ) -> tf.data.Dataset:
-    """Returns `(x, y, weights)` of one utterance after the other.
+    """Returns batches of utterances of like length; see `SoftAlignments.dataset`.
 
-    Args:
-        directory: of the store.
-        manifest: of the store.
-        shuffle: whether shards and utterances come in another order in each epoch.
-        seed: of the order; None for one that is drawn here.
-        first_epoch: whose order the first reading has.
-        labels: whether `y` is `{"soft": ..., "labels": ...}`.
+    Records are decoded and padded by numpy, without a graph that runs for each.
     """
+    counts = _bucket_counts(manifest, buckets)
+    bounds = list(counts)
+    sizes = [max(1, batch_frames // n) if batch_frames else batch_size for n in bounds]
     form, epochs = manifest.settings.record_format, itertools.count(first_epoch)
     seed = np.random.SeedSequence().entropy if seed is None else seed
 
-    def records():
+    def batches():
         rng = np.random.default_rng((seed, next(epochs))) if shuffle else None
-        shards = list(manifest.shards)
-        if shuffle:
-            shards = [shards[n] for n in rng.permutation(len(shards))]
-        batches = (b for shard in shards for b in read_records(directory / shard.file))
-        yield from _shuffled(batches, rng) if shuffle else batches
+        waiting: list[list[AlignedUtterance]] = [[] for _ in bounds]
+        for record in _records(directory, manifest, rng):
+            utterance = form.decode(record)
+            bucket = int(np.searchsorted(bounds, len(utterance.features)))
+            waiting[bucket].append(utterance)
+            if len(waiting[bucket]) == sizes[bucket]:
+                yield _batch(waiting[bucket], labels)
+                waiting[bucket] = []
+        yield from (_batch(left, labels) for left in waiting if left)
 
-    def example(record):
-        fields = form.decode(record)
-        soft = fields["soft"]
-        y = {"soft": soft, "labels": fields["labels"]} if labels else soft
-        return fields["features"], y, fields["weights"]
-
-    signature = tf.TensorSpec((None,), tf.string)
-    dataset = tf.data.Dataset.from_generator(records, output_signature=signature)
-    dataset = dataset.unbatch()
-    return dataset.map(example, _THREADS, deterministic=True)
-
-
-def _shuffled(batches, rng):
-    """Yields arrays of records drawn from those that wait; see `tf.data` `shuffle`."""
-    waiting: list[bytes] = []
-    for records in batches:
-        waiting.extend(records)
-        if len(waiting) >= _SHUFFLED_UTTERANCES:
-            yield _drawn(waiting, len(records), rng)
-    while waiting:
-        yield _drawn(waiting, min(len(waiting), _RECORDS_AT_A_TIME), rng)
-
-
-def _drawn(waiting, number, rng):
-    drawn = []
-    for _ in range(number):
-        place = int(rng.integers(len(waiting)))
-        waiting[place], waiting[-1] = waiting[-1], waiting[place]
-        drawn.append(waiting.pop())
-    return np.array(drawn, object)
-
-
-def in_buckets(
-    examples: tf.data.Dataset,
-    manifest: Manifest,
-    buckets: int,
-    batch_size: int,
-    batch_frames: int | None,
-) -> tf.data.Dataset:
-    """Batches utterances of like length, padded with zeros to the longest of them.
-
-    Args:
-        examples: of `read_examples`.
-        manifest: gives the lengths.
-        buckets: groups of like length.
-        batch_size: utterances per batch.
-        batch_frames: frames per batch in place of `batch_size`, or None.
-    """
-    counts = _bucket_counts(manifest, buckets)
-    sizes = [
-        max(1, batch_frames // longest) if batch_frames else batch_size
-        for longest in counts
-    ]
-    batches = examples.bucket_by_sequence_length(
-        lambda x, y, weights: tf.shape(x)[0],
-        bucket_boundaries=[longest + 1 for longest in counts][:-1],
-        bucket_batch_sizes=sizes,
+    soft = (form.num_classes,) if form.top_k is None else (2, form.top_k + 1)
+    y = tf.TensorSpec((None, None, *soft))
+    signature = (
+        tf.TensorSpec((None, None, *form.feature_shape)),
+        {"soft": y, "labels": tf.TensorSpec((None, None), tf.int32)} if labels else y,
+        tf.TensorSpec((None, None)),
     )
+    dataset = tf.data.Dataset.from_generator(batches, output_signature=signature)
     # Told their number, Keras does not warn that the data ran out.
     pairs = zip(counts.values(), sizes, strict=True)
     num_batches = sum(-(-count // size) for count, size in pairs)
-    batches = batches.apply(tf.data.experimental.assert_cardinality(num_batches))
-    return without_autotune(batches.prefetch(_BATCHES_AHEAD))
+    dataset = dataset.apply(tf.data.experimental.assert_cardinality(num_batches))
+    return without_autotune(dataset.prefetch(_BATCHES_AHEAD))
+
+
+def _records(directory, manifest, rng):
+    """Yields records; with `rng` shards, and records that wait, in a drawn order."""
+    shards = list(manifest.shards)
+    if rng is not None:
+        shards = [shards[n] for n in rng.permutation(len(shards))]
+    records = itertools.chain.from_iterable(
+        read_records(directory / shard.file) for shard in shards
+    )
+    if rng is None:
+        yield from records
+        return
+    waiting: list[bytes] = []
+    for record in records:
+        waiting.append(record)
+        if len(waiting) == _SHUFFLED_UTTERANCES:
+            yield _drawn(waiting, rng)
+    while waiting:
+        yield _drawn(waiting, rng)
+
+
+def _drawn(waiting, rng):
+    place = int(rng.integers(len(waiting)))
+    waiting[place], waiting[-1] = waiting[-1], waiting[place]
+    return waiting.pop()
+
+
+def _batch(utterances, labels):
+    nothing = np.zeros(0, "int32")
+    structures = [
+        {
+            "features": u.features,
+            "soft": u.soft,
+            "weights": u.weights,
+            "labels": nothing if u.labels is None else u.labels,
+        }
+        for u in utterances
+    ]
+    batch = keras.tree.map_structure(stacked, *structures)
+    y = {k: batch[k] for k in ("soft", "labels")} if labels else batch["soft"]
+    return batch["features"], y, batch["weights"]
 
 
 def _bucket_counts(manifest, buckets):
@@ -145,15 +149,14 @@ def check_records(directory: Path, manifest: Manifest, shard: Shard) -> None:
     """Raises ValueError where a shard has a damaged record, or other counts."""
     path, form = directory / shard.file, manifest.settings.record_format
     utterances = frames = 0
-    for records in read_records(path):
-        for record in records:
-            try:
-                weights = form.decode(record)["weights"].numpy()
-            except tf.errors.OpError as error:
-                raise ValueError(
-                    f"Record {utterances} of {str(path)!r} is damaged: {error.message}"
-                ) from error
-            utterances, frames = utterances + 1, frames + int((weights > 0).sum())
+    for record in read_records(path):
+        try:
+            weights = form.decode(record).weights
+        except (ValueError, KeyError) as error:
+            raise ValueError(
+                f"Record {utterances} of {str(path)!r} is damaged: {error}"
+            ) from error
+        utterances, frames = utterances + 1, frames + int((weights > 0).sum())
     if (utterances, frames) != (shard.utterances, shard.frames):
         raise ValueError(
             f"{str(path)!r} is not the file of its manifest. Expected "

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
+from google.protobuf import message
 
 from keras_rnn2dnn.files import new_file
 
@@ -90,47 +91,37 @@ class RecordFormat:
         )
         return example.SerializeToString(deterministic=True)
 
-    def decode(self, record) -> dict:
-        """Returns the tensors of a record, inside of a graph as well.
+    def decode(self, record: bytes) -> AlignedUtterance:
+        """Returns the utterance of a record.
 
-        Args:
-            record: a scalar string tensor.
-
-        Returns:
-            `id`, `features` `(frames, ...)`, `soft`, `weights` `(frames,)`, `labels`
-            and `transcript`; the last two are empty where there are none.
+        Raises:
+            ValueError: if it is no such record.
         """
-        names = ("id", "features", "log_posteriors", "classes", "weights", "labels")
-        empty = tf.io.FixedLenFeature((), tf.string, default_value="")
-        fields = tf.io.parse_single_example(
-            record, dict.fromkeys((*names, "transcript"), empty)
+        try:
+            example = tf.train.Example.FromString(record)
+        except message.DecodeError as error:
+            raise ValueError("it is no tf.train.Example") from error
+        fields = {k: v.bytes_list.value[0] for k, v in example.features.feature.items()}
+        features = np.frombuffer(fields["features"], self.feature_dtype)
+        soft = np.frombuffer(fields["log_posteriors"], "float16").astype("float32")
+        soft = soft.reshape(-1, self.top_k + 1 if self.top_k else self.num_classes)
+        if self.top_k:
+            log_p, soft = soft, np.full((len(soft), 2, self.top_k + 1), -1, "float32")
+            classes = np.frombuffer(fields["classes"], self.class_dtype)
+            soft[:, 0], soft[:, 1, :-1] = log_p, classes.reshape(-1, self.top_k)
+        weights, labels = (
+            np.frombuffer(fields[name], dtype) if name in fields else None
+            for name, dtype in (("weights", "float32"), ("labels", "int32"))
         )
-        features = tf.io.decode_raw(fields["features"], self.feature_dtype)
-        features = tf.cast(tf.reshape(features, (-1, *self.feature_shape)), tf.float32)
-        soft = self._decode_soft(fields)
-        weights = tf.io.decode_raw(fields["weights"], tf.float32)
-        ones = tf.ones(tf.shape(soft)[:1])
-        return {
-            "id": fields["id"],
-            "features": features,
-            "soft": soft,
-            "weights": tf.cond(tf.size(weights) > 0, lambda: weights, lambda: ones),
-            "labels": tf.io.decode_raw(fields["labels"], tf.int32),
-            "transcript": fields["transcript"],
-        }
-
-    def _decode_soft(self, fields):
-        log_p = tf.io.decode_raw(fields["log_posteriors"], tf.float16)
-        log_p = tf.cast(log_p, tf.float32)
-        if not self.top_k:
-            return tf.reshape(log_p, (-1, self.num_classes))
-        log_p = tf.reshape(log_p, (-1, self.top_k + 1))
-        # TensorFlow reads no uint32; the numbers are the same up to 2 ** 31.
-        dtype = tf.uint16 if self.class_dtype == "uint16" else tf.int32
-        classes = tf.io.decode_raw(fields["classes"], dtype)
-        classes = tf.cast(tf.reshape(classes, (-1, self.top_k)), tf.float32)
-        rest = -tf.ones((tf.shape(classes)[0], 1))
-        return tf.stack([log_p, tf.concat([classes, rest], axis=1)], axis=1)
+        transcript = fields.get("transcript")
+        return AlignedUtterance(
+            fields["id"].decode(),
+            features.reshape(-1, *self.feature_shape).astype("float32", copy=False),
+            soft,
+            np.ones(len(soft), "float32") if weights is None else weights,
+            labels,
+            None if transcript is None else transcript.decode(),
+        )
 
 
 def write_records(path: str | Path, records: Iterable[bytes]) -> None:
@@ -160,8 +151,8 @@ def _as_os_error(path):
         raise OSError(f"Cannot write {str(path)!r}: {error.message}") from error
 
 
-def read_records(path: str | Path) -> Iterator[np.ndarray]:
-    """Yields arrays of records of a TFRecord file; their checksums are checked.
+def read_records(path: str | Path) -> Iterator[bytes]:
+    """Yields the records of a TFRecord file; their checksums are checked.
 
     Args:
         path: of the file.
@@ -171,7 +162,8 @@ def read_records(path: str | Path) -> Iterator[np.ndarray]:
     """
     batches = tf.data.TFRecordDataset(str(path)).batch(_RECORDS_AT_A_TIME)
     try:
-        yield from batches.as_numpy_iterator()
+        for records in batches.as_numpy_iterator():
+            yield from records
     except tf.errors.OpError as error:
         number, reason = _first_damaged(path)
         raise ValueError(

@@ -12,10 +12,10 @@ from keras_rnn2dnn.alignments.manifest import Manifest, Settings, Shard, locked
 from keras_rnn2dnn.alignments.reader import (
     check_files,
     check_records,
-    in_buckets,
-    read_examples,
+    read_batches,
+    read_utterances,
 )
-from keras_rnn2dnn.alignments.records import read_records
+from keras_rnn2dnn.alignments.records import AlignedUtterance
 from keras_rnn2dnn.alignments.teacher_pass import (
     TeacherPass,
     fingerprint,
@@ -282,22 +282,21 @@ class SoftAlignments:
             if not is_integer(value) or value < 1:
                 raise ValueError(invalid(name, "an integer >= 1", value))
         check_files(self.path, self.manifest)
-        examples = read_examples(
-            self.path, self.manifest, shuffle, seed, first_epoch, labels
+        return read_batches(
+            self.path,
+            self.manifest,
+            buckets=buckets,
+            batch_size=batch_size,
+            batch_frames=batch_frames,
+            shuffle=shuffle,
+            seed=seed,
+            first_epoch=first_epoch,
+            labels=labels,
         )
-        return in_buckets(examples, self.manifest, buckets, batch_size, batch_frames)
 
-    def utterances(self) -> Iterator[dict]:
-        """Yields every utterance as a dict of numpy arrays, in the order of writing.
-
-        Its keys are `id`, `features`, `soft`, `weights`, `labels` and `transcript`.
-        """
-        form = self.manifest.settings.record_format
-        for shard in self.manifest.shards:
-            for records in read_records(self.path / shard.file):
-                for record in records:
-                    fields = form.decode(record)
-                    yield {key: value.numpy() for key, value in fields.items()}
+    def utterances(self) -> Iterator[AlignedUtterance]:
+        """Yields every utterance, in the order of writing; weights always with it."""
+        return read_utterances(self.path, self.manifest)
 
     def verify(self, on_shard: Callable[[Shard], None] | None = None) -> None:
         """Reads the whole store: files, checksums and counts.

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_rnn2dnn.alignments.records import AlignedUtterance
-from keras_rnn2dnn.batches import iterate_batches, without_padding
+from keras_rnn2dnn.batches import iterate_batches, stacked, without_padding
 from keras_rnn2dnn.losses import log_posteriors
 from keras_rnn2dnn.soft_batch import mean_posteriors, split_inputs
 from keras_rnn2dnn.top_k import top_k_targets
@@ -174,12 +174,12 @@ class TeacherPass:
 
     def num_classes(self, utterance: Utterance) -> int:
         """Returns the teacher's classes, by running it on an utterance."""
-        x = _stacked([utterance.teacher])
+        x = _stack([utterance.teacher])
         return int(self.teachers[0](x, training=False).shape[-1])
 
     def ignores_padding(self, utterance: Utterance) -> bool:
         """Tells whether zeros behind an utterance leave its posteriors unchanged."""
-        alone = _stacked([utterance.teacher])
+        alone = _stack([utterance.teacher])
         longer = keras.tree.map_structure(
             lambda a: np.pad(a, [(0, 0), (0, _PROBE_FRAMES), *[(0, 0)] * (a.ndim - 2)]),
             alone,
@@ -206,7 +206,7 @@ class TeacherPass:
         """
         softs: list = [None] * len(utterances)
         for numbers in self._batches(utterances, pads):
-            outputs = self._run(_stacked([utterances[n].teacher for n in numbers]))
+            outputs = self._run(_stack([utterances[n].teacher for n in numbers]))
             for number, output in zip(numbers, outputs.numpy(), strict=True):
                 frames = _frames(utterances[number]) if pads else len(output)
                 softs[number] = output[:frames]
@@ -229,6 +229,10 @@ class TeacherPass:
                 size = max(1, self.batch_frames // _frames(utterances[ordered[0]]))
                 yield ordered[:size]
                 ordered = ordered[size:]
+
+
+def _stack(inputs):
+    return keras.tree.map_structure(stacked, *inputs)
 
 
 def _frames(utterance):
@@ -257,16 +261,3 @@ def _aligned(utterance, soft):
         utterance.labels,
         utterance.transcript,
     )
-
-
-def _stacked(inputs):
-    """Puts inputs of different lengths into one batch, zeros behind them."""
-
-    def stack(*arrays):
-        longest = max(len(a) for a in arrays)
-        batch = np.zeros((len(arrays), longest, *arrays[0].shape[1:]), arrays[0].dtype)
-        for row, array in zip(batch, arrays, strict=True):
-            row[: len(array)] = array
-        return batch
-
-    return keras.tree.map_structure(stack, *inputs)

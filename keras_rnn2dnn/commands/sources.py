@@ -96,13 +96,13 @@ class FeatureSource:
         return [path] if path.suffix == suffix else []
 
     def _of_store(self):
-        for fields in SoftAlignments(self.path).utterances():
-            y = {"ids": [fields["id"].decode()]}
-            if fields["transcript"]:
-                y["transcripts"] = [fields["transcript"].decode()]
-            if len(fields["labels"]):
-                y["labels"] = fields["labels"][None]
-            yield fields["features"][None], y
+        for utterance in SoftAlignments(self.path).utterances():
+            y = {"ids": [utterance.name]}
+            if utterance.transcript is not None:
+                y["transcripts"] = [utterance.transcript]
+            if utterance.labels is not None:
+                y["labels"] = utterance.labels[None]
+            yield utterance.features[None], y
 
     def _of_npz(self):
         files = self._files(".npz")

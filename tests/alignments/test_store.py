@@ -39,12 +39,12 @@ def test_few_classes_are_kept_whole_and_the_padding_is_cut_off(tmp_path, masked)
     assert store.manifest.settings.pads is masked
     assert store.nbytes == sum(p.stat().st_size for p in store.path.glob("shard-*"))
     for number, fields in enumerate(store.utterances()):
-        assert fields["id"] == str(number).encode()
+        assert fields.name == str(number)
         length = LENGTHS[number]
-        np.testing.assert_array_equal(fields["features"], x[number, :length])
-        np.testing.assert_array_equal(fields["weights"], np.ones(length))
+        np.testing.assert_array_equal(fields.features, x[number, :length])
+        np.testing.assert_array_equal(fields.weights, np.ones(length))
         np.testing.assert_allclose(
-            fields["soft"], expected(model, x[number], length), rtol=1e-3, atol=1e-3
+            fields.soft, expected(model, x[number], length), rtol=1e-3, atol=1e-3
         )
 
 
@@ -56,7 +56,7 @@ def test_of_many_classes_the_best_are_kept(tmp_path):
     kept = []
     for number, fields in enumerate(store.utterances()):
         log_p = expected(model, x[number], LENGTHS[number])
-        soft = fields["soft"]
+        soft = fields.soft
         chosen = soft[:, 1, :-1].astype(int)
         # float32 may put two classes of one score in another order than float64.
         np.testing.assert_allclose(
@@ -80,7 +80,7 @@ def test_the_class_numbers_of_a_huge_teacher_fit(tmp_path):
     store = SoftAlignments.write(tmp_path / "a", model, np.ones((1, 2, 1)), top_k=2)
     assert store.manifest.settings.record_format.class_dtype == "uint32"
     (fields,) = store.utterances()
-    assert fields["soft"][:, 1].tolist() == [[69_999, 3, -1]] * 2
+    assert fields.soft[:, 1].tolist() == [[69_999, 3, -1]] * 2
 
 
 def test_weights_labels_transcripts_and_ids_are_kept(tmp_path):
@@ -98,15 +98,15 @@ def test_weights_labels_transcripts_and_ids_are_kept(tmp_path):
     streamed = SoftAlignments.write(tmp_path / "b", teacher(), batches)
     assert files(arrays.path) == files(streamed.path)
     first, second = arrays.utterances()
-    assert (first["id"], second["id"]) == (b"anna-1", b"ben-7")
-    assert (first["transcript"], second["transcript"]) == (b"one two", b"drei")
-    np.testing.assert_array_equal(first["weights"], weights[0, :10])
-    np.testing.assert_array_equal(second["labels"], labels[1, :8])
+    assert (first.name, second.name) == ("anna-1", "ben-7")
+    assert (first.transcript, second.transcript) == ("one two", "drei")
+    np.testing.assert_array_equal(first.weights, weights[0, :10])
+    np.testing.assert_array_equal(second.labels, labels[1, :8])
     assert arrays.num_frames == 18
     per_utterance = SoftAlignments.write(
         tmp_path / "c", teacher(), (x, None, np.array([1.0, 2.0]))
     )
-    assert [u["weights"].tolist() for u in per_utterance.utterances()] == [
+    assert [u.weights.tolist() for u in per_utterance.utterances()] == [
         [1.0] * 12,
         [2.0] * 8,
     ]
@@ -120,9 +120,9 @@ def test_each_model_may_have_its_own_features(tmp_path):
     )
     for number, fields in enumerate(store.utterances()):
         length = (12, 8)[number]
-        np.testing.assert_array_equal(fields["features"], noisy[number, :length])
+        np.testing.assert_array_equal(fields.features, noisy[number, :length])
         log_p = expected(model, clean[number], length)
-        np.testing.assert_allclose(fields["soft"], log_p, atol=2e-3)
+        np.testing.assert_allclose(fields.soft, log_p, atol=2e-3)
 
 
 def test_transforms_change_what_is_kept(tmp_path):
@@ -135,7 +135,7 @@ def test_transforms_change_what_is_kept(tmp_path):
         store = SoftAlignments.write(
             path, given, (x, options.pop("y", None)), **options
         )
-        return [u["soft"] for u in store.utterances()]
+        return [u.soft for u in store.utterances()]
 
     for number, given in enumerate(soft(temperature=2.0)):
         np.testing.assert_allclose(
@@ -171,7 +171,7 @@ def test_transcripts_constrain_what_is_kept(tmp_path):
     log_p = [expected(model, x[n], (12, 9)[n]) for n in range(2)]
     posteriors = hmm.forward_backward(log_p, ["b a", "a"], topology)
     for fields, p in zip(store.utterances(), posteriors, strict=True):
-        np.testing.assert_allclose(np.exp(fields["soft"]), p, atol=2e-3)
+        np.testing.assert_allclose(np.exp(fields.soft), p, atol=2e-3)
     distiller = Distiller(None, student(topology.num_states))
     distiller.compile()
     history = distiller.fit(store.dataset(), epochs=2, verbose=0).history
@@ -217,7 +217,7 @@ def test_top_k_targets_of_the_store_teach_with_labels(tmp_path):
     ).history
     assert history["loss"][-1] < history["loss"][0]
     counted = np.concatenate([labels[n, :t] for n, t in enumerate(LENGTHS)])
-    stored = np.concatenate([u["labels"] for u in store.utterances()])
+    stored = np.concatenate([u.labels for u in store.utterances()])
     np.testing.assert_array_equal(stored, counted)
 
 

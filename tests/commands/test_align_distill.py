@@ -77,9 +77,9 @@ def test_every_source_gives_the_same_features(files, tmp_path, capsys):
     assert contents(stores[0]) == contents(stores[2])
     first, second = ([*SoftAlignments(s).utterances()] for s in stores[:2])
     for left, right in zip(first, second, strict=True):
-        np.testing.assert_array_equal(left["features"], right["features"])
-    assert [second[n]["id"] for n in (0, 12)] == [b"part0-0", b"part1-0"]
-    assert first[3]["transcript"] == b"word3"
+        np.testing.assert_array_equal(left.features, right.features)
+    assert [second[n].name for n in (0, 12)] == ["part0-0", "part1-0"]
+    assert first[3].transcript == "word3"
 
 
 def write_wav(path, samples, rate=8000):
@@ -107,10 +107,10 @@ def test_audio_is_heard_through_its_specification(files, tmp_path, capsys):
     store = SoftAlignments(tmp_path / "store")
     assert store.manifest.settings.feature_spec == spec.to_dict()
     anna, ben = store.utterances()
-    assert (anna["id"], ben["id"]) == (b"anna", b"ben/two")
+    assert (anna.name, ben.name) == ("anna", "ben/two")
     pcm = (samples * 32767).astype("<i2").astype("float32") / 32768
     expected = LogMel.from_spec(spec)(pcm[None])[0]
-    np.testing.assert_allclose(ben["features"], expected, atol=1e-5)
+    np.testing.assert_allclose(ben.features, expected, atol=1e-5)
     write_wav(tmp_path / "audio" / "zoe.wav", samples, rate=16000)
     code, _, error = run(capsys, *align, tmp_path / "other", *given)
     assert code == 2
