@@ -166,8 +166,8 @@ def without_autotune(dataset: tf.data.Dataset) -> tf.data.Dataset:
     """Keeps `tf.data` from tuning itself, which holds up the end of every epoch.
 
     The thread that tunes sleeps for 10 ms, then for twice as long each time; an
-    iterator that has come to its end waits until it wakes up. An epoch of 1.7 s takes
-    2.6 s then.
+    iterator that has come to its end waits until it wakes up: for up to as long as
+    the epoch took.
 
     Example:
         >>> without_autotune(tf.data.Dataset.range(3)).options().autotune.enabled

@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import os
 
 import keras
 import tensorflow as tf
@@ -12,7 +11,7 @@ from keras_rnn2dnn import checks
 from keras_rnn2dnn.batches import first_batch
 from keras_rnn2dnn.errors import invalid, is_integer
 from keras_rnn2dnn.losses import ScheduledNumber, SoftAlignmentKL, frame_kl
-from keras_rnn2dnn.multi_worker import with_an_axis
+from keras_rnn2dnn.multi_worker import MultiWorkerModel
 from keras_rnn2dnn.nan_watch import NaNWatch, finite, with_watch
 from keras_rnn2dnn.soft_batch import (
     SoftBatch,
@@ -24,10 +23,11 @@ from keras_rnn2dnn.soft_batch import (
     weighted_mean,
     without_stand_in,
 )
+from keras_rnn2dnn.teacher_holder import TeacherHolder, as_list
 
 
 @keras.saving.register_keras_serializable(package="keras_rnn2dnn")
-class Distiller(keras.Model):
+class Distiller(TeacherHolder, MultiWorkerModel):
     """Trains a student to give its teacher's posteriors, by `compile` and `fit`.
 
     The loss is
@@ -99,8 +99,8 @@ class Distiller(keras.Model):
         **kwargs,
     ):
         super().__init__(name=name, **kwargs)
-        teachers = _as_list(teacher)
         checks.check_models(teacher, student)
+        teachers = as_list(teacher)
         if not is_integer(teacher_delay) or teacher_delay < 0:
             raise ValueError(invalid("teacher_delay", "an integer >= 0", teacher_delay))
         self.distillation_loss = distillation_loss or SoftAlignmentKL()
@@ -112,24 +112,12 @@ class Distiller(keras.Model):
         )
         self.teacher_delay = int(teacher_delay)
         self.teacher_weights = checks.checked_weights(teacher_weights, teachers)
-        # Keras must not see the teacher: its weights are neither trained nor saved.
-        self._held = _Untracked(teacher=teacher, outputs=None)
-        self._held.nan_watch = NaNWatch()
+        self.hold(teacher=teacher, outputs=None, nan_watch=NaNWatch())
         self.student = student
         self.kl_metric = keras.metrics.Mean(name="kl")
         self.agreement_metric = keras.metrics.Mean(name="agreement")
         self.hard_loss = None
         self.built = student.built
-
-    # Without this, Keras would find the teacher when it walks over the attributes to
-    # save, and write its weights into every checkpoint.
-    def __dir__(self):
-        return [name for name in super().__dir__() if name != "teacher"]
-
-    @property
-    def teacher(self):
-        """The teacher, the list of teachers, or None."""
-        return self._held.teacher
 
     @property
     def student_loss_weight(self) -> float:
@@ -177,14 +165,6 @@ class Distiller(keras.Model):
         """Returns the student's output; see the class."""
         return self.student(finite(split_inputs(inputs)[1]), training=training)
 
-    def train_step(self, data):
-        """Trains on one batch; see `keras.Model.train_step`."""
-        return with_an_axis(super().train_step(data))
-
-    def test_step(self, data):
-        """Measures one batch; see `keras.Model.test_step`."""
-        return with_an_axis(super().test_step(data))
-
     def compute_loss(
         self, x=None, y=None, y_pred=None, sample_weight=None, training=True
     ):
@@ -219,8 +199,7 @@ class Distiller(keras.Model):
         if y_pred is None:
             y_pred = self.student(finite(student_x), training=False)
         elif self.teacher is not None:
-            # One after the other: at the same time they take the cores from each other,
-            # which makes an epoch 13 % longer on two of them.
+            # One after the other: at the same time they take the cores from each other.
             with tf.control_dependencies([y_pred]):
                 teacher_x = keras.tree.map_structure(tf.identity, teacher_x)
         soft = self._soft_alignments(teacher_x, y)
@@ -236,7 +215,7 @@ class Distiller(keras.Model):
     def _soft_alignments(self, x, y):
         if self.teacher is None:
             return y["soft"] if isinstance(y, dict) else y
-        outputs = [model(x, training=False) for model in _as_list(self.teacher)]
+        outputs = [model(x, training=False) for model in as_list(self.teacher)]
         return mean_posteriors(outputs, self.teacher_weights, self._teacher_from_logits)
 
     def _without_nan(self, batch, student_x):
@@ -407,12 +386,6 @@ class Distiller(keras.Model):
             "teacher_weights": self.teacher_weights,
         }
 
-    def compile_from_config(self, config):
-        """Compiles a loaded Distiller as it was, with its optimizer's state."""
-        self.compile(**keras.saving.deserialize_keras_object(config))
-        if self.built:
-            self.optimizer.build(self.trainable_variables)
-
     @classmethod
     def from_config(cls, config, custom_objects=None):
         """Builds a Distiller from `get_config`."""
@@ -422,32 +395,3 @@ class Distiller(keras.Model):
                 config[key], custom_objects=custom_objects
             )
         return cls(**config)
-
-    # Assets are written by `save` but not by `save_weights`: just what the teacher
-    # needs, since it never changes.
-    def save_assets(self, directory):
-        """Writes the teacher's weights beside the student's."""
-        for number, model in enumerate(_as_list(self.teacher)):
-            model.save_weights(os.path.join(directory, _teacher_file(number)))
-
-    def load_assets(self, directory):
-        """Reads the teacher's weights."""
-        for number, model in enumerate(_as_list(self.teacher)):
-            model.load_weights(os.path.join(directory, _teacher_file(number)))
-
-
-class _Untracked:
-    """Holds what Keras must neither train nor save."""
-
-    def __init__(self, **items):
-        self.__dict__.update(items)
-
-
-def _as_list(value):
-    if value is None:
-        return []
-    return list(value) if isinstance(value, (list, tuple)) else [value]
-
-
-def _teacher_file(number):
-    return f"teacher_{number}.weights.h5"

@@ -31,3 +31,15 @@ def with_an_axis(logs: dict) -> dict:
     if not on_several_workers():
         return logs
     return keras.tree.map_structure(lambda value: tf.reshape(value, (1,)), logs)
+
+
+class MultiWorkerModel(keras.Model):
+    """A model whose `fit` and `evaluate` work on several workers."""
+
+    def train_step(self, data):
+        """Trains on one batch; see `keras.Model.train_step`."""
+        return with_an_axis(super().train_step(data))
+
+    def test_step(self, data):
+        """Measures one batch; see `keras.Model.test_step`."""
+        return with_an_axis(super().test_step(data))

@@ -39,12 +39,13 @@ def top_k_targets(log_posteriors, k: int):
     best, indices = ops.top_k(log_posteriors, k)
     # Of float32, 1 - sum of the best loses what is small: sum up the others instead.
     cut = best[..., -1:]
-    kept = ops.sum(ops.exp(best), axis=-1, keepdims=True)
     others = ops.exp(ops.where(log_posteriors < cut, log_posteriors, -np.inf))
     others = ops.sum(others, axis=-1, keepdims=True)
-    ties = ops.maximum(1.0 - kept - others, 0.0)
-    ties = ops.where(ties > 1e-5, ties, 0.0)  # classes as good as the last one kept
-    rest = ops.log(others + ties)
+    as_good, kept = (  # as the last one kept: not all of them need be kept
+        ops.sum(ops.cast(values == cut, "float32"), axis=-1, keepdims=True)
+        for values in (log_posteriors, best)
+    )
+    rest = ops.log(others + (as_good - kept) * ops.exp(cut))
     numbers = ops.cast(indices, "float32")
     rows = [
         ops.concatenate([best, rest], axis=-1),

@@ -4,21 +4,11 @@ import keras
 import numpy as np
 import pytest
 
-from keras_rnn2dnn import Distiller, FeatureSpec, cli, demo, dnn_student, rnn_teacher
+from keras_rnn2dnn import Distiller, FeatureSpec, demo, dnn_student, rnn_teacher
 from keras_rnn2dnn.files import Utterances
 from keras_rnn2dnn.hmm import Topology, WordLoopDecoder
 
 WORDS = ("no", "yes")
-
-
-def run(capsys, *arguments):
-    """Returns exit code, standard output and standard error of a command."""
-    try:
-        code = cli.main([str(argument) for argument in arguments])
-    except SystemExit as stopped:
-        code = stopped.code
-    output = capsys.readouterr()
-    return code, output.out, output.err
 
 
 @pytest.fixture(scope="module")
@@ -51,9 +41,8 @@ def files(tmp_path_factory):
     return folder
 
 
-def test_convert_then_evaluate_both_models(files, tmp_path, capsys):
+def test_convert_then_evaluate_both_models(files, tmp_path, run):
     code, output, _ = run(
-        capsys,
         "convert",
         files / "student.keras",
         "--calibration",
@@ -72,15 +61,15 @@ def test_convert_then_evaluate_both_models(files, tmp_path, capsys):
     assert report["comparison"]["wer_float"] is not None
     for model in (files / "student.keras", tmp_path / "student.tflite"):
         data = ["--data", files / "test.npz", "--decoder", files / "decoder.json"]
-        code, output, _ = run(capsys, "evaluate", model, *data)
+        code, output, _ = run("evaluate", model, *data)
         assert code == 0
         assert output.startswith("0.83 % (1/121 words, 95 % interval 0.0-")
-        code, output, _ = run(capsys, "evaluate", model, *data, "--json")
+        code, output, _ = run("evaluate", model, *data, "--json")
         counts = json.loads(output)
         assert (counts["deletions"], counts["words"]) == (1, 121)
 
 
-def test_bad_arguments_give_one_line_and_exit_code_2(files, tmp_path, capsys):
+def test_bad_arguments_give_one_line_and_exit_code_2(files, tmp_path, run):
     student, data = files / "student.keras", files / "test.npz"
     decoder = files / "decoder.json"
     (tmp_path / "broken.json").write_text("{")
@@ -118,7 +107,7 @@ def test_bad_arguments_give_one_line_and_exit_code_2(files, tmp_path, capsys):
         (("demo", "--data", tmp_path), "No recordings in"),
     ]
     for arguments, text in cases:
-        code, output, error = run(capsys, *arguments)
+        code, output, error = run(*arguments)
         assert (code, output) == (2, ""), arguments
         assert error.startswith(f"rnn2dnn {arguments[0]}: error: "), error
         assert text in error
@@ -126,78 +115,77 @@ def test_bad_arguments_give_one_line_and_exit_code_2(files, tmp_path, capsys):
     assert not (tmp_path / "out").exists()
 
 
-def test_a_saved_distiller_stands_for_its_student(files, tmp_path, capsys):
+def test_a_saved_distiller_stands_for_its_student(files, tmp_path, run):
     student, teacher = (
         keras.saving.load_model(files / f"{name}.keras")
         for name in ("student", "teacher")
     )
     Distiller(teacher, student).save(tmp_path / "distiller.keras")
     data = ["--data", files / "test.npz", "--decoder", files / "decoder.json"]
-    expected = run(capsys, "evaluate", files / "student.keras", *data)
-    assert run(capsys, "evaluate", tmp_path / "distiller.keras", *data) == expected
+    expected = run("evaluate", files / "student.keras", *data)
+    assert run("evaluate", tmp_path / "distiller.keras", *data) == expected
     calibration = ["--calibration", files / "test.npz", "--out", tmp_path]
-    code, _, _ = run(capsys, "convert", tmp_path / "distiller.keras", *calibration)
+    code, _, _ = run("convert", tmp_path / "distiller.keras", *calibration)
     assert (code, (tmp_path / "student.tflite").is_file()) == (0, True)
 
 
-def test_an_utterance_without_frames_has_no_words(files, tmp_path, capsys):
+def test_an_utterance_without_frames_has_no_words(files, tmp_path, run):
     data = Utterances.load(files / "test.npz")
     silent = Utterances(
         [*data.features, data.features[0][:0]], [*data.transcripts, "no yes"]
     )
     silent.save(tmp_path / "silent.npz")
     calibration = ["--calibration", files / "test.npz", "--out", tmp_path]
-    run(capsys, "convert", files / "student.keras", *calibration)
+    run("convert", files / "student.keras", *calibration)
     for model in (files / "student.keras", tmp_path / "student.tflite"):
         code, output, error = run(
-            *(capsys, "evaluate", model, "--data", tmp_path / "silent.npz"),
+            *("evaluate", model, "--data", tmp_path / "silent.npz"),
             *("--decoder", files / "decoder.json", "--json"),
         )
         assert (code, error) == (0, "")
         assert json.loads(output)["deletions"] == 1 + 2
 
 
-def test_unknown_commands_and_options_are_usage_errors(capsys):
+def test_unknown_commands_and_options_are_usage_errors(run):
     for arguments in (("distill-it",), ("demo", "--protocol", "mine"), ()):
-        code, _, error = run(capsys, *arguments)
+        code, _, error = run(*arguments)
         assert code == 2
         assert error.splitlines()[-1].startswith("rnn2dnn")
         assert "Traceback" not in error
 
 
 @pytest.mark.parametrize("command", ["demo", "convert", "evaluate"])
-def test_help_shows_an_example(command, capsys):
-    code, output, _ = run(capsys, command, "--help")
+def test_help_shows_an_example(command, run):
+    code, output, _ = run(command, "--help")
     assert code == 0
     assert f"example:\n  rnn2dnn {command} " in output
 
 
-def test_verbose_errors_come_with_a_traceback(capsys):
+def test_verbose_errors_come_with_a_traceback(run):
     with pytest.raises(FileNotFoundError, match="No directory"):
-        run(capsys, "demo", "--data", "nowhere", "--verbose")
+        run("demo", "--data", "nowhere", "--verbose")
 
 
-def test_an_interrupted_run_says_so(monkeypatch, capsys):
+def test_an_interrupted_run_says_so(monkeypatch, run):
     def interrupt(*_):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(demo, "demo_recordings", interrupt)
-    code, _, error = run(capsys, "demo")
+    code, _, error = run("demo")
     assert code == 130
     assert "interrupted" in error
 
 
-def test_a_missing_extra_is_named(monkeypatch, capsys):
+def test_a_missing_extra_is_named(monkeypatch, run):
     monkeypatch.setitem(__import__("sys").modules, "espeakng_loader", None)
-    code, _, error = run(capsys, "demo")
+    code, _, error = run("demo")
     assert code == 2
     assert "pip install 'keras-rnn2dnn[synth]'" in error
 
 
-def test_a_student_of_another_width_is_refused(files, tmp_path, capsys):
+def test_a_student_of_another_width_is_refused(files, tmp_path, run):
     dnn_student(3, 5, units=(4,)).save(tmp_path / "narrow.keras")
     code, _, error = run(
-        capsys,
         "convert",
         tmp_path / "narrow.keras",
         "--calibration",

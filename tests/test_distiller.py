@@ -1,5 +1,4 @@
 import itertools
-import json
 
 import keras
 import numpy as np
@@ -164,17 +163,6 @@ def test_the_logged_kl_is_at_temperature_1(temperature, teacher_temperature):
     logs = distiller.evaluate(x, verbose=0, return_dict=True)
     np.testing.assert_allclose(logs["kl"], frame_kl64(z, s).mean(), rtol=1e-5)
     assert logs["loss"] != pytest.approx(trained, rel=1e-3)
-
-
-def test_integers_of_numpy_will_do():
-    student = dnn_student(
-        np.int64(FEATURES), np.int32(CLASSES), (np.int64(1), 2), (np.int64(8),)
-    )
-    distiller = Distiller(small_teacher(), student, teacher_delay=np.int64(1))
-    copy = Distiller.from_config(distiller.get_config())
-    assert (copy.teacher_delay, type(copy.teacher_delay)) == (1, int)
-    assert type(student.get_layer("splice").get_config()["left"]) is int
-    json.loads(student.to_json())
 
 
 def test_arguments_may_stand_by_their_place():

@@ -1,8 +1,10 @@
+import json
+
 import keras
 import numpy as np
 import pytest
 
-from keras_rnn2dnn import dnn_student, rnn_teacher
+from keras_rnn2dnn import Distiller, dnn_student, rnn_teacher
 
 
 def padded_batch(frames=(5, 9), features=4):
@@ -73,3 +75,12 @@ def test_bad_arguments_are_refused():
         dnn_student(4, 3, units=(0,))
     with pytest.raises(ValueError, match="Expected a pair"):
         dnn_student(4, 3, context=(1,))
+
+
+def test_integers_of_numpy_will_do():
+    student = dnn_student(np.int64(4), np.int32(5), (np.int64(1), 2), (np.int64(8),))
+    distiller = Distiller(rnn_teacher(4, 5), student, teacher_delay=np.int64(1))
+    copy = Distiller.from_config(distiller.get_config())
+    assert (copy.teacher_delay, type(copy.teacher_delay)) == (1, int)
+    assert type(student.get_layer("splice").get_config()["left"]) is int
+    json.loads(student.to_json())

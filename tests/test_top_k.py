@@ -54,6 +54,9 @@ def test_targets_hold_the_best_classes_and_the_mass_of_the_rest(batch, k):
 def test_ties_at_the_cut_are_counted_once():
     rows = top_k_targets(np.log([[0.3, 0.2, 0.2, 0.2, 0.1]]), 2).numpy()
     np.testing.assert_allclose(np.exp(rows[0, 0]), [0.3, 0.2, 0.5], rtol=1e-5)
+    tiny = [1 - 3e-7, 1e-7, 1e-7, 1e-7]  # below what 1 less the sum of the best tells
+    rows = top_k_targets(np.log([tiny]), 2).numpy()
+    np.testing.assert_allclose(np.exp(rows[0, 0, -1]), 2e-7, rtol=1e-5)
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0])

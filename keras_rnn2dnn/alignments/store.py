@@ -1,5 +1,6 @@
 """The store of soft alignments: the teacher runs once, students train many times."""
 
+import json
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from keras_rnn2dnn.alignments.manifest import Manifest, Settings, Shard, locked
+from keras_rnn2dnn.alignments.manifest import FILE, Manifest, Settings, Shard, locked
 from keras_rnn2dnn.alignments.reader import (
     check_files,
     check_records,
@@ -113,7 +114,8 @@ class SoftAlignments:
             teacher_from_logits: whether the teacher gives logits.
             teacher_weights: of the members of an ensemble; equal by default.
             temperature: softens the posteriors before the best are chosen.
-            one_best: keeps the best class alone, with all of the mass.
+            one_best: keeps the best class alone, with all of the mass, whatever
+                `top_k` is.
             transform: `(log_posteriors, transcripts) -> log_posteriors`, of lists of
                 `(frames, classes)`, such as `hmm.constrained(topology)`.
             feature_dtype: of the student's features on disk, float32 or float16.
@@ -138,9 +140,13 @@ class SoftAlignments:
         teachers = list(teacher) if isinstance(teacher, (list, tuple)) else [teacher]
         shares = checked_weights(teacher_weights, teachers)
         _check_write(temperature, feature_dtype, utterances_per_shard, part)
-        keep = 1 if one_best else top_k
+        keep = int(top_k) if is_integer(top_k) else top_k  # numpy's are not for JSON
+        keep = 1 if one_best else keep
         run = TeacherPass(
-            *(teachers, shares, teacher_from_logits, temperature),
+            teachers,
+            shares,
+            from_logits=teacher_from_logits,
+            temperature=temperature,
             top_k=keep,
             one_best=one_best,
             transform=transform,
@@ -152,7 +158,6 @@ class SoftAlignments:
             if keep is None and classes > DENSE_CLASSES:
                 run.top_k = DEFAULT_TOP_K
             _check_top_k(run.top_k, classes)
-            spec = feature_spec
             return Settings(
                 num_classes=classes,
                 top_k=run.top_k,
@@ -163,8 +168,8 @@ class SoftAlignments:
                 one_best=one_best,
                 transform=getattr(transform, "__name__", None) if transform else None,
                 pads=run.ignores_padding(first),
-                utterances_per_shard=utterances_per_shard,
-                feature_spec=spec.to_dict() if hasattr(spec, "to_dict") else spec,
+                utterances_per_shard=int(utterances_per_shard),
+                feature_spec=_as_json(feature_spec),
             )
 
         writer = StoreWriter(Path(path), run, settings, part, num_utterances, on_shard)
@@ -184,8 +189,14 @@ class SoftAlignments:
             The store, the same to the byte as one written on one machine.
 
         Raises:
-            ValueError: if a part is missing, unfinished or of another kind.
+            ValueError: if a part is missing, unfinished or of another kind, or `path`
+                holds a store already.
         """
+        if (Path(path) / FILE).exists():
+            raise ValueError(
+                f"{str(path)!r} holds a store already. Expected a new directory for "
+                "the parts together. Give another path"
+            )
         manifests = [(Path(part), Manifest.load(Path(part))) for part in parts]
         _check_parts(manifests)
         shards = sorted(
@@ -314,6 +325,12 @@ class SoftAlignments:
                 on_shard(shard)
 
 
+def _as_json(spec):
+    """Returns a specification as it is read again: with lists for tuples."""
+    fields = spec.to_dict() if hasattr(spec, "to_dict") else spec
+    return json.loads(json.dumps(fields))
+
+
 def _check_write(temperature, feature_dtype, utterances_per_shard, part):
     if not isinstance(temperature, (int, float)) or not temperature > 0:
         raise ValueError(invalid("temperature", "a number > 0", temperature))
@@ -336,6 +353,8 @@ def _check_top_k(top_k, classes):
 
 
 def _check_parts(manifests):
+    if not manifests:
+        raise ValueError(invalid("parts", "at least one directory", []))
     first_path, first = manifests[0]
     for path, manifest in manifests:
         if not manifest.complete:

@@ -116,6 +116,8 @@ def _write(options, teachers, source):
 
 
 def _verify(paths):
+    if not paths:
+        raise ValueError("No store to check. Expected --verify STORE")
     for path in paths:
         store = SoftAlignments(path)
         store.verify()

@@ -23,8 +23,9 @@ def add(commands) -> None:
         required=True,
         metavar="DATA",
         help="features of real utterances: an .npz file of `features` (all frames, "
-        "features) and `num_frames` (utterances), a directory of such files, or a "
-        "store of `rnn2dnn align`",
+        "features) and `num_frames` (utterances), a directory of such files or (with "
+        "--features) of .wav files, or a store of `rnn2dnn align`; the first 2,000 "
+        "utterances are read",
     )
     parser.add_argument("--out", required=True, metavar="DIRECTORY")
     parser.add_argument(
@@ -40,10 +41,9 @@ def add(commands) -> None:
 
 
 def _run(options):
-    source = FeatureSource(options.calibration)
-    calibration, spec = source.utterances(_MOST_UTTERANCES), source.feature_spec()
-    if options.features:
-        spec = inputs.feature_spec(options.features)
+    spec = inputs.feature_spec(options.features) if options.features else None
+    source = FeatureSource(options.calibration, spec)
+    calibration = source.utterances(_MOST_UTTERANCES)
     decode = references = None
     if options.decoder:
         decode = inputs.decoder(options.decoder)
@@ -52,7 +52,7 @@ def _run(options):
         inputs.load_model(options.student),
         options.out,
         calibration.features,
-        feature_spec=spec,
+        feature_spec=spec or source.feature_spec(),
         decode=decode,
         references=references,
         frame_step_ms=options.frame_step_ms,

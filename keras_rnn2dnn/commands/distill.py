@@ -44,9 +44,23 @@ def add(commands) -> None:
         metavar="LEFT,RIGHT",
         help="frames around each frame, for a new student (default: 15,5)",
     )
-    parser.add_argument("--epochs", type=int, default=10, metavar="N")
-    parser.add_argument("--batch-size", type=int, default=32, metavar="UTTERANCES")
-    parser.add_argument("--learning-rate", type=float, default=3e-3, metavar="RATE")
+    parser.add_argument(
+        "--epochs", type=int, default=10, metavar="N", help="default: 10"
+    )
+    parser.add_argument(
+        "--batch-size",
+        type=int,
+        default=32,
+        metavar="N",
+        help="utterances; default: 32",
+    )
+    parser.add_argument(
+        "--learning-rate",
+        type=float,
+        default=3e-3,
+        metavar="RATE",
+        help="highest; default: 0.003",
+    )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="default: 0")
 
 

@@ -55,7 +55,12 @@ class Fold:
             self._start(f"{file}: train")
             student = self._new("student")
             training.distil(
-                *(teacher, student, banks, self.recipe, self.seed, self.progress),
+                teacher,
+                student,
+                banks,
+                self.recipe,
+                self.seed,
+                self.progress,
                 loss,
                 teacher_hears=hears,
             )
@@ -122,7 +127,11 @@ class Fold:
         self._start(f"{file}: train")
         model = self._new(kind)
         training.train_on_states(
-            *(model, banks, self.recipe, self.seed, self.progress),
+            model,
+            banks,
+            self.recipe,
+            self.seed,
+            self.progress,
             batch_size=getattr(self.recipe, f"{kind}_batch_size"),
             learning_rate=getattr(self.recipe, f"{kind}_learning_rate"),
         )

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from stores import FEATURES, files, padded, teacher
 
-from keras_rnn2dnn import SoftAlignments
+from keras_rnn2dnn import FeatureSpec, SoftAlignments
 from keras_rnn2dnn.alignments.manifest import locked
 
 
@@ -79,9 +79,11 @@ def test_a_data_set_that_ends_early_is_told(tmp_path):
 
 def test_a_finished_store_is_left_alone(tmp_path):
     x = padded()
-    before = files(write(tmp_path / "a", x).path)
+    spec = FeatureSpec(8000, num_bins=FEATURES, variance=(9.0,) * FEATURES)
+    options = {"top_k": np.int64(5), "feature_spec": spec}
+    before = files(write(tmp_path / "a", x, **options).path)
     times = [p.stat().st_mtime_ns for p in (tmp_path / "a").glob("shard*")]
-    write(tmp_path / "a", x)
+    write(tmp_path / "a", x, **options)
     assert files(tmp_path / "a") == before
     assert times == [p.stat().st_mtime_ns for p in (tmp_path / "a").glob("shard*")]
 
@@ -179,6 +181,14 @@ def test_parts_of_several_machines_are_the_store_of_one(tmp_path):
     store = SoftAlignments.merge(tmp_path / "merged", reversed(parts))
     assert files(store.path) == whole
     store.verify()
+    with pytest.raises(ValueError) as error:
+        SoftAlignments.merge(store.path, parts)
+    assert str(error.value) == (
+        f"{str(store.path)!r} holds a store already. Expected a new directory for the "
+        "parts together. Give another path"
+    )
+    with pytest.raises(ValueError, match="`parts`. Expected at least one directory"):
+        SoftAlignments.merge(tmp_path / "nothing", [])
     other = tmp_path / "other"
     write(other, x, part=(0, 2))
     write(tmp_path / "another", x, part=(1, 2), temperature=2.0)
@@ -189,7 +199,7 @@ def test_parts_of_several_machines_are_the_store_of_one(tmp_path):
 SCRIPT = """
 import sys
 from stores import padded, teacher
-from keras_rnn2dnn import SoftAlignments
+from keras_rnn2dnn import FeatureSpec, SoftAlignments
 
 def announced(shard):
     print(shard.number, flush=True)
@@ -230,5 +240,4 @@ def test_a_store_killed_ten_times_is_the_same_to_the_byte(tmp_path):
         tmp_path / "b", teacher(), padded(range(5, 65)), utterances_per_shard=2
     )
     assert files(tmp_path / "a") == files(whole.path)
-    assert whole.manifest.settings.feature_shape == (FEATURES,)
     assert json.loads((tmp_path / "a" / "manifest.json").read_text())["complete"]

@@ -5,21 +5,11 @@ import keras
 import numpy as np
 import pytest
 
-from keras_rnn2dnn import FeatureSpec, LogMel, SoftAlignments, cli, rnn_teacher
+from keras_rnn2dnn import FeatureSpec, LogMel, SoftAlignments, rnn_teacher
 from keras_rnn2dnn.commands.sources import FeatureSource
 from keras_rnn2dnn.files import Utterances
 
 FEATURES, CLASSES = 6, 80
-
-
-def run(capsys, *arguments):
-    """Returns exit code, standard output and standard error of a command."""
-    try:
-        code = cli.main([str(argument) for argument in arguments])
-    except SystemExit as stopped:
-        code = stopped.code
-    output = capsys.readouterr()
-    return code, output.out, output.err
 
 
 @pytest.fixture(scope="module")
@@ -43,37 +33,37 @@ def contents(store):
     return {p.name: p.read_bytes() for p in store.iterdir() if p.name != ".lock"}
 
 
-def test_the_chain_from_teacher_to_int8(files, tmp_path, capsys):
+def test_the_chain_from_teacher_to_int8(files, tmp_path, run):
     store, student = tmp_path / "train.align", tmp_path / "student.keras"
     align = ("align", files / "teacher.keras", files / "data.npz", "--out", store)
-    code, output, error = run(capsys, *align, "--top-k", "10")
+    code, output, error = run(*align, "--top-k", "10")
     assert code == 0
     frames = SoftAlignments(store).num_frames
     assert output.startswith(f"24 utterances, {frames} frames; the best 10 of 80")
     assert "24 of 24 utterances" in error and "frames/s, 0:00 left" in error
-    code, output, _ = run(capsys, "align", "--verify", store)
+    code, output, _ = run("align", "--verify", store)
     assert (code, output.split(".")[0]) == (0, f"{tmp_path / 'train'}")
     assert "train.align: whole. 24 utterances" in output
     distill = ("distill", store, "--units", "8,8", "--context", "2,1", "--epochs", "2")
-    code, output, _ = run(capsys, *distill, "--out", student)
+    code, output, _ = run(*distill, "--out", student)
     assert code == 0 and f"{student}: " in output and "agreement" in output
     assert not (tmp_path / "student.backup").exists()
     code, output, error = run(
-        *(capsys, "convert", student, "--calibration", store),
+        *("convert", student, "--calibration", store),
         *("--out", tmp_path / "bundle"),
     )
     assert (code, error) == (0, "")
     assert (tmp_path / "bundle" / "student.tflite").is_file()
 
 
-def test_every_source_gives_the_same_features(files, tmp_path, capsys):
+def test_every_source_gives_the_same_features(files, tmp_path, run):
     stores = []
     teacher = files / "teacher.keras"
     for number, data in enumerate((files / "data.npz", files / "several")):
         stores.append(tmp_path / str(number))
-        assert run(capsys, "align", teacher, data, "--out", stores[-1])[0] == 0
+        assert run("align", teacher, data, "--out", stores[-1])[0] == 0
     stores.append(tmp_path / "again")
-    assert run(capsys, "align", teacher, stores[0], "--out", stores[-1])[0] == 0
+    assert run("align", teacher, stores[0], "--out", stores[-1])[0] == 0
     assert contents(stores[0]) == contents(stores[2])
     first, second = ([*SoftAlignments(s).utterances()] for s in stores[:2])
     for left, right in zip(first, second, strict=True):
@@ -91,7 +81,7 @@ def write_wav(path, samples, rate=8000):
         file.writeframes((samples * 32767).astype("<i2").tobytes())
 
 
-def test_audio_is_heard_through_its_specification(files, tmp_path, capsys):
+def test_audio_is_heard_through_its_specification(files, tmp_path, run):
     spec = FeatureSpec(8000, num_bins=FEATURES)
     (tmp_path / "spec.json").write_text(json.dumps(spec.to_dict()))
     samples = 0.1 * np.random.default_rng(0).normal(size=4000)
@@ -99,10 +89,10 @@ def test_audio_is_heard_through_its_specification(files, tmp_path, capsys):
     write_wav(tmp_path / "audio" / "anna.wav", samples[:2000])
     write_wav(tmp_path / "audio" / "short.wav", samples[:50])
     align = ("align", files / "teacher.keras", tmp_path / "audio", "--out")
-    code, _, error = run(capsys, *align, tmp_path / "none")
+    code, _, error = run(*align, tmp_path / "none")
     assert code == 2 and "holds audio. Expected a specification" in error
     given = ("--features", tmp_path / "spec.json")
-    code, _, error = run(capsys, *align, tmp_path / "store", *given)
+    code, _, error = run(*align, tmp_path / "store", *given)
     assert code == 0, error
     store = SoftAlignments(tmp_path / "store")
     assert store.manifest.settings.feature_spec == spec.to_dict()
@@ -112,30 +102,28 @@ def test_audio_is_heard_through_its_specification(files, tmp_path, capsys):
     expected = LogMel.from_spec(spec)(pcm[None])[0]
     np.testing.assert_allclose(ben.features, expected, atol=1e-5)
     write_wav(tmp_path / "audio" / "zoe.wav", samples, rate=16000)
-    code, _, error = run(capsys, *align, tmp_path / "other", *given)
+    code, _, error = run(*align, tmp_path / "other", *given)
     assert code == 2
     assert "zoe.wav'. Expected 8000 Hz as in the feature specification" in error
 
 
-def test_parts_are_written_apart_and_merged(files, tmp_path, capsys):
+def test_parts_are_written_apart_and_merged(files, tmp_path, run):
     align = ("align", files / "teacher.keras", files / "data.npz", "--out")
-    run(capsys, *align, tmp_path / "whole")
+    run(*align, tmp_path / "whole")
     for part in range(2):
         name = tmp_path / f"part{part}"
-        code, output, _ = run(capsys, *align, name, "--shard", f"{part}/2")
+        code, output, _ = run(*align, name, "--shard", f"{part}/2")
         assert (code, output.split(":")[0]) == (0, f"Part ({part}, 2) is written")
     parts = [tmp_path / "part0", tmp_path / "part1"]
-    code, output, _ = run(
-        capsys, "align", "--merge", *parts, "--out", tmp_path / "merged"
-    )
+    code, output, _ = run("align", "--merge", *parts, "--out", tmp_path / "merged")
     assert (code, output.split(",")[0]) == (0, "24 utterances")
     assert contents(tmp_path / "merged") == contents(tmp_path / "whole")
 
 
-def test_bad_arguments_give_one_line_and_exit_code_2(files, tmp_path, capsys):
+def test_bad_arguments_give_one_line_and_exit_code_2(files, tmp_path, run):
     teacher, data = files / "teacher.keras", files / "data.npz"
     store, student = tmp_path / "store", tmp_path / "s.keras"
-    run(capsys, "align", teacher, data, "--out", store)
+    run("align", teacher, data, "--out", store)
     (tmp_path / "empty").mkdir()
     (tmp_path / "there.keras").write_text("")
     other = ("--out", tmp_path / "other")
@@ -144,16 +132,21 @@ def test_bad_arguments_give_one_line_and_exit_code_2(files, tmp_path, capsys):
         (("align", teacher, *other), "Expected TEACHER.keras and DATA"),
         (("align", teacher, tmp_path / "none", *other), "No data '"),
         (("align", teacher, tmp_path / "empty", *other), "Nothing to read in '"),
-        (("align", data, data, *other), "data.npz"),
+        (("align", data, data, *other), "Cannot use '"),
         (("align", teacher, data, "--out", store, "--top-k", "3"), "of another kind"),
         (("align", "--verify", tmp_path), "No soft alignments in"),
+        (("align", "--verify"), "No store to check. Expected --verify STORE"),
+        (("align", "--merge", *other), "Expected at least one directory"),
         (("distill", tmp_path / "none", "--out", student), "No soft alignments in"),
         (("distill", store, "--out", "s.h5"), "a name that ends in .keras"),
         (("distill", store, "--out", tmp_path / "there.keras"), "exists. Give another"),
-        (("distill", store, "--student", teacher, "--units", "x", "--out", "a"), "128"),
+        (
+            ("distill", store, "--student", teacher, "--units", "x", "--out", "a"),
+            "such as 128,128",
+        ),
         (("align", teacher, data, *other, "--shard", "2/2"), "such as 3/16"),
     ):
-        code, output, error = run(capsys, *arguments)
+        code, output, error = run(*arguments)
         assert (code, output) == (2, ""), arguments
         assert text in error, error
         assert "Traceback" not in error
@@ -161,8 +154,8 @@ def test_bad_arguments_give_one_line_and_exit_code_2(files, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("command", ["align", "distill"])
-def test_help_shows_the_whole_chain(command, capsys):
-    code, output, _ = run(capsys, command, "--help")
+def test_help_shows_the_whole_chain(command, run):
+    code, output, _ = run(command, "--help")
     assert code == 0
     lines = [line.split()[:2] for line in output.splitlines()]
     chain = [["rnn2dnn", name] for name in ("align", "distill", "convert")]
