@@ -1,0 +1,25 @@
+"""Tells code that is compiled by XLA, which lacks some of TensorFlow's operations."""
+
+import tensorflow as tf
+
+
+def compiled_by_xla() -> bool:
+    """Tells whether the function being traced has `jit_compile=True`.
+
+    TensorFlow marks its graph with a context, but has no public question for it.
+
+    Example:
+        >>> compiled_by_xla()
+        False
+        >>> tf.function(lambda: tf.constant(compiled_by_xla()), jit_compile=True)()
+        <tf.Tensor: shape=(), dtype=bool, numpy=True>
+    """
+    graph = tf.compat.v1.get_default_graph()
+    while graph is not None:
+        context = graph._get_control_flow_context()
+        while context is not None:
+            if context.IsXLAContext():
+                return True
+            context = context.outer_context
+        graph = getattr(graph, "outer_graph", None)
+    return False
