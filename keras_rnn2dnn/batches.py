@@ -239,8 +239,15 @@ def map_by_length(
     return results
 
 
-def stacked(*arrays: np.ndarray) -> np.ndarray:
+def stacked(*arrays: np.ndarray, dtype: str | None = None) -> np.ndarray:
     """Puts arrays of different lengths into one batch, zeros behind them.
+
+    Args:
+        *arrays: `(length, ...)` each.
+        dtype: of the batch; by default that of the first array.
+
+    Returns:
+        `(batch, longest, ...)`.
 
     Example:
         >>> stacked(np.array([1, 2]), np.array([3])).tolist()
@@ -248,7 +255,7 @@ def stacked(*arrays: np.ndarray) -> np.ndarray:
     """
     longest = max(len(array) for array in arrays)
     shape = (len(arrays), longest, *arrays[0].shape[1:])
-    batch = np.zeros(shape, arrays[0].dtype)
+    batch = np.zeros(shape, dtype or arrays[0].dtype)
     for row, array in zip(batch, arrays, strict=True):
         row[: len(array)] = array
     return batch

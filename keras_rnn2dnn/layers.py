@@ -50,18 +50,9 @@ class SpliceFrames(keras.layers.Layer):
 
     def call(self, inputs, mask=None):
         """Splices; see the class."""
-        if mask is not None:
-            inputs = _hold_last_frame(inputs, mask)
         num_frames = ops.shape(inputs)[1]
         before, after = self.left * self.step, self.right * self.step
-        padded = ops.concatenate(
-            [
-                ops.repeat(inputs[:, :1], before, axis=1),
-                inputs,
-                ops.repeat(inputs[:, -1:], after, axis=1),
-            ],
-            axis=1,
-        )
+        padded = repeat_edges(inputs, before, after, mask)
         offsets = range(0, before + after + 1, self.step)
         return ops.concatenate([padded[:, k : k + num_frames] for k in offsets], axis=2)
 
@@ -75,6 +66,29 @@ class SpliceFrames(keras.layers.Layer):
         """Returns the arguments of the constructor."""
         own = {"left": self.left, "right": self.right, "step": self.step}
         return {**super().get_config(), **own}
+
+
+def repeat_edges(inputs, before: int, after: int, mask=None):
+    """Puts copies of the first and the last frame around an utterance.
+
+    Args:
+        inputs: `(batch, frames, features)`.
+        before: copies of the first frame.
+        after: copies of the last frame.
+        mask: optional bool `(batch, frames)`; the last frame that counts is copied.
+
+    Returns:
+        `(batch, before + frames + after, features)`.
+
+    Example:
+        >>> repeat_edges(np.array([[[1.0], [2.0]]]), 1, 2).numpy()[0, :, 0].tolist()
+        [1.0, 1.0, 2.0, 2.0, 2.0]
+    """
+    if mask is not None:
+        inputs = _hold_last_frame(inputs, mask)
+    first = ops.repeat(inputs[:, :1], before, axis=1)
+    last = ops.repeat(inputs[:, -1:], after, axis=1)
+    return ops.concatenate([first, inputs, last], axis=1)
 
 
 def _hold_last_frame(inputs, mask):

@@ -3,7 +3,8 @@
 import keras
 
 from keras_rnn2dnn.errors import invalid, is_integer
-from keras_rnn2dnn.layers import SpliceFrames, StackFrames, UnstackFrames
+from keras_rnn2dnn.layers import StackFrames, UnstackFrames
+from keras_rnn2dnn.spliced_dense import SplicedDense
 
 _CELLS = {
     "lstm": keras.layers.LSTM,
@@ -45,8 +46,9 @@ def dnn_student(
         raise ValueError(invalid("context", "a pair (left, right) of frames", context))
     inputs = keras.Input((None, num_features), name="features")
     x = keras.layers.Masking(name="mask")(inputs)
-    x = SpliceFrames(*context, name="splice")(x)
-    for number, width in enumerate(units, 1):
+    first = SplicedDense(units[0], *context, activation="relu", name="dense_1")
+    x = first(x)
+    for number, width in enumerate(units[1:], 2):
         x = keras.layers.Dense(width, activation="relu", name=f"dense_{number}")(x)
     logits = keras.layers.Dense(num_classes, name="logits")(x)
     return keras.Model(inputs, logits, name="dnn_student")

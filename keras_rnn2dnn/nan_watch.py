@@ -124,8 +124,10 @@ def finite(x):
         if not _is_float(array):
             return array
         array = ops.convert_to_tensor(array)
+        # The same sums as in `_not_finite`, so that a compiled step makes them once.
+        sums = _sum32(array, tuple(range(1, len(array.shape))))
         cleaned = ops.cond(
-            ops.isfinite(_sum32(array)),
+            ops.all(ops.isfinite(sums)),
             lambda: array,
             lambda: ops.where(ops.isfinite(array), array, ops.zeros_like(array)),
         )
@@ -151,6 +153,6 @@ def _not_finite(x):
     return bad
 
 
-def _sum32(array, axis=None):
+def _sum32(array, axis):
     """Sums up in float32: the sum of float16 numbers may be beyond their range."""
     return ops.sum(ops.cast(array, "float32"), axis=axis)

@@ -11,7 +11,7 @@ from keras import ops
 from keras_rnn2dnn.batches import is_arrays
 from keras_rnn2dnn.errors import invalid
 from keras_rnn2dnn.losses import SMALLEST_PROBABILITY, log_posteriors
-from keras_rnn2dnn.top_k import best_class
+from keras_rnn2dnn.top_k import best_class, is_top_k
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,10 +57,15 @@ class SoftBatch:
 
     def agreement(self):
         """Returns 1.0 where both have the same best class, `(batch, frames)`."""
-        best = best_class(self.soft)[..., None]
-        # Of many classes the largest is found much faster than its number.
-        given = ops.take_along_axis(self.student, best, axis=-1)[..., 0]
-        return ops.cast(given == ops.max(self.student, axis=-1), "float32")
+        # The largest value is found much faster than its number.
+        largest = ops.max(self.student, axis=-1)
+        if is_top_k(self.soft):
+            # Of `ops.take_along_axis` this would be a copy of all logits.
+            given = tf.gather(self.student, best_class(self.soft), batch_dims=2)
+            return ops.cast(given == largest, "float32")
+        soft_largest = ops.max(self.soft, axis=-1, keepdims=True)
+        both = (self.soft == soft_largest) & (self.student == largest[..., None])
+        return ops.cast(ops.any(both, axis=-1), "float32")
 
 
 def frame_weights(student, soft, sample_weight):

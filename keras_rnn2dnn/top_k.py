@@ -147,7 +147,9 @@ def _cross_entropy(logits, indices, kept, others, temperature):
     def backward(upstream):
         by_frame = (upstream / temperature)[:, None]
         update = by_frame * (others[:, None] - kept)
-        change = by_frame * (q - others[:, None])
+        # When nothing else reads it any more, the memory of `q` takes the result.
+        with tf.control_dependencies([log_sum]):
+            change = by_frame * (q - others[:, None])
         return _add_at(change, indices, update), None, None, None, None
 
     return values, backward

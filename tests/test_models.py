@@ -82,5 +82,5 @@ def test_integers_of_numpy_will_do():
     distiller = Distiller(rnn_teacher(4, 5), student, teacher_delay=np.int64(1))
     copy = Distiller.from_config(distiller.get_config())
     assert (copy.teacher_delay, type(copy.teacher_delay)) == (1, int)
-    assert type(student.get_layer("splice").get_config()["left"]) is int
+    assert type(student.get_layer("dense_1").get_config()["left"]) is int
     json.loads(student.to_json())

@@ -12,7 +12,7 @@ from keras_rnn2dnn.alignments.records import RecordFormat
 from keras_rnn2dnn.files import new_file
 
 FORMAT, VERSION, FILE = "keras_rnn2dnn.soft_alignments", 1, "manifest.json"
-_LENGTH_STEP = 16  # frames; the lengths of utterances are counted that finely
+_LENGTH_STEP = 4  # frames; the lengths of utterances are counted that finely
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Shard:
         frames: in it that count.
         kept: sum over these of the probability that top-k targets keep.
         target_bytes: of the soft alignments alone.
-        lengths: utterances by their number of frames, rounded up to 16.
+        lengths: utterances by their number of frames, rounded up to 4.
     """
 
     number: int
@@ -160,11 +160,11 @@ def _hashable(settings):
 
 
 def count_lengths(lengths: list[int]) -> dict[int, int]:
-    """Counts numbers of frames, rounded up to 16.
+    """Counts numbers of frames, rounded up to 4.
 
     Example:
-        >>> count_lengths([3, 16, 17])
-        {16: 2, 32: 1}
+        >>> count_lengths([3, 4, 5])
+        {4: 2, 8: 1}
     """
     counts: dict[int, int] = {}
     for length in sorted(-(-n // _LENGTH_STEP) * _LENGTH_STEP for n in lengths):

@@ -1,25 +1,27 @@
 """Reading a store of soft alignments: batches of like length, and checks."""
 
+import collections
 import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
-import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_rnn2dnn.alignments.batching import LengthBuckets
 from keras_rnn2dnn.alignments.manifest import Manifest, Shard
 from keras_rnn2dnn.alignments.records import AlignedUtterance, read_records
-from keras_rnn2dnn.batches import stacked, without_autotune
+from keras_rnn2dnn.batches import without_autotune
 
 _SHUFFLED_UTTERANCES, _BATCHES_AHEAD = 1024, 2
 
 
 def read_utterances(directory: Path, manifest: Manifest) -> Iterator[AlignedUtterance]:
     """Yields the utterances of a store, in the order of writing."""
+    form = manifest.settings.record_format
     for shard in manifest.shards:
         for record in read_records(directory / shard.file):
-            yield manifest.settings.record_format.decode(record)
+            yield form.decode(form.fields(record))
 
 
 def read_batches(
@@ -35,25 +37,22 @@ def read_batches(
 ) -> tf.data.Dataset:
     """Returns batches of utterances of like length; see `SoftAlignments.dataset`.
 
-    Records are decoded and padded by numpy, without a graph that runs for each.
+    Records are read by numpy, without a graph that runs for each.
     """
-    counts = _bucket_counts(manifest, buckets)
-    bounds = list(counts)
-    sizes = [max(1, batch_frames // n) if batch_frames else batch_size for n in bounds]
+    lengths: collections.Counter[int] = collections.Counter()
+    for shard in manifest.shards:
+        lengths.update(shard.lengths)
+    plan = LengthBuckets.of_lengths(lengths, buckets, batch_size, batch_frames)
     form, epochs = manifest.settings.record_format, itertools.count(first_epoch)
     seed = np.random.SeedSequence().entropy if seed is None else seed
 
     def batches():
         rng = np.random.default_rng((seed, next(epochs))) if shuffle else None
-        waiting: list[list[AlignedUtterance]] = [[] for _ in bounds]
-        for record in _records(directory, manifest, rng):
-            utterance = form.decode(record)
-            bucket = int(np.searchsorted(bounds, len(utterance.features)))
-            waiting[bucket].append(utterance)
-            if len(waiting[bucket]) == sizes[bucket]:
-                yield _batch(waiting[bucket], labels)
-                waiting[bucket] = []
-        yield from (_batch(left, labels) for left in waiting if left)
+        utterances = map(form.fields, _records(directory, manifest, rng))
+        for fields in plan.batches(utterances, form.num_frames, rng):
+            batch = form.batch(fields)
+            y = {k: batch[k] for k in ("soft", "labels")} if labels else batch["soft"]
+            yield batch["features"], y, batch["weights"]
 
     soft = (form.num_classes,) if form.top_k is None else (2, form.top_k + 1)
     y = tf.TensorSpec((None, None, *soft))
@@ -64,10 +63,8 @@ def read_batches(
     )
     dataset = tf.data.Dataset.from_generator(batches, output_signature=signature)
     # Told their number, Keras does not warn that the data ran out.
-    pairs = zip(counts.values(), sizes, strict=True)
-    num_batches = sum(-(-count // size) for count, size in pairs)
-    dataset = dataset.apply(tf.data.experimental.assert_cardinality(num_batches))
-    return without_autotune(dataset.prefetch(_BATCHES_AHEAD))
+    known = tf.data.experimental.assert_cardinality(plan.num_batches)
+    return without_autotune(dataset.apply(known).prefetch(_BATCHES_AHEAD))
 
 
 def _records(directory, manifest, rng):
@@ -96,38 +93,6 @@ def _drawn(waiting, rng):
     return waiting.pop()
 
 
-def _batch(utterances, labels):
-    nothing = np.zeros(0, "int32")
-    structures = [
-        {
-            "features": u.features,
-            "soft": u.soft,
-            "weights": u.weights,
-            "labels": nothing if u.labels is None else u.labels,
-        }
-        for u in utterances
-    ]
-    batch = keras.tree.map_structure(stacked, *structures)
-    y = {k: batch[k] for k in ("soft", "labels")} if labels else batch["soft"]
-    return batch["features"], y, batch["weights"]
-
-
-def _bucket_counts(manifest, buckets):
-    """Parts the utterances into groups of about one size: longest and number."""
-    counts: dict[int, int] = {}
-    for shard in manifest.shards:
-        for length, count in shard.lengths.items():
-            counts[length] = counts.get(length, 0) + count
-    lengths = sorted(counts)
-    share = np.cumsum([counts[n] for n in lengths]) / sum(counts.values())
-    parts = np.arange(1, buckets) / buckets
-    bounds = sorted({*(lengths[np.searchsorted(share, p)] for p in parts), lengths[-1]})
-    groups: dict[int, int] = dict.fromkeys(bounds, 0)
-    for length in lengths:
-        groups[bounds[np.searchsorted(bounds, length)]] += counts[length]
-    return groups
-
-
 def check_files(directory: Path, manifest: Manifest) -> None:
     """Raises ValueError where a shard is missing or has another size."""
     for shard in manifest.shards:
@@ -151,7 +116,7 @@ def check_records(directory: Path, manifest: Manifest, shard: Shard) -> None:
     utterances = frames = 0
     for record in read_records(path):
         try:
-            weights = form.decode(record).weights
+            weights = form.decode(form.fields(record)).weights
         except (ValueError, KeyError) as error:
             raise ValueError(
                 f"Record {utterances} of {str(path)!r} is damaged: {error}"

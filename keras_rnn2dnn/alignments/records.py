@@ -2,16 +2,18 @@
 
 import contextlib
 import dataclasses
-from collections.abc import Iterable, Iterator
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 from google.protobuf import message
 
+from keras_rnn2dnn.batches import stacked
 from keras_rnn2dnn.files import new_file
 
-_RECORDS_AT_A_TIME = 64
+_RECORDS_AT_A_TIME = 16
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -91,8 +93,8 @@ class RecordFormat:
         )
         return example.SerializeToString(deterministic=True)
 
-    def decode(self, record: bytes) -> AlignedUtterance:
-        """Returns the utterance of a record.
+    def fields(self, record: bytes) -> dict[str, bytes]:
+        """Returns what a record holds, not yet as numbers.
 
         Raises:
             ValueError: if it is no such record.
@@ -101,27 +103,68 @@ class RecordFormat:
             example = tf.train.Example.FromString(record)
         except message.DecodeError as error:
             raise ValueError("it is no tf.train.Example") from error
-        fields = {k: v.bytes_list.value[0] for k, v in example.features.feature.items()}
-        features = np.frombuffer(fields["features"], self.feature_dtype)
-        soft = np.frombuffer(fields["log_posteriors"], "float16").astype("float32")
-        soft = soft.reshape(-1, self.top_k + 1 if self.top_k else self.num_classes)
-        if self.top_k:
-            log_p, soft = soft, np.full((len(soft), 2, self.top_k + 1), -1, "float32")
-            classes = np.frombuffer(fields["classes"], self.class_dtype)
-            soft[:, 0], soft[:, 1, :-1] = log_p, classes.reshape(-1, self.top_k)
-        weights, labels = (
-            np.frombuffer(fields[name], dtype) if name in fields else None
-            for name, dtype in (("weights", "float32"), ("labels", "int32"))
-        )
+        return {k: v.bytes_list.value[0] for k, v in example.features.feature.items()}
+
+    def num_frames(self, fields: dict[str, bytes]) -> int:
+        """Returns the length of the features of an utterance."""
+        width = math.prod(self.feature_shape) * np.dtype(self.feature_dtype).itemsize
+        return len(fields["features"]) // width
+
+    def decode(self, fields: dict[str, bytes]) -> AlignedUtterance:
+        """Returns the utterance of a record's fields."""
         transcript = fields.get("transcript")
         return AlignedUtterance(
             fields["id"].decode(),
-            features.reshape(-1, *self.feature_shape).astype("float32", copy=False),
-            soft,
-            np.ones(len(soft), "float32") if weights is None else weights,
-            labels,
+            self._features(fields).astype("float32", copy=False),
+            self._soft([fields])[0],
+            self._weights(fields),
+            self._labels(fields) if "labels" in fields else None,
             None if transcript is None else transcript.decode(),
         )
+
+    def batch(self, utterances: Sequence[dict[str, bytes]]) -> dict[str, np.ndarray]:
+        """Returns the arrays of a batch, padded with zeros.
+
+        Args:
+            utterances: fields of each.
+
+        Returns:
+            `features` `(batch, frames, ...)`; `soft` `(batch, frames, classes)` or
+            `(batch, frames, 2, k + 1)`; `weights` `(batch, frames)`, all float32; and
+            `labels`, int32.
+        """
+        return {
+            "features": stacked(*map(self._features, utterances), dtype="float32"),
+            "soft": self._soft(utterances),
+            "weights": stacked(*map(self._weights, utterances)),
+            "labels": stacked(*map(self._labels, utterances)),
+        }
+
+    def _features(self, fields):
+        features = np.frombuffer(fields["features"], self.feature_dtype)
+        return features.reshape(-1, *self.feature_shape)
+
+    def _soft(self, utterances):
+        def numbers(name, dtype, width):
+            flat = [np.frombuffer(fields[name], dtype) for fields in utterances]
+            return stacked(*(a.reshape(-1, width) for a in flat), dtype="float32")
+
+        if not self.top_k:
+            return numbers("log_posteriors", "float16", self.num_classes)
+        log_p = numbers("log_posteriors", "float16", self.top_k + 1)
+        soft = np.full((*log_p.shape[:2], 2, self.top_k + 1), -1, "float32")
+        soft[:, :, 0] = log_p
+        soft[:, :, 1, :-1] = numbers("classes", self.class_dtype, self.top_k)
+        return soft
+
+    def _weights(self, fields):
+        if "weights" in fields:
+            return np.frombuffer(fields["weights"], "float32")
+        width = 2 * (self.top_k + 1 if self.top_k else self.num_classes)
+        return np.ones(len(fields["log_posteriors"]) // width, "float32")
+
+    def _labels(self, fields):
+        return np.frombuffer(fields.get("labels", b""), "int32")
 
 
 def write_records(path: str | Path, records: Iterable[bytes]) -> None:

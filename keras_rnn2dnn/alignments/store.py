@@ -259,7 +259,7 @@ class SoftAlignments:
         batch_frames: int | None = None,
         shuffle: bool = False,
         seed: int | None = None,
-        buckets: int = 8,
+        buckets: int = 32,
         first_epoch: int = 0,
         labels: bool = False,
     ) -> tf.data.Dataset:
@@ -271,7 +271,8 @@ class SoftAlignments:
             shuffle: draws shards, and utterances among 1,024, in another order in
                 each epoch.
             seed: of the order; equal seeds give equal orders.
-            buckets: groups of like length, batched apart; 1 for none.
+            buckets: groups of like length, which fill their batches apart; what is
+                left over in them is batched together at the end. 1 for no groups.
             first_epoch: the epoch whose order the first reading has, for a training
                 that goes on.
             labels: gives `y` as `{"soft": ..., "labels": ...}`, for a Distiller with

@@ -11,6 +11,7 @@ from tensorflow.python.framework.convert_to_constants import (
 from keras_rnn2dnn.errors import invalid
 from keras_rnn2dnn.layers import SpliceFrames
 from keras_rnn2dnn.quiet import captured_output
+from keras_rnn2dnn.spliced_dense import SplicedDense
 
 MERGES = (
     keras.layers.Add,
@@ -41,6 +42,7 @@ _ALLOWED = (
     keras.layers.LeakyReLU,
     keras.layers.ReLU,
     SpliceFrames,
+    SplicedDense,
 )
 _ACTIVATIONS = (
     keras.activations.hard_silu,

@@ -18,6 +18,7 @@ from keras_rnn2dnn.deploy.window_layers import (
 )
 from keras_rnn2dnn.errors import invalid
 from keras_rnn2dnn.layers import SpliceFrames
+from keras_rnn2dnn.spliced_dense import SplicedDense
 
 
 @dataclass(frozen=True)
@@ -212,6 +213,8 @@ def _set_strides(steps):
 
 def _needed(layer, frames: range) -> range:
     """Returns the input frames that these output frames of the layer depend on."""
+    if isinstance(layer, SplicedDense):
+        layer = layer.splice
     if isinstance(layer, SpliceFrames):
         before, after = layer.left * layer.step, layer.right * layer.step
         return range(frames.start - before, frames.stop + after)

@@ -5,6 +5,7 @@ from keras import ops
 
 from keras_rnn2dnn.deploy.quantize import IDENTITIES, MERGES
 from keras_rnn2dnn.layers import SpliceFrames
+from keras_rnn2dnn.spliced_dense import SplicedDense
 
 
 def layer_stride(layer) -> int:
@@ -63,7 +64,9 @@ def build_layer(layer, inputs, frames: int, name: str):
         return x
     if isinstance(layer, SpliceFrames):
         return _splice(layer, x, frames, name)
-    if isinstance(layer, keras.layers.Dense):
+    if isinstance(layer, SplicedDense):
+        x = _splice(layer.splice, x, frames, f"{name}_splice")
+    if isinstance(layer, (keras.layers.Dense, SplicedDense)):
         return _dense(layer, layer.kernel, x, frames, layer.activation, name)
     if isinstance(layer, keras.layers.Conv1D):
         return _conv(layer, x, frames, name)

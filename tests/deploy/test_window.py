@@ -5,6 +5,7 @@ import pytest
 from keras_rnn2dnn import SpliceFrames, dnn_student, rnn_teacher
 from keras_rnn2dnn.deploy import ReceptiveField, window_model
 from keras_rnn2dnn.deploy.interpreter import context_windows
+from keras_rnn2dnn.spliced_dense import SplicedDense
 
 L = keras.layers
 FEATURES, CLASSES, FRAMES = 4, 3, 60
@@ -59,6 +60,14 @@ def splices():
 STUDENTS = {
     "dnn": (lambda: dnn_student(FEATURES, CLASSES, (5, 2), (8,)), (5, 2, 1)),
     "one frame": (lambda: stack(L.Dense(5, "relu"), L.Dense(CLASSES)), (0, 0, 1)),
+    "spliced dense with a step": (
+        lambda: stack(SplicedDense(5, 3, 1, 2, "relu"), L.Dense(CLASSES)),
+        (6, 2, 1),
+    ),
+    "spliced dense twice": (
+        lambda: stack(SplicedDense(5, 2, 1), SplicedDense(CLASSES, 1, 1)),
+        (3, 2, 1),
+    ),
     "dense on spliced frames": (
         lambda: stack(SpliceFrames(3, 1), L.Dense(5, "relu"), L.Dense(CLASSES)),
         (3, 1, 1),
@@ -244,7 +253,7 @@ def test_attention_and_operators_are_refused_with_the_list_of_allowed_layers():
     attention = L.MultiHeadAttention(1, 2, name="bad")(inputs, inputs)
     for outputs in (attention, inputs + 1.0):
         with pytest.raises(
-            ValueError, match=r"Allowed: Activation, .*SpliceFrames, Subtract$"
+            ValueError, match=r"Allowed: Activation, .*SplicedDense, Subtract$"
         ):
             window_model(keras.Model(inputs, outputs))
 
