@@ -14,7 +14,6 @@ from keras_rnn2dnn.demo import table, training
 from keras_rnn2dnn.demo.training import Recipe
 from keras_rnn2dnn.deploy import Int8Student, convert
 from keras_rnn2dnn.files import Utterances, joined, new_file
-from keras_rnn2dnn.losses import SoftAlignmentKL
 from keras_rnn2dnn.progress import StageProgress
 
 NUM_STAGES = 13
@@ -47,10 +46,9 @@ class Fold:
         outputs += output
         self_labelled = [self._labelled_by(hard, bank) for bank in self.mixed]
         outputs += self._on_states(table.SELF, "student_self", self_labelled)[1]
-        one_best = SoftAlignmentKL(teacher_temperature=0)
-        for system, file, banks, loss, hears in (
-            (table.SOFT, "student_soft", self.transcribed, None, "noisy"),
-            (table.DISTILLED, "student", self.mixed, one_best, "clean"),
+        for system, file, banks, one_best, hears in (
+            (table.SOFT, "student_soft", self.transcribed, False, "noisy"),
+            (table.DISTILLED, "student", self.mixed, True, "clean"),
         ):
             self._start(f"{file}: train")
             student = self._new("student")
@@ -61,7 +59,7 @@ class Fold:
                 self.recipe,
                 self.seed,
                 self.progress,
-                loss,
+                one_best=one_best,
                 teacher_hears=hears,
             )
             outputs += self._measure(system, student, file)

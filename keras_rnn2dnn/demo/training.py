@@ -1,14 +1,16 @@
 """The demo's training: one recipe, and the same steps for every student."""
 
 import dataclasses
+import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 
 import keras
 
+from keras_rnn2dnn.alignments import SoftAlignments
 from keras_rnn2dnn.batches import bucketed_dataset
 from keras_rnn2dnn.demo.data import FeatureString
 from keras_rnn2dnn.distiller import Distiller
-from keras_rnn2dnn.losses import SoftAlignmentKL
 from keras_rnn2dnn.models import dnn_student, rnn_teacher
 from keras_rnn2dnn.progress import StageProgress
 from keras_rnn2dnn.schedules import warmup_cosine
@@ -101,7 +103,10 @@ def train_on_states(
     """
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     data = [[(s.noisy, s.states) for s in bank] for bank in banks]
-    _fit(model, data, loss, recipe.epochs, seed, progress, batch_size, learning_rate)
+    used = [data[epoch % len(data)] for epoch in range(recipe.epochs)]
+    batches = bucketed_dataset(used, batch_size, seed=seed)
+    steps = -(-len(banks[0]) // batch_size)
+    _fit(model, batches, loss, steps, recipe.epochs, progress, learning_rate)
 
 
 def distil(
@@ -111,46 +116,51 @@ def distil(
     recipe: Recipe,
     seed: int,
     progress: StageProgress,
-    loss: SoftAlignmentKL | None,
+    one_best: bool,
     teacher_hears: str,
 ) -> None:
-    """Trains a student with the Distiller; labels are not looked at.
+    """Trains a student on the teacher's soft alignments; labels are not looked at.
+
+    The teacher runs once; what it gives is kept on disk until the student is trained.
 
     Args:
         teacher: gives the soft alignments.
         student: always hears the noisy strings.
-        banks: strings, transcribed or not, a bank for each epoch, used in turn.
+        banks: strings, transcribed or not, of one size each.
         recipe: sizes and settings.
         seed: of the order.
         progress: shows the progress.
-        loss: `SoftAlignmentKL()` by default.
+        one_best: whether the student learns the teacher's best classes alone.
         teacher_hears: `"clean"` or `"noisy"`.
     """
-    data = [
-        [{"teacher": getattr(s, teacher_hears), "student": s.noisy} for s in bank]
+    heard = (
+        {"teacher": getattr(s, teacher_hears)[None], "student": s.noisy[None]}
         for bank in banks
-    ]
-    _fit(
-        Distiller(teacher, student, loss),
-        data,
-        None,
-        recipe.epochs,
-        seed,
-        progress,
-        recipe.student_batch_size,
-        recipe.student_learning_rate,
+        for s in bank
     )
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "store"
+        store = SoftAlignments.write(path, teacher, heard, one_best=one_best)
+        batch_size = recipe.student_batch_size
+        data = store.dataset(batch_size, shuffle=True, seed=seed).repeat()
+        _fit(
+            Distiller(None, student),
+            data,
+            None,
+            -(-len(banks[0]) // batch_size),
+            recipe.epochs,
+            progress,
+            recipe.student_learning_rate,
+        )
 
 
-def _fit(model, banks, loss, epochs, seed, progress, batch_size, learning_rate):
+def _fit(model, data, loss, steps, epochs, progress, learning_rate):
     """Fits with warm-up and cosine decay; equal settings give equal steps."""
-    steps = -(-len(banks[0]) // batch_size)
     schedule = warmup_cosine(learning_rate, steps * epochs, steps // 2)
     optimizer = keras.optimizers.Adam(schedule, global_clipnorm=1.0)
     model.compile(optimizer=optimizer, loss=loss)
-    used = [banks[epoch % len(banks)] for epoch in range(epochs)]
     model.fit(
-        bucketed_dataset(used, batch_size, seed=seed),
+        data,
         epochs=epochs,
         steps_per_epoch=steps,
         shuffle=False,
