@@ -42,6 +42,12 @@ class Shard:
         """Its name in the directory of the store."""
         return f"shard-{self.number:06d}.tfrecord"
 
+    @classmethod
+    def from_dict(cls, entry: dict) -> "Shard":
+        """Rebuilds a shard from JSON, where all keys are strings."""
+        lengths = {int(length): count for length, count in entry["lengths"].items()}
+        return cls(**{**entry, "lengths": lengths})
+
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
@@ -134,11 +140,16 @@ class Manifest:
             )
         try:
             settings = Settings(**content.pop("settings"))
-            shards = tuple(_shard(entry) for entry in content.pop("shards"))
+            shards = tuple(Shard.from_dict(entry) for entry in content.pop("shards"))
             part = tuple(content.pop("part"))
             return cls(_hashable(settings), shards, part, **content)
         except (TypeError, KeyError, ValueError, AttributeError) as error:
             raise ValueError(f"Cannot use {str(path)!r}: {error!r}") from error
+
+    def with_shard(self, shard: Shard) -> "Manifest":
+        """Returns the manifest with one more finished shard."""
+        shards = sorted((*self.shards, shard), key=lambda shard: shard.number)
+        return dataclasses.replace(self, shards=tuple(shards))
 
     def differences(self, settings: Settings) -> list[str]:
         """Returns what another run would change, with both values."""
@@ -148,11 +159,6 @@ class Manifest:
             for name in ours
             if ours[name] != theirs[name]
         ]
-
-
-def _shard(entry):
-    lengths = {int(length): count for length, count in entry.pop("lengths").items()}
-    return Shard(**entry, lengths=lengths)
 
 
 def _hashable(settings):

@@ -1,6 +1,5 @@
 """The store of soft alignments: the teacher runs once, students train many times."""
 
-import json
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -9,7 +8,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from keras_rnn2dnn.alignments.manifest import FILE, Manifest, Settings, Shard, locked
+from keras_rnn2dnn.alignments.manifest import FILE, Manifest, Shard, locked
+from keras_rnn2dnn.alignments.options import AlignOptions
 from keras_rnn2dnn.alignments.reader import (
     check_files,
     check_records,
@@ -17,13 +17,8 @@ from keras_rnn2dnn.alignments.reader import (
     read_utterances,
 )
 from keras_rnn2dnn.alignments.records import AlignedUtterance
-from keras_rnn2dnn.alignments.teacher_pass import (
-    TeacherPass,
-    fingerprint,
-    utterances_of,
-)
-from keras_rnn2dnn.alignments.writer import DEFAULT_TOP_K, DENSE_CLASSES, StoreWriter
-from keras_rnn2dnn.checks import checked_weights, output_classes
+from keras_rnn2dnn.alignments.teacher_pass import utterances_of
+from keras_rnn2dnn.alignments.writer import StoreWriter
 from keras_rnn2dnn.errors import invalid, is_integer
 
 
@@ -137,43 +132,25 @@ class SoftAlignments:
             RuntimeError: if the data set fails, or another process writes there.
             OSError: if a file cannot be written.
         """
-        teachers = list(teacher) if isinstance(teacher, (list, tuple)) else [teacher]
-        shares = checked_weights(teacher_weights, teachers)
-        _check_write(temperature, feature_dtype, utterances_per_shard, part)
-        keep = int(top_k) if is_integer(top_k) else top_k  # numpy's are not for JSON
-        keep = 1 if one_best else keep
-        run = TeacherPass(
-            teachers,
-            shares,
-            from_logits=teacher_from_logits,
+        options = AlignOptions(
+            top_k=top_k,
+            teacher_from_logits=teacher_from_logits,
+            teacher_weights=teacher_weights,
             temperature=temperature,
-            top_k=keep,
             one_best=one_best,
             transform=transform,
+            feature_dtype=feature_dtype,
+            feature_spec=feature_spec,
+            utterances_per_shard=utterances_per_shard,
             batch_frames=batch_frames,
         )
-
-        def settings(first):
-            classes = output_classes(teachers[0]) or run.num_classes(first)
-            if keep is None and classes > DENSE_CLASSES:
-                run.top_k = DEFAULT_TOP_K
-            _check_top_k(run.top_k, classes)
-            return Settings(
-                num_classes=classes,
-                top_k=run.top_k,
-                feature_shape=first.student.shape[1:],
-                feature_dtype=feature_dtype,
-                teacher=fingerprint(teachers, shares),
-                temperature=float(temperature),
-                one_best=one_best,
-                transform=getattr(transform, "__name__", None) if transform else None,
-                pads=run.ignores_padding(first),
-                utterances_per_shard=int(utterances_per_shard),
-                feature_spec=_as_json(feature_spec),
-            )
-
-        writer = StoreWriter(Path(path), run, settings, part, num_utterances, on_shard)
-        writer.write(utterances_of(dataset, batch_size))
+        if len(part) != 2 or not 0 <= part[0] < part[1]:
+            raise ValueError(invalid("part", "a pair (i, n) with 0 <= i < n", part))
+        writer = StoreWriter(Path(path), part, num_utterances, on_shard)
+        writer.write(
+            lambda first: options.plan(teacher, first),
+            utterances_of(dataset, batch_size),
+        )
         return cls(path) if part[1] == 1 else None
 
     @classmethod
@@ -324,33 +301,6 @@ class SoftAlignments:
             check_records(self.path, self.manifest, shard)
             if on_shard:
                 on_shard(shard)
-
-
-def _as_json(spec):
-    """Returns a specification as it is read again: with lists for tuples."""
-    fields = spec.to_dict() if hasattr(spec, "to_dict") else spec
-    return json.loads(json.dumps(fields))
-
-
-def _check_write(temperature, feature_dtype, utterances_per_shard, part):
-    if not isinstance(temperature, (int, float)) or not temperature > 0:
-        raise ValueError(invalid("temperature", "a number > 0", temperature))
-    if feature_dtype not in ("float32", "float16"):
-        expected = "'float32' or 'float16'"
-        raise ValueError(invalid("feature_dtype", expected, feature_dtype))
-    if not is_integer(utterances_per_shard) or utterances_per_shard < 1:
-        raise ValueError(
-            invalid("utterances_per_shard", "an integer >= 1", utterances_per_shard)
-        )
-    if len(part) != 2 or not 0 <= part[0] < part[1]:
-        expected = "a pair (i, n) with 0 <= i < n"
-        raise ValueError(invalid("part", expected, part))
-
-
-def _check_top_k(top_k, classes):
-    if top_k is not None and (not is_integer(top_k) or not 1 <= top_k < classes):
-        expected = f"an integer from 1 to {classes - 1}, or None"
-        raise ValueError(invalid("top_k", expected, top_k))
 
 
 def _check_parts(manifests):

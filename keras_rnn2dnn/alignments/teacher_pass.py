@@ -41,7 +41,9 @@ class Utterance:
     transcript: str | None = None
 
 
-def utterances_of(data, batch_size: int = 32) -> Iterator[Utterance]:
+def utterances_of(
+    data, batch_size: int = 32, first_number: int = 0
+) -> Iterator[Utterance]:
     """Takes the batches of a data set apart, and cuts off their padding.
 
     Padding is what `sample_weight` `(batch, frames)` gives no weight at the end of an
@@ -52,6 +54,7 @@ def utterances_of(data, batch_size: int = 32) -> Iterator[Utterance]:
             `(x, y, sample_weight)`. `y` are labels, or a dict of any of `labels`,
             `transcripts` and `ids`.
         batch_size: utterances per batch, for arrays.
+        first_number: of the first utterance.
 
     Yields:
         One `Utterance` after the other, numbered where they have no ids.
@@ -63,7 +66,7 @@ def utterances_of(data, batch_size: int = 32) -> Iterator[Utterance]:
         [('0', (5, 3)), ('1', (3, 3))]
     """
     arrays = data if isinstance(data, tuple) else (data,)
-    number = 0
+    number = first_number
     for batch in iterate_batches(*arrays, batch_size=batch_size):
         x, y, weights = keras.tree.map_structure(_as_array, batch)
         y = y if isinstance(y, dict) else {"labels": y}

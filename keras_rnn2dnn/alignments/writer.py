@@ -19,8 +19,8 @@ from keras_rnn2dnn.alignments.records import AlignedUtterance, write_records
 from keras_rnn2dnn.alignments.teacher_pass import TeacherPass, Utterance
 
 _LOG = logging.getLogger(__name__)
-DENSE_CLASSES = 64  # up to here all classes are kept by default
-DEFAULT_TOP_K = 20
+
+Plan = Callable[[Utterance], tuple[TeacherPass, Settings]]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -29,8 +29,6 @@ class StoreWriter:
 
     Args:
         directory: of the store.
-        run: gives the soft alignments.
-        settings: returns those of the store, by its first utterance.
         part: this writes the shards whose number leaves the remainder `part[0]` when
             divided by `part[1]`.
         num_utterances: how many the data set must give, if that is known.
@@ -38,16 +36,15 @@ class StoreWriter:
     """
 
     directory: Path
-    run: TeacherPass
-    settings: Callable[[Utterance], Settings]
     part: tuple[int, int] = (0, 1)
     num_utterances: int | None = None
     on_shard: Callable[[Shard], None] | None = None
 
-    def write(self, utterances: Iterable[Utterance]) -> None:
+    def write(self, plan: Plan, utterances: Iterable[Utterance]) -> None:
         """Writes what is missing.
 
         Args:
+            plan: returns the teacher's pass and the settings, by the first utterance.
             utterances: all of the store, always in the same order.
 
         Raises:
@@ -58,61 +55,27 @@ class StoreWriter:
         """
         stream = _Stream(utterances)
         with locked(self.directory):
-            manifest = self._manifest(stream.peek())
+            run, settings = plan(stream.peek())
+            manifest = open_manifest(self.directory, settings, self.part)
             if manifest.complete:
                 _LOG.info("%s is complete already", self.directory)
                 return
-            shards = {shard.number: shard for shard in manifest.shards}
-            size = manifest.settings.utterances_per_shard
+            done = {shard.number for shard in manifest.shards}
             count = itertools.count()
-            while block := list(itertools.islice(stream, size)):
+            while block := list(
+                itertools.islice(stream, settings.utterances_per_shard)
+            ):
                 number = next(count)
-                if number % self.part[1] != self.part[0] or number in shards:
+                if number % self.part[1] != self.part[0] or number in done:
                     continue
-                aligned = self.run(block, manifest.settings.pads)
-                shards[number] = self._write_shard(number, aligned, manifest.settings)
-                manifest = _with_shards(manifest, shards)
+                aligned = run(block, settings.pads)
+                shard = write_shard(self.directory, number, aligned, settings)
+                manifest = manifest.with_shard(shard)
                 manifest.save(self.directory)
-            self._check_end(stream.number, shards, next(count))
+                if self.on_shard:
+                    self.on_shard(shard)
+            self._check_end(stream.number, manifest.shards, next(count))
             dataclasses.replace(manifest, complete=True).save(self.directory)
-
-    def _manifest(self, first):
-        """Returns the manifest to go on with; makes a new one where there is none."""
-        settings = self.settings(first)
-        try:
-            manifest = Manifest.load(self.directory)
-        except FileNotFoundError:
-            manifest = Manifest(settings, part=self.part)
-            manifest.save(self.directory)
-            return manifest
-        differences = manifest.differences(settings)
-        if manifest.part != self.part:
-            differences.append(f"part {manifest.part} against {self.part}")
-        if differences:
-            raise ValueError(
-                f"{str(self.directory)!r} holds soft alignments of another kind. "
-                "Expected the same settings. Received (there against here): "
-                f"{'; '.join(differences)}. Give another path"
-            )
-        return manifest
-
-    def _write_shard(self, number, aligned: list[AlignedUtterance], settings):
-        form = settings.record_format
-        shard = Shard(
-            number=number,
-            num_bytes=0,
-            utterances=len(aligned),
-            frames=sum(_frames(u) for u in aligned),
-            kept=float(np.sum([_kept(u, settings.top_k) for u in aligned])),
-            target_bytes=sum(form.target_bytes(len(u.soft)) for u in aligned),
-            lengths=count_lengths([len(u.features) for u in aligned]),
-        )
-        path = self.directory / shard.file
-        write_records(path, map(form.encode, aligned))
-        shard = dataclasses.replace(shard, num_bytes=path.stat().st_size)
-        if self.on_shard:
-            self.on_shard(shard)
-        return shard
 
     def _check_end(self, utterances, shards, blocks):
         expected = self.num_utterances
@@ -121,11 +84,60 @@ class StoreWriter:
                 f"The data set ended early. Expected {expected} utterances. Received: "
                 f"{utterances}. The {len(shards)} finished shards are kept"
             )
-        if shards and max(shards) >= blocks:
+        if shards and shards[-1].number >= blocks:
             raise ValueError(
-                f"The data set ended early. Expected at least {max(shards) + 1} shards "
-                f"of utterances, as were written of it. Received: {blocks}"
+                f"The data set ended early. Expected at least {shards[-1].number + 1} "
+                f"shards of utterances, as were written of it. Received: {blocks}"
             )
+
+
+def open_manifest(
+    directory: Path, settings: Settings, part: tuple[int, int] = (0, 1)
+) -> Manifest:
+    """Returns the manifest to go on with; writes a new one where there is none.
+
+    Raises:
+        ValueError: if the one there has other settings; names both values.
+    """
+    try:
+        manifest = Manifest.load(directory)
+    except FileNotFoundError:
+        manifest = Manifest(settings, part=part)
+        manifest.save(directory)
+        return manifest
+    differences = manifest.differences(settings)
+    if manifest.part != part:
+        differences.append(f"part {manifest.part} against {part}")
+    if differences:
+        raise ValueError(
+            f"{str(directory)!r} holds soft alignments of another kind. Expected the "
+            f"same settings. Received (there against here): {'; '.join(differences)}. "
+            "Give another path"
+        )
+    return manifest
+
+
+def write_shard(
+    directory: Path, number: int, aligned: list[AlignedUtterance], settings: Settings
+) -> Shard:
+    """Writes one shard; the same utterances give the same bytes.
+
+    Raises:
+        OSError: if it cannot be written.
+    """
+    form = settings.record_format
+    shard = Shard(
+        number=number,
+        num_bytes=0,
+        utterances=len(aligned),
+        frames=sum(_frames(u) for u in aligned),
+        kept=float(np.sum([_kept(u, settings.top_k) for u in aligned])),
+        target_bytes=sum(form.target_bytes(len(u.soft)) for u in aligned),
+        lengths=count_lengths([len(u.features) for u in aligned]),
+    )
+    path = directory / shard.file
+    write_records(path, map(form.encode, aligned))
+    return dataclasses.replace(shard, num_bytes=path.stat().st_size)
 
 
 class _Stream:
@@ -165,11 +177,6 @@ class _Stream:
                 self.number += 1
                 return utterance
             _LOG.warning("The utterance %r has no frames: left out", utterance.name)
-
-
-def _with_shards(manifest, shards):
-    ordered = tuple(shards[number] for number in sorted(shards))
-    return dataclasses.replace(manifest, shards=ordered)
 
 
 def _frames(utterance):
