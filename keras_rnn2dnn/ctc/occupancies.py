@@ -1,0 +1,150 @@
+"""Soft alignments of a CTC model that know the labels of the utterance.
+
+The graph of an utterance is blank, label, blank, label, ..., blank; blanks are
+optional, except between two equal labels (Graves et al., "Connectionist temporal
+classification", 2006).
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from keras_rnn2dnn.errors import invalid, is_integer
+from keras_rnn2dnn.hmm.occupancies import emissions_of, results_for, state_posteriors
+from keras_rnn2dnn.hmm.topology import NEVER
+from keras_rnn2dnn.hmm.utterances import as_utterances, batches, check_scores
+
+
+def ctc_occupancies(
+    log_probs: np.ndarray | Sequence[np.ndarray],
+    labels: Sequence[Sequence[int]],
+    num_frames: np.ndarray | None = None,
+    blank: int = 0,
+    scale: float = 1.0,
+) -> np.ndarray | list[np.ndarray]:
+    """Computes the posterior of every class in every frame, given the labels.
+
+    With `Z` the sum of `exp(scale * sum_t log_probs[t, path[t]])` over all paths of the
+    labels, the posterior is `d log Z / d (scale * log_probs)`; so the gradient of the
+    CTC loss by the logits is `softmax(logits) - posterior`.
+
+    Args:
+        log_probs: log-posteriors or logits `(batch, frames, classes)`, or a list of
+            `(frames, classes)`. A constant per frame changes nothing.
+        labels: the classes of each utterance, in their order, without blanks.
+        num_frames: frames that count `(batch,)`; the others are padding at the end.
+            Not with a list.
+        blank: index of the blank class; negative ones count from the end.
+        scale: factor on the scores, > 0; below 1 the posteriors are softer, and the
+            labels last longer.
+
+    Returns:
+        Posteriors, float32 `(batch, frames, classes)`, or a list of
+        `(frames, classes)`; each frame sums to 1. Padding frames are blank.
+
+    Raises:
+        ValueError: if shapes do not fit, a score is NaN or positive infinity, a label
+            is no class or the blank, or an utterance has too few frames for its
+            labels.
+
+    Example:
+        >>> even = np.zeros((1, 2, 3))
+        >>> ctc_occupancies(even, [[1]])[0].astype(float).round(2).tolist()
+        [[0.33, 0.67, 0.0], [0.33, 0.67, 0.0]]
+    """
+    utterances = as_utterances(log_probs, num_frames, "log_probs")
+    num_classes = utterances[0].shape[1]
+    check_scores(utterances, num_classes, "log_probs")
+    if not scale > 0:
+        raise ValueError(invalid("scale", "a number > 0", scale))
+    if not is_integer(blank) or not -num_classes <= blank < num_classes:
+        expected = f"the index of one of the {num_classes} classes"
+        raise ValueError(invalid("blank", expected, blank))
+    blank %= num_classes
+    paths = _paths(labels, utterances, blank, num_classes)
+    padding = np.zeros(num_classes, np.float32)
+    padding[blank] = 1
+    result, views = results_for(
+        log_probs, utterances, (num_classes,), np.float32, padding
+    )
+    for indices in batches([len(u) for u in utterances], max(map(len, paths))):
+        graph = _LabelGraph([paths[i] for i in indices], num_classes)
+        emissions, _ = emissions_of([utterances[i] for i in indices], graph, scale)
+        lengths = np.array([len(utterances[i]) for i in indices])
+        state_posteriors(emissions, graph, lengths, [views[i] for i in indices])
+    return result
+
+
+def constrained(
+    encode: Callable[[str], Sequence[int]], blank: int = 0, scale: float = 1.0
+) -> Callable[[list[np.ndarray], Sequence[str]], list[np.ndarray]]:
+    """Returns a transform of soft alignments: `ctc_occupancies` over the transcripts.
+
+    Args:
+        encode: gives the labels of a transcript.
+        blank: see `ctc_occupancies`.
+        scale: see `ctc_occupancies`.
+
+    Returns:
+        A function of lists of log-posteriors `(frames, classes)` and of transcripts,
+        to the log of the posteriors given the transcripts; for `SoftAlignments.write`.
+
+    Example:
+        >>> transform = constrained(lambda text: [" ab".index(c) for c in text])
+        >>> np.exp(transform([np.zeros((2, 3))], ["ab"])[0]).round(2).tolist()
+        [[0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
+    """
+
+    def transform(log_posteriors, transcripts):
+        if any(transcript is None for transcript in transcripts):
+            raise ValueError(invalid("transcripts", "one for each utterance", None))
+        labels = [encode(transcript) for transcript in transcripts]
+        posteriors = ctc_occupancies(log_posteriors, labels, blank=blank, scale=scale)
+        with np.errstate(divide="ignore"):
+            return [np.log(p) for p in posteriors]
+
+    transform.__name__ = f"ctc_occupancies(blank={blank}, scale={scale})"
+    return transform
+
+
+def _paths(labels, utterances, blank, num_classes):
+    """Returns the classes along the graph of each utterance: int arrays."""
+    if len(labels) != len(utterances):
+        expected = f"one sequence for each of the {len(utterances)} utterances"
+        raise ValueError(invalid("labels", expected, f"{len(labels)} sequences"))
+    paths = []
+    for index, (given, utterance) in enumerate(zip(labels, utterances, strict=True)):
+        classes = np.asarray(given, int).reshape(-1)
+        if np.any((classes < 0) | (classes >= num_classes) | (classes == blank)):
+            expected = f"classes from 0 to {num_classes - 1}, not the blank {blank}"
+            raise ValueError(invalid(f"labels[{index}]", expected, classes.tolist()))
+        needed = max(1, len(classes) + int(np.sum(classes[1:] == classes[:-1])))
+        if len(utterance) < needed:
+            expected = f"at least {needed} frames in utterance {index} for its labels"
+            hint = "Leave the utterance out"
+            received = len(utterance)
+            raise ValueError(invalid(f"num_frames[{index}]", expected, received, hint))
+        path = np.full(2 * len(classes) + 1, blank)
+        path[1::2] = classes
+        paths.append(path)
+    return paths
+
+
+class _LabelGraph:
+    """Nodes of a batch as columns; see `hmm.topology.TranscriptGraph`."""
+
+    def __init__(self, paths: list[np.ndarray], num_classes: int):
+        self.paths, self.num_states = paths, num_classes
+        lengths = np.array([len(path) for path in paths])
+        self.nodes = np.zeros((lengths.max(), len(paths)), np.int32)
+        for column, path in enumerate(paths):
+            self.nodes[: len(path), column] = path
+        self.move = np.float32(0)  # as good as staying
+        rows = np.arange(len(self.nodes))[:, None]
+        self.skip_rows = np.arange(3, len(self.nodes), 2)  # from label to label
+        unlike = self.nodes[self.skip_rows] != self.nodes[self.skip_rows - 2]
+        allowed = unlike & (self.skip_rows[:, None] < lengths)
+        self.skip = np.where(allowed, np.float32(0), NEVER)
+        self.start = np.where(rows < 2, np.float32(0), NEVER)
+        final = (rows < lengths) & (rows >= lengths - 2)
+        self.final = np.where(final, np.float32(0), NEVER)

@@ -1,0 +1,89 @@
+"""Forward-backward over graphs of states in a row, some of which may be skipped.
+
+A graph has the nodes of each utterance as columns; see `topology.TranscriptGraph`.
+"""
+
+import numpy as np
+
+from keras_rnn2dnn.hmm.topology import NEVER
+
+# The least score beside the best one of a frame: forced paths keep their differences.
+_FLOOR = np.float32(-1e6)
+
+
+def emissions_of(utterances, graph, scale=1.0):
+    """Gathers the scores of the nodes, `(frames, nodes, batch)`, each frame's best 0.
+
+    Also returns what was subtracted, summed over the frames, `(batch,)`.
+    """
+    num_nodes, batch = graph.nodes.shape
+    longest = max(map(len, utterances))
+    gathered = np.full((batch, longest, num_nodes), _FLOOR, np.float32)
+    peaks = np.zeros(batch)
+    for row, (scores, path) in enumerate(zip(utterances, graph.paths, strict=True)):
+        scores = np.maximum(scores[:, path], NEVER) * np.float32(scale)
+        peak = scores.max(axis=1, keepdims=True)
+        scores -= peak
+        np.maximum(scores, _FLOOR, out=gathered[row, : len(scores), : len(path)])
+        peaks[row] = peak.sum(dtype=np.float64)
+    return np.ascontiguousarray(gathered.transpose(1, 2, 0)), peaks
+
+
+def state_posteriors(emissions, graph, lengths, out):
+    """Forward-backward in the log domain, each frame shifted so that its best is 0."""
+    num_frames = len(emissions)
+    rows, skip = graph.skip_rows, graph.skip
+    alphas = np.empty_like(emissions)
+    alphas[0] = emissions[0] + graph.start
+    for t in range(1, num_frames):
+        before = alphas[t - 1]
+        after = _log_sum(
+            before, before[:-1] + graph.move, before[rows - 2] + skip, rows
+        )
+        after += emissions[t]
+        np.subtract(after, after.max(axis=0), out=alphas[t])
+    beta = graph.final.copy()
+    for t in range(num_frames - 1, -1, -1):
+        if t < num_frames - 1:
+            # Backwards, in mirrored order, the graph looks the same.
+            after = (beta + emissions[t + 1])[::-1]
+            mirrored = len(beta) + 1 - rows
+            skips = after[mirrored - 2] + skip
+            beta = _log_sum(after, after[:-1] + graph.move, skips, mirrored)[::-1]
+            beta = beta - beta.max(axis=0)
+            beta = np.where(t == lengths - 1, graph.final, beta)
+        posterior = alphas[t] + beta
+        posterior -= posterior.max(axis=0)
+        np.exp(posterior, out=posterior)
+        np.divide(posterior, posterior.sum(axis=0), out=alphas[t])
+    by_utterance = np.ascontiguousarray(alphas.transpose(2, 0, 1))
+    for occupancy, path, length, target in zip(
+        by_utterance, graph.paths, lengths, out, strict=True
+    ):
+        states = np.zeros((len(path), graph.num_states), np.float32)
+        states[np.arange(len(path)), path] = 1
+        np.matmul(occupancy[:length, : len(path)], states, out=target)
+
+
+def _log_sum(stay, move, skip, rows):
+    """Returns log(exp(stay) + exp(move) + exp(skip)), `(nodes, batch)`."""
+    peak = stay.copy()
+    np.maximum(peak[1:], move, out=peak[1:])
+    peak[rows] = np.maximum(peak[rows], skip)
+    total = np.exp(stay - peak)
+    total[1:] += np.exp(move - peak[1:])
+    total[rows] += np.exp(skip - peak[rows])
+    np.log(total, out=total)
+    total += peak
+    return total
+
+
+def results_for(values, utterances, shape, dtype, padding):
+    """Returns what to give back, and a view of it for the frames of each utterance."""
+    if isinstance(values, (list, tuple)):
+        result = [np.empty((len(u), *shape), dtype) for u in utterances]
+        return result, result
+    result = np.empty((*np.shape(values)[:2], *shape), dtype)
+    for utterance, row in zip(utterances, result, strict=True):
+        row[len(utterance) :] = padding
+    return result, [r[: len(u)] for u, r in zip(utterances, result, strict=True)]

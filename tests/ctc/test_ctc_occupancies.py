@@ -1,0 +1,119 @@
+import itertools
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import ops
+
+from keras_rnn2dnn import SoftAlignments, rnn_teacher
+from keras_rnn2dnn.ctc import constrained, ctc_occupancies
+
+CLASSES = 4
+
+
+def log_softmax64(z):
+    z = np.asarray(z, "float64")
+    return z - np.log(np.sum(np.exp(z), -1, keepdims=True))
+
+
+def by_enumeration(scores, labels, blank, scale=1.0):
+    """Occupancies by all paths that collapse to the labels, in float64."""
+    frames, classes = scores.shape
+    total = np.zeros((frames, classes))
+    for path in itertools.product(range(classes), repeat=frames):
+        merged = [k for k, _ in itertools.groupby(path) if k != blank]
+        if merged == list(labels):
+            weight = np.exp(scale * scores[np.arange(frames), path].sum())
+            total[np.arange(frames), path] += weight
+    return total / total.sum(-1, keepdims=True)
+
+
+@pytest.mark.parametrize("blank", [0, 2, -1])
+@pytest.mark.parametrize("scale", [1.0, 0.3])
+def test_occupancies_are_those_of_all_paths(blank, scale):
+    rng = np.random.default_rng(1)
+    others = [k for k in range(CLASSES) if k != blank % CLASSES]
+    labels = [
+        [],
+        others[:1],
+        [others[0], others[0]],
+        others[::-1],
+        [others[1], others[2], others[2]],
+    ]
+    lengths = np.array([2, 5, 3, 3, 6])
+    scores = 2 * rng.normal(size=(5, 6, CLASSES)).astype("float32")
+    result = ctc_occupancies(scores, labels, lengths, blank=blank, scale=scale)
+    for row, length in enumerate(lengths):
+        expected = by_enumeration(
+            scores[row, :length].astype("float64"), labels[row], blank % CLASSES, scale
+        )
+        np.testing.assert_allclose(result[row, :length], expected, atol=1e-5)
+        np.testing.assert_array_equal(
+            result[row, length:], np.eye(CLASSES)[[blank] * (6 - length)]
+        )
+    cut = [s[:n] for s, n in zip(scores, lengths, strict=True)]
+    listed = ctc_occupancies(cut, labels, blank=blank, scale=scale)
+    for left, right, n in zip(listed, result, lengths, strict=True):
+        np.testing.assert_array_equal(left, right[:n])
+
+
+def test_they_are_the_gradient_of_the_ctc_loss_of_keras():
+    rng = np.random.default_rng(2)
+    logits = rng.normal(size=(3, 20, 6)).astype("float32")
+    labels = [[1, 2, 2, 5], [3], [4, 1, 4, 4, 2, 3]]
+    padded = np.zeros((3, 6), "int32")
+    for row, given in zip(padded, labels, strict=True):
+        row[: len(given)] = given
+    frames, sizes = np.array([20, 9, 17], "int32"), np.array([4, 1, 6], "int32")
+    z = tf.constant(logits)
+    with tf.GradientTape() as tape:
+        tape.watch(z)
+        loss = tf.reduce_sum(ops.ctc_loss(padded, z, sizes, frames, mask_index=0))
+    gradient = tape.gradient(loss, z).numpy()
+    result = ctc_occupancies(logits, labels, frames)
+    for row, length in enumerate(frames):
+        expected = np.exp(log_softmax64(logits[row])) - gradient[row]
+        np.testing.assert_allclose(result[row, :length], expected[:length], atol=1e-4)
+
+
+def test_a_store_of_them_holds_the_labels_of_the_transcripts(tmp_path):
+    x = np.random.default_rng(0).normal(size=(3, 12, 4)).astype("float32")
+    teacher = rnn_teacher(4, CLASSES, units=(6,))
+    texts = ["ab", "c", "aab"]
+    transform = constrained(lambda text: [" abc".index(c) for c in text], scale=0.5)
+    y = {"transcripts": np.array(texts)}
+    store = SoftAlignments.write(tmp_path / "a", teacher, (x, y), transform=transform)
+    name = "ctc_occupancies(blank=0, scale=0.5)"
+    assert store.manifest.settings.transform == name
+    for utterance, row in zip(store.utterances(), x, strict=True):
+        scores = log_softmax64(teacher(row[None])[0])
+        labels = [" abc".index(c) for c in utterance.transcript]
+        expected = by_enumeration(scores[:8], labels, 0, 0.5)
+        assert np.exp(utterance.soft).shape == (12, CLASSES)
+        alone = ctc_occupancies([scores[:8]], [labels], scale=0.5)[0]
+        np.testing.assert_allclose(alone, expected, atol=1e-5)
+        whole = ctc_occupancies([scores], [labels], scale=0.5)[0]
+        np.testing.assert_allclose(np.exp(utterance.soft), whole, atol=2e-3)  # float16
+    with pytest.raises(ValueError) as error:
+        SoftAlignments.write(tmp_path / "b", teacher, x, transform=transform)
+    assert str(error.value) == (
+        "Invalid value for `transcripts`. Expected one for each utterance. "
+        "Received: transcripts=None"
+    )
+
+
+@pytest.mark.parametrize(
+    ("labels", "options", "message"),
+    [
+        ([[1, 1]], {}, "`num_frames[0]`. Expected at least 3 frames in utterance 0"),
+        ([[0]], {}, "`labels[0]`. Expected classes from 0 to 3, not the blank 0"),
+        ([[4]], {}, "Received: labels[0]=[4]"),
+        ([], {}, "`labels`. Expected one sequence for each of the 1 utterances"),
+        ([[1]], {"scale": 0}, "`scale`. Expected a number > 0"),
+        ([[1]], {"blank": 4}, "`blank`. Expected the index of one of the 4 classes"),
+    ],
+)
+def test_bad_arguments_are_refused(labels, options, message):
+    with pytest.raises(ValueError) as error:
+        ctc_occupancies(np.zeros((1, 2, CLASSES)), labels, **options)
+    assert message in str(error.value)
