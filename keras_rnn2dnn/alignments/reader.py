@@ -34,6 +34,7 @@ def read_batches(
     seed: int | None,
     first_epoch: int,
     labels: bool,
+    cache: bool,
 ) -> tf.data.Dataset:
     """Returns batches of utterances of like length; see `SoftAlignments.dataset`.
 
@@ -46,9 +47,19 @@ def read_batches(
     form, epochs = manifest.settings.record_format, itertools.count(first_epoch)
     seed = np.random.SeedSequence().entropy if seed is None else seed
 
+    kept: dict[int, list] = {}
+
+    def read(shard):
+        if shard.number in kept:
+            return kept[shard.number]
+        fields = map(form.fields, read_records(directory / shard.file))
+        if cache:
+            fields = kept[shard.number] = list(fields)
+        return fields
+
     def batches():
         rng = np.random.default_rng((seed, next(epochs))) if shuffle else None
-        utterances = map(form.fields, _records(directory, manifest, rng))
+        utterances = _in_order(manifest.shards, read, rng)
         for fields in plan.batches(utterances, form.num_frames, rng):
             batch = form.batch(fields)
             y = {k: batch[k] for k in ("soft", "labels")} if labels else batch["soft"]
@@ -67,20 +78,15 @@ def read_batches(
     return without_autotune(dataset.apply(known).prefetch(_BATCHES_AHEAD))
 
 
-def _records(directory, manifest, rng):
-    """Yields records; with `rng` shards, and records that wait, in a drawn order."""
-    shards = list(manifest.shards)
-    if rng is not None:
-        shards = [shards[n] for n in rng.permutation(len(shards))]
-    records = itertools.chain.from_iterable(
-        read_records(directory / shard.file) for shard in shards
-    )
+def _in_order(shards, read, rng):
+    """Yields utterances; with `rng` shards, and those that wait, in a drawn order."""
     if rng is None:
-        yield from records
+        yield from itertools.chain.from_iterable(map(read, shards))
         return
-    waiting: list[bytes] = []
-    for record in records:
-        waiting.append(record)
+    drawn = (shards[n] for n in rng.permutation(len(shards)))
+    waiting: list = []
+    for utterance in itertools.chain.from_iterable(map(read, drawn)):
+        waiting.append(utterance)
         if len(waiting) == _SHUFFLED_UTTERANCES:
             yield _drawn(waiting, rng)
     while waiting:

@@ -239,6 +239,7 @@ class SoftAlignments:
         buckets: int = 32,
         first_epoch: int = 0,
         labels: bool = False,
+        cache: bool = False,
     ) -> tf.data.Dataset:
         """Returns batches for `Distiller(None, student).fit` or `student.fit`.
 
@@ -254,6 +255,8 @@ class SoftAlignments:
                 that goes on.
             labels: gives `y` as `{"soft": ..., "labels": ...}`, for a Distiller with
                 a hard loss.
+            cache: keeps what was read in memory, for a store that fits into it; the
+                order stays the same.
 
         Returns:
             A `tf.data.Dataset` of `(x, y, weights)`: features `(batch, frames, ...)`,
@@ -281,6 +284,7 @@ class SoftAlignments:
             seed=seed,
             first_epoch=first_epoch,
             labels=labels,
+            cache=cache,
         )
 
     def utterances(self) -> Iterator[AlignedUtterance]:

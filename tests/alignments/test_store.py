@@ -238,8 +238,10 @@ def test_every_utterance_comes_once_an_epoch_in_an_order_of_the_seed(tmp_path):
     first, second = epochs(3, shuffle=True)
     assert sorted(firsts(first)) == sorted(firsts(second)) == sorted(x[:, 0, 0])
     assert firsts(first) != firsts(second) != firsts(plain)
-    for left, right in zip((first, second), epochs(3, shuffle=True), strict=True):
-        assert firsts(left) == firsts(right)
+    for options in ({}, {"cache": True}):
+        again = epochs(3, shuffle=True, **options)
+        for left, right in zip((first, second), again, strict=True):
+            assert firsts(left) == firsts(right)
     assert firsts(epochs(4, shuffle=True)[0]) != firsts(first)
     later = epochs(3, 1, shuffle=True, first_epoch=1)[0]
     assert firsts(later) == firsts(second)
@@ -305,3 +307,15 @@ def test_a_teacher_that_gives_nan_is_named(tmp_path):
     x[1, 3] = np.nan
     with pytest.raises(ValueError, match="not a number in the utterance '1'"):
         SoftAlignments.write(tmp_path / "a", teacher(), x)
+
+
+def test_a_cached_store_is_read_once(tmp_path):
+    store = SoftAlignments.write(tmp_path / "a", teacher(), padded())
+    cached, other = (
+        store.dataset(cache=c, shuffle=True, seed=0) for c in (True, False)
+    )
+    assert len(list(cached)) == len(list(other)) == 1
+    (store.path / "shard-000000.tfrecord").unlink()
+    assert len(list(cached)) == 1
+    with pytest.raises(Exception, match="No such file"):
+        list(other)
