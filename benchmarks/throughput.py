@@ -73,7 +73,8 @@ def measure(name, classes, options):
     print(f"\n{name}, {classes} classes, {len(utterances)} utterances, {frames} frames")
     teacher = rnn_teacher(FEATURES, classes, units=TEACHERS[name])
     kernel, bias = teacher.layers[-1].get_weights()
-    teacher.layers[-1].set_weights([SHARPENING * kernel, bias])
+    spread = np.std(teacher(utterances[0][None]))
+    teacher.layers[-1].set_weights([SPREAD / spread * kernel, bias])
     with tempfile.TemporaryDirectory() as folder:
         store = write_store(Path(folder) / "store", teacher, utterances, classes)
         runs = prepared_runs(teacher, classes, utterances, store, options.epochs)

@@ -87,6 +87,7 @@ class RateProgress:
         total: how many there are in all.
         unit: of what, such as `"utterances"`.
         stream: where to write; standard error by default.
+        done: how many an earlier run has left behind.
 
     Example:
         >>> import io
@@ -97,14 +98,17 @@ class RateProgress:
         '10 of 10 utterances'
     """
 
-    def __init__(self, total: int, unit: str, stream: TextIO | None = None):
+    def __init__(
+        self, total: int, unit: str, stream: TextIO | None = None, done: int = 0
+    ):
         self.total, self.unit = total, unit
         self.stream = sys.stderr if stream is None else stream
-        self._done, self._frames, self._begin = 0, 0, time.monotonic()
+        self._before, self._new, self._frames = done, 0, 0
+        self._begin, self._width = time.monotonic(), 0
 
     def add(self, number: int, frames: int) -> None:
         """Counts what was done since the last time."""
-        self._done, self._frames = self._done + number, self._frames + frames
+        self._new, self._frames = self._new + number, self._frames + frames
         if self.stream.isatty():
             self.stream.write(f"\r{self._line()}")
             self.stream.flush()
@@ -116,13 +120,15 @@ class RateProgress:
 
     def _line(self):
         seconds = max(time.monotonic() - self._begin, 1e-9)
-        left = (self.total - self._done) * seconds / self._done if self._done else 0
-        rate = self._frames / seconds
+        done, rate = self._before + self._new, self._frames / seconds
+        left = (self.total - done) * seconds / self._new if self._new else 0
         minutes, rest = divmod(round(left), 60)
-        return (
-            f"{self._done} of {self.total} {self.unit}, {rate:,.0f} frames/s, "
+        line = (
+            f"{done} of {self.total} {self.unit}, {rate:,.0f} frames/s, "
             f"{minutes}:{rest:02d} left"
         )
+        self._width = max(self._width, len(line))  # covers a longer one before
+        return line.ljust(self._width)
 
 
 class _FitProgress(keras.callbacks.Callback):

@@ -81,8 +81,13 @@ def align_on_ray(
         _, settings = chosen.plan(teacher, next(source.utterances(0, 1)))
         manifest = open_manifest(path, settings)
         done = {shard.number for shard in manifest.shards}
-        size = settings.utterances_per_shard
-        missing = [n for n in range(-(-len(source) // size)) if n not in done]
+        number = -(-len(source) // settings.utterances_per_shard)
+        if done and max(done) >= number:
+            raise ValueError(
+                f"The data set is too short. Expected at least {max(done) + 1} shards "
+                f"of utterances, as were written of it. Received: {number}"
+            )
+        missing = [n for n in range(number) if n not in done]
         _LOG.info("%d of %d shards to write", len(missing), len(missing) + len(done))
         if missing:
             actor = (path, teacher, chosen, settings, source)
@@ -181,7 +186,7 @@ class _Source:
             found = utterances_of(rows, first_number=first)
         else:
             begin = first // self.batch_size
-            batches = (self.data[n] for n in range(begin, -(-stop // self.batch_size)))
+            batches = map(self._batch, range(begin, -(-stop // self.batch_size)))
             found = utterances_of(batches, first_number=begin * self.batch_size)
             skipped = first - begin * self.batch_size
             found = itertools.islice(found, skipped, skipped + stop - first)
@@ -191,6 +196,17 @@ class _Source:
                     f"The utterance {utterance.name!r} has no frames. Leave it out"
                 )
             yield utterance
+
+    def _batch(self, number):
+        batch = self.data[number]
+        size = _num_utterances(keras.utils.unpack_x_y_sample_weight(batch)[0])
+        expected = min(self.batch_size, len(self) - number * self.batch_size)
+        if size != expected:
+            raise ValueError(
+                f"Batch {number} has another size than the first. Expected {expected} "
+                f"utterances. Received: {size}"
+            )
+        return batch
 
 
 def _num_utterances(x):

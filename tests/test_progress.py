@@ -4,7 +4,7 @@ import keras
 import numpy as np
 
 from keras_rnn2dnn import progress as progress_module
-from keras_rnn2dnn.progress import StageProgress
+from keras_rnn2dnn.progress import RateProgress, StageProgress
 
 
 class Terminal(io.StringIO):
@@ -93,3 +93,29 @@ def test_progress_goes_to_standard_error_by_default(capsys):
     progress.finish()
     captured = capsys.readouterr()
     assert captured.out == "" and captured.err.startswith("[1/1] train")
+
+
+def test_the_rate_is_redrawn_on_a_terminal_and_counts_what_was_there(monkeypatch):
+    stream = Terminal()
+    monkeypatch.setattr(progress_module, "time", clock := Clock())
+    progress = RateProgress(2000, "utterances", stream, done=400)
+    clock.seconds += 500.0
+    progress.add(200, frames=100_000)
+    clock.seconds += 100.0
+    progress.add(1400, frames=800_000)
+    progress.finish()
+    first, second, last = stream.getvalue().split("\r")[1:]
+    assert first == "600 of 2000 utterances, 200 frames/s, 58:20 left"
+    assert second.rstrip() == "2000 of 2000 utterances, 1,500 frames/s, 0:00 left"
+    assert last == f"{second}\n"
+    assert len(second) >= len(first)
+
+
+def test_elsewhere_the_rate_is_one_line(monkeypatch):
+    stream = io.StringIO()
+    monkeypatch.setattr(progress_module, "time", clock := Clock())
+    progress = RateProgress(10, "utterances", stream)
+    clock.seconds += 2.0
+    progress.add(10, frames=4000)
+    progress.finish()
+    assert stream.getvalue() == "10 of 10 utterances, 2,000 frames/s, 0:00 left\n"

@@ -27,6 +27,16 @@ def test_any_place_of_the_data_is_read_alone(dataset):
             np.testing.assert_array_equal(utterance.student, expected)
 
 
+def test_batches_of_different_sizes_are_refused():
+    source = _Source.of([X[:3], X[3:4], X[4:]])
+    assert [u.name for u in source.utterances(0, 3)] == ["0", "1", "2"]
+    with pytest.raises(ValueError) as error:
+        list(source.utterances(3, 2))
+    assert str(error.value) == (
+        "Batch 1 has another size than the first. Expected 3 utterances. Received: 1"
+    )
+
+
 def test_what_cannot_be_read_at_any_place_is_refused(tmp_path):
     teacher = rnn_teacher(3, 4, units=(2,))
 
@@ -75,6 +85,7 @@ class Batches(keras.utils.PyDataset):
         killed = folder / "killed"
         if number == 5 and not killed.exists():
             killed.write_text(str(os.getpid()))
+            (folder / "ray" / ".writing-left").mkdir()
             os.kill(os.getpid(), signal.SIGKILL)
         return x[3 * number : 3 * number + 3]
 
@@ -100,6 +111,10 @@ assert sorted(s.number for s in written) == list(range(4, 12)), written
 assert int((folder / "killed").read_text()) != os.getpid()
 SoftAlignments.write(folder / "one", teacher(), x, **options)
 align_on_ray(folder / "ray", teacher(), x, **options)  # is complete already
+try:
+    align_on_ray(folder / "ray", teacher(), x[:20], **options)
+except ValueError as error:
+    (folder / "short").write_text(str(error))
 empty = x.copy()
 empty[7] = 0
 try:
@@ -123,6 +138,10 @@ def test_a_killed_actor_costs_nothing_and_repeats_nothing(tmp_path):
     assert (tmp_path / "refused").read_text() == (
         "Shard 3 failed: ValueError(\"The utterance '7' has no frames. Leave it "
         'out"). Finished shards are kept: call again to go on'
+    )
+    assert (tmp_path / "short").read_text() == (
+        "The data set is too short. Expected at least 12 shards of utterances, as were "
+        "written of it. Received: 10"
     )
     one, ray = (
         {p.name: p.read_bytes() for p in (tmp_path / name).iterdir()}

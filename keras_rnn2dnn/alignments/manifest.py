@@ -194,6 +194,11 @@ def locked(directory: Path) -> Iterator[None]:
                 f"Another process writes to {str(directory)!r}. Wait for its end, or "
                 "give another path"
             ) from error
-        for left in directory.glob(".writing-*"):
-            shutil.rmtree(left)
+        _clear(directory)
         yield
+        _clear(directory)  # of an actor that was killed meanwhile
+
+
+def _clear(directory):
+    for left in directory.glob(".writing-*"):
+        shutil.rmtree(left)

@@ -2,8 +2,10 @@
 
 import argparse
 import re
+from pathlib import Path
 
 from keras_rnn2dnn.alignments import SoftAlignments
+from keras_rnn2dnn.alignments.manifest import Manifest
 from keras_rnn2dnn.commands import inputs
 from keras_rnn2dnn.commands.parser import add_command, say
 from keras_rnn2dnn.commands.sources import FeatureSource
@@ -96,8 +98,8 @@ def _run(options):
 
 
 def _write(options, teachers, source):
-    number = len(source)
-    progress = RateProgress(-(-number // options.shard[1]), "utterances")
+    number = -(-len(source) // options.shard[1])
+    progress = RateProgress(number, "utterances", done=_already_written(options.out))
     try:
         return SoftAlignments.write(
             options.out,
@@ -113,6 +115,13 @@ def _write(options, teachers, source):
         )
     finally:
         progress.finish()
+
+
+def _already_written(path):
+    try:
+        return sum(shard.utterances for shard in Manifest.load(Path(path)).shards)
+    except FileNotFoundError:
+        return 0
 
 
 def _verify(paths):

@@ -1,5 +1,6 @@
 """Soft alignments that know the transcript, for the store."""
 
+import zlib
 from collections.abc import Callable
 
 import numpy as np
@@ -40,5 +41,8 @@ def constrained(
         with np.errstate(divide="ignore"):
             return [np.log(p) for p in posteriors]
 
-    transform.__name__ = f"forward_backward(scale={scale}, self_loop={self_loop})"
+    states = f"{topology.num_states} states {zlib.crc32(repr(topology).encode()):08x}"
+    transform.__name__ = (
+        f"forward_backward({states}, scale={scale}, self_loop={self_loop})"
+    )
     return transform

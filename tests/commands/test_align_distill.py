@@ -5,7 +5,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_rnn2dnn import FeatureSpec, LogMel, SoftAlignments, rnn_teacher
+from keras_rnn2dnn import FeatureSpec, LogMel, SoftAlignments, dnn_student, rnn_teacher
 from keras_rnn2dnn.commands.sources import FeatureSource
 from keras_rnn2dnn.files import Utterances
 
@@ -101,6 +101,14 @@ def test_audio_is_heard_through_its_specification(files, tmp_path, run):
     pcm = (samples * 32767).astype("<i2").astype("float32") / 32768
     expected = LogMel.from_spec(spec)(pcm[None])[0]
     np.testing.assert_allclose(ben.features, expected, atol=1e-5)
+    dnn_student(FEATURES, CLASSES, (1, 1), (8,)).save(tmp_path / "student.keras")
+    convert = ("convert", tmp_path / "student.keras", "--calibration")
+    for data, extra in ((tmp_path / "audio", given), (tmp_path / "store", ())):
+        bundle = tmp_path / f"bundle of {data.name}"
+        code, _, error = run(*convert, data, *extra, "--out", bundle)
+        assert (code, error) == (0, "")
+        report = json.loads((bundle / "report.json").read_text())
+        assert report["feature_spec"] == spec.to_dict()
     write_wav(tmp_path / "audio" / "zoe.wav", samples, rate=16000)
     code, _, error = run(*align, tmp_path / "other", *given)
     assert code == 2
