@@ -13,7 +13,7 @@ SECONDS_PER_DAY = 86_400
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add = parser.add_argument
-    add("--hours", type=float, nargs="+", default=[1e3, 1e5, 1e6])
+    add("--hours", type=float, nargs=3, default=[1e3, 1e5, 1e6])
     add("--teacher-rate", type=float, default=10_000, help="frames/s of a machine")
     add("--student-rate", type=float, default=60_000, help="frames/s of a machine")
     add("--target-bytes", type=float, default=82, help="a frame")
@@ -22,8 +22,8 @@ def main():
     add("--shard-megabytes", type=float, default=512)
     add("--parameters", type=float, default=580_000, help="of the student")
     add("--batch-frames", type=float, default=12_000, help="of a worker")
-    add("--teachers", type=int, nargs="+", default=[16, 256, 1024], help="machines")
-    add("--workers", type=int, nargs="+", default=[1, 16, 64], help="machines")
+    add("--teachers", type=int, nargs=3, default=[16, 256, 1024], help="machines")
+    add("--workers", type=int, nargs=3, default=[1, 16, 64], help="machines")
     add("--epochs", type=int, default=3)
     options = parser.parse_args()
     columns = [

@@ -37,7 +37,7 @@ def iterate_batches(
         size = batch_size or 32
         num_utterances = len(keras.tree.flatten(x)[0])
         for start in range(0, num_utterances, size):
-            yield _slice((x, y, sample_weight), start, start + size)
+            yield sliced((x, y, sample_weight), start, start + size)
     elif isinstance(x, keras.utils.PyDataset):
         endless = x.num_batches is None
         for index in itertools.count() if endless else range(x.num_batches):
@@ -47,10 +47,21 @@ def iterate_batches(
             yield keras.utils.unpack_x_y_sample_weight(batch)
 
 
-def _slice(structure, start, stop):
-    return keras.tree.map_structure(
-        lambda array: None if array is None else array[start:stop], structure
-    )
+def sliced(structure, start: int, stop: int):
+    """Returns the utterances `start` to `stop` of arrays, also in tuples and dicts.
+
+    A list of what are no arrays, such as transcripts, has an entry for each utterance.
+
+    Example:
+        >>> sliced((np.arange(3), {"transcripts": ["a", "b", "c"]}, None), 1, 3)
+        (array([1, 2]), {'transcripts': ['b', 'c']}, None)
+    """
+    if isinstance(structure, dict):
+        return {key: sliced(value, start, stop) for key, value in structure.items()}
+    of_arrays = isinstance(structure, list) and is_arrays(structure)
+    if isinstance(structure, tuple) or of_arrays:
+        return type(structure)(sliced(part, start, stop) for part in structure)
+    return None if structure is None else structure[start:stop]
 
 
 def is_arrays(x) -> bool:

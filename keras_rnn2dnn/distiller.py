@@ -143,7 +143,8 @@ class Distiller(TeacherHolder, MultiWorkerModel):
             optimizer: of the student.
             loss: hard loss of labels and the student's output; needed only where
                 `student_loss_weight > 0`.
-            **kwargs: of `keras.Model.compile`.
+            **kwargs: of `keras.Model.compile`. `jit_compile` is False by default: it
+                compiles every length of utterances anew, and not every teacher can be.
 
         Raises:
             ValueError: if `loss` is missing or expects probabilities where the
@@ -155,6 +156,7 @@ class Distiller(TeacherHolder, MultiWorkerModel):
                 "Expected `compile(loss=...)`. Received: loss=None"
             )
         checks.check_hard_loss(loss, self._from_logits)
+        kwargs.setdefault("jit_compile", False)
         super().compile(optimizer=optimizer, loss=loss, **kwargs)
         self.hard_loss = None if loss is None else keras.losses.get(loss)
         self._compile_loss = None  # applied below, frame by frame and by weight

@@ -60,7 +60,9 @@ class NaNWatch:
     def _remember(self, causes):
         number, *first = ops.unstack(self._state.value, num=4)
         cause = ops.argmax(ops.any(causes, axis=1))
-        utterance = ops.argmax(ops.take(causes, cause, axis=0))
+        # No `argmax`: under a strategy a replica may have no utterance at all.
+        found_rows = ops.cast(ops.take(causes, cause, axis=0), "int32")
+        utterance = ops.sum(ops.cast(ops.cumsum(found_rows) == 0, "int32"))
         found = ops.any(causes) & (first[0] < 0)
         new = [number, ops.cast(utterance, "int32"), ops.cast(cause, "int32")]
         first = [ops.where(found, *pair) for pair in zip(new, first, strict=True)]

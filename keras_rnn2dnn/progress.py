@@ -121,7 +121,7 @@ class RateProgress:
     def _line(self):
         seconds = max(time.monotonic() - self._begin, 1e-9)
         done, rate = self._before + self._new, self._frames / seconds
-        left = (self.total - done) * seconds / self._new if self._new else 0
+        left = max(self.total - done, 0) * seconds / self._new if self._new else 0
         minutes, rest = divmod(round(left), 60)
         line = (
             f"{done} of {self.total} {self.unit}, {rate:,.0f} frames/s, "

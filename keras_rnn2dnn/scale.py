@@ -15,7 +15,7 @@ from keras_rnn2dnn.alignments.manifest import Shard, locked
 from keras_rnn2dnn.alignments.options import AlignOptions
 from keras_rnn2dnn.alignments.teacher_pass import Utterance, utterances_of
 from keras_rnn2dnn.alignments.writer import open_manifest, write_shard
-from keras_rnn2dnn.batches import is_arrays
+from keras_rnn2dnn.batches import is_arrays, sliced
 from keras_rnn2dnn.errors import import_extra, invalid, is_integer
 
 _LOG = logging.getLogger(__name__)
@@ -38,8 +38,8 @@ def align_on_ray(
     Each actor holds the teacher, reads its own utterances and writes whole shards, so
     that neither features nor alignments pass through one place. The work of an actor
     that dies is done again by another. The store is the same to the byte as that of
-    `SoftAlignments.write` on a machine of the same kind; a run that was stopped goes on
-    when it is called again.
+    `SoftAlignments.write` on a machine of the same kind, but utterances without frames
+    are an error here; a run that was stopped goes on when it is called again.
 
     Args:
         path: directory of the store, which all machines share.
@@ -80,12 +80,16 @@ def align_on_ray(
     with locked(path):
         _, settings = chosen.plan(teacher, next(source.utterances(0, 1)))
         manifest = open_manifest(path, settings)
+        if manifest.complete:
+            _LOG.info("%s is complete already", path)
+            return SoftAlignments(path)
         done = {shard.number for shard in manifest.shards}
         number = -(-len(source) // settings.utterances_per_shard)
         if done and max(done) >= number:
             raise ValueError(
                 f"The data set is too short. Expected at least {max(done) + 1} shards "
-                f"of utterances, as were written of it. Received: {number}"
+                f"of utterances, as were written of it. Received: {number}. Give the "
+                "same data, or another path"
             )
         missing = [n for n in range(number) if n not in done]
         _LOG.info("%d of %d shards to write", len(missing), len(missing) + len(done))
@@ -121,7 +125,8 @@ class _ShardWriter:
 
     def __init__(self, path, teacher, options: AlignOptions, settings, source):
         self.path, self.settings, self.source = path, settings, source
-        self.run, _ = options.plan(teacher, next(source.utterances(0, 1)))
+        self.run = options.teacher_pass(teacher)
+        self.run.top_k = settings.top_k
 
     def __call__(self, batch: dict) -> dict:
         number, written, error = int(batch["shard"][0]), "", ""
@@ -180,9 +185,7 @@ class _Source:
         """Yields so many utterances, fewer at the end."""
         stop = min(first + number, len(self))
         if self.batch_size is None:
-            rows = keras.tree.map_structure(
-                lambda a: None if a is None else a[first:stop], self.data
-            )
+            rows = sliced(self.data, first, stop)
             found = utterances_of(rows, first_number=first)
         else:
             begin = first // self.batch_size
@@ -204,7 +207,7 @@ class _Source:
         if size != expected:
             raise ValueError(
                 f"Batch {number} has another size than the first. Expected {expected} "
-                f"utterances. Received: {size}"
+                f"utterances. Received: {size}. Make all batches but the last equal"
             )
         return batch
 

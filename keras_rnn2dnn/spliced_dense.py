@@ -3,7 +3,10 @@
 import keras
 from keras import ops
 
+from keras_rnn2dnn.errors import invalid, is_integer
 from keras_rnn2dnn.layers import SpliceFrames, repeat_edges
+
+_LAST = "channels_last"  # whatever `keras.config` says of images
 
 
 @keras.saving.register_keras_serializable(package="keras_rnn2dnn")
@@ -32,7 +35,8 @@ class SplicedDense(keras.layers.Layer):
         `(batch, frames, units)`.
 
     Raises:
-        ValueError: if `left` or `right` is negative, or `step` is not positive.
+        ValueError: if `left` or `right` is negative, or `units` or `step` is not
+            positive.
 
     Example:
         >>> layer = SplicedDense(2, left=1, right=1)
@@ -60,7 +64,9 @@ class SplicedDense(keras.layers.Layer):
     ):
         super().__init__(**kwargs)
         self.splice = SpliceFrames(left, right, step, dtype=self.dtype_policy)
-        self.units, self.use_bias = units, use_bias
+        if not is_integer(units) or units < 1:
+            raise ValueError(invalid("units", "an integer >= 1", units))
+        self.units, self.use_bias = int(units), use_bias
         self.activation = keras.activations.get(activation)
         self.supports_masking = True
 
@@ -82,7 +88,7 @@ class SplicedDense(keras.layers.Layer):
             padded = repeat_edges(inputs, self.splice.left, self.splice.right, mask)
             window = self.splice.left + 1 + self.splice.right
             kernel = ops.reshape(self.kernel, (window, -1, self.units))
-            outputs = ops.conv(padded, kernel, padding="valid")
+            outputs = ops.conv(padded, kernel, padding="valid", data_format=_LAST)
         if self.bias is not None:
             outputs = outputs + self.bias
         return self.activation(outputs)

@@ -140,7 +140,8 @@ def _cross_entropy(logits, indices, kept, others, temperature):
     q = tf.nn.softmax(scaled)
     log_sum = tf.reduce_max(scaled, axis=1) - tf.math.log(tf.reduce_max(q, axis=1))
     chosen = tf.gather(scaled, indices, batch_dims=1)
-    rest = tf.reduce_sum(scaled, axis=1) - tf.reduce_sum(chosen, axis=1)
+    rest = tf.reduce_sum(scaled, axis=1)
+    rest = tf.where(tf.math.is_inf(rest), rest, rest - tf.reduce_sum(chosen, axis=1))
     of_kept = tf.reduce_sum(tf.math.multiply_no_nan(chosen, kept), axis=1)
     values = log_sum - of_kept - tf.math.multiply_no_nan(rest, others)
 
@@ -161,9 +162,9 @@ def _add_at(dense, columns, values):
     places = tf.range(shape[0])[:, None] * shape[1] + tf.cast(columns, tf.int64)
     flat, values = tf.reshape(dense, (-1,)), tf.reshape(values, (-1,))
     places = tf.reshape(places, (-1, 1))
-    if compiled_by_xla():
+    if compiled_by_xla() or tf.config.list_physical_devices("GPU"):
         flat = tf.tensor_scatter_nd_add(flat, places, values)
-    else:  # the same, in a fifth of the time
+    else:  # the same, in a fraction of the time; it is made for CPUs alone
         sparse = tf.SparseTensor(places, values, tf.shape(flat, tf.int64))
         flat = tf.sparse.add(flat, sparse)
     return tf.reshape(flat, shape)

@@ -64,3 +64,16 @@ def test_it_is_saved_and_hands_the_mask_on(x, tmp_path):
 def test_a_bad_context_is_refused():
     with pytest.raises(ValueError, match="Invalid value for `left`"):
         SplicedDense(4, -1, 2)
+    for units in (0, 2.5):
+        with pytest.raises(ValueError, match="Invalid value for `units`"):
+            SplicedDense(units, 1, 2)
+
+
+def test_the_image_data_format_is_no_matter(x):
+    layer = SplicedDense(4, 1, 1)
+    expected = layer(x)
+    keras.config.set_image_data_format("channels_first")
+    try:
+        np.testing.assert_array_equal(layer(x), expected)
+    finally:
+        keras.config.set_image_data_format("channels_last")

@@ -58,6 +58,8 @@ class Settings:
         top_k: classes kept, or None for all.
         feature_shape: of one frame of the student's features.
         feature_dtype: of the features on disk.
+        teacher_from_logits: whether the teacher gives logits.
+        batch_frames: frames that the teacher hears at once.
         teacher: fingerprint; see `teacher_pass.fingerprint`.
         temperature: of the teacher's posteriors.
         one_best: whether only the best class was kept, with all of the mass.
@@ -72,6 +74,8 @@ class Settings:
     top_k: int | None
     feature_shape: tuple[int, ...]
     feature_dtype: str
+    teacher_from_logits: bool
+    batch_frames: int
     teacher: str
     temperature: float
     one_best: bool
@@ -201,4 +205,4 @@ def locked(directory: Path) -> Iterator[None]:
 
 def _clear(directory):
     for left in directory.glob(".writing-*"):
-        shutil.rmtree(left)
+        shutil.rmtree(left, ignore_errors=True)

@@ -59,25 +59,17 @@ class AlignOptions:
         Raises:
             ValueError: if `top_k` or `teacher_weights` do not fit the teacher.
         """
-        teachers = as_list(teacher)
-        shares = checked_weights(self.teacher_weights, teachers)
-        run = TeacherPass(
-            teachers,
-            shares,
-            from_logits=self.teacher_from_logits,
-            temperature=self.temperature,
-            one_best=self.one_best,
-            transform=self.transform,
-            batch_frames=self.batch_frames,
-        )
-        classes = output_classes(teachers[0]) or run.num_classes(first)
+        run = self.teacher_pass(teacher)
+        classes = output_classes(run.teachers[0]) or run.num_classes(first)
         run.top_k = self._kept(classes)
         settings = Settings(
             num_classes=classes,
             top_k=run.top_k,
             feature_shape=first.student.shape[1:],
             feature_dtype=self.feature_dtype,
-            teacher=fingerprint(teachers, shares),
+            teacher_from_logits=bool(self.teacher_from_logits),
+            batch_frames=int(self.batch_frames),
+            teacher=fingerprint(run.teachers, run.shares),
             temperature=float(self.temperature),
             one_best=self.one_best,
             transform=getattr(self.transform, "__name__", None),
@@ -86,6 +78,19 @@ class AlignOptions:
             feature_spec=_as_json(self.feature_spec),
         )
         return run, settings
+
+    def teacher_pass(self, teacher: keras.Model | Sequence[keras.Model]) -> TeacherPass:
+        """Returns the teacher's pass; its `top_k` is not set yet."""
+        teachers = as_list(teacher)
+        return TeacherPass(
+            teachers,
+            checked_weights(self.teacher_weights, teachers),
+            from_logits=self.teacher_from_logits,
+            temperature=self.temperature,
+            one_best=self.one_best,
+            transform=self.transform,
+            batch_frames=self.batch_frames,
+        )
 
     def _kept(self, classes):
         """Returns the number of classes to keep, or None for all."""

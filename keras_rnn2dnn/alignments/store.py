@@ -247,7 +247,8 @@ class SoftAlignments:
             batch_size: utterances per batch.
             batch_frames: frames per batch, padding included, in place of `batch_size`.
             shuffle: draws shards, and utterances among 1,024, in another order in
-                each epoch.
+                each epoch. In small stores, of which all is left over in the groups,
+                it is mostly the order of the batches that changes.
             seed: of the order; equal seeds give equal orders.
             buckets: groups of like length, which fill their batches apart; what is
                 left over in them is batched together at the end. 1 for no groups.

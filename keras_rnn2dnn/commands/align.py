@@ -63,11 +63,28 @@ def add(commands) -> None:
         help="write part I of N, from 0, on one of N machines",
     )
     parser.add_argument(
+        "--utterances-per-shard",
+        type=_positive,
+        default=512,
+        metavar="N",
+        help="in a file of the store; default: 512",
+    )
+    parser.add_argument(
+        "--float16", action="store_true", help="keep the features in float16"
+    )
+    parser.add_argument(
         "--verify", action="store_true", help="check a whole store, every record"
     )
     parser.add_argument(
         "--merge", action="store_true", help="put parts together into --out"
     )
+
+
+def _positive(text):
+    if not text.isdecimal() or not int(text):
+        expected = "Expected a whole number > 0"
+        raise argparse.ArgumentTypeError(f"{expected}. Received: {text!r}")
+    return int(text)
 
 
 def _part(text):
@@ -98,7 +115,9 @@ def _run(options):
 
 
 def _write(options, teachers, source):
-    number = -(-len(source) // options.shard[1])
+    number, size = len(source), options.utterances_per_shard
+    starts = range(size * options.shard[0], number, size * options.shard[1])
+    number = sum(min(size, number - start) for start in starts)
     progress = RateProgress(number, "utterances", done=_already_written(options.out))
     try:
         return SoftAlignments.write(
@@ -111,6 +130,8 @@ def _write(options, teachers, source):
             one_best=options.one_best,
             feature_spec=source.feature_spec(),
             part=options.shard,
+            feature_dtype="float16" if options.float16 else "float32",
+            utterances_per_shard=size,
             on_shard=lambda shard: progress.add(shard.utterances, shard.frames),
         )
     finally:

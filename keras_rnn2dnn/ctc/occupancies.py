@@ -103,7 +103,8 @@ def constrained(
         with np.errstate(divide="ignore"):
             return [np.log(p) for p in posteriors]
 
-    transform.__name__ = f"ctc_occupancies(blank={blank}, scale={scale})"
+    name = getattr(encode, "__qualname__", type(encode).__qualname__)
+    transform.__name__ = f"ctc_occupancies({name}, blank={blank}, scale={scale})"
     return transform
 
 

@@ -24,7 +24,8 @@ class Recipe:
         transcribed_strings: transcribed strings in an epoch of the distilled student.
         unlabelled_strings: strings of the new speaker in it. Where there are none,
             and for the hard-label student, transcribed strings take their place.
-        num_banks: epochs of different strings, used in turn.
+        num_banks: epochs of different strings, used in turn; those of the teacher's
+            students are drawn from all of them together.
         epochs: of teacher and students.
         development_strings: for the choices of the decoder.
         test_strings: of all held-out speakers of a fold together.

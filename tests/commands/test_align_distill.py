@@ -101,18 +101,33 @@ def test_audio_is_heard_through_its_specification(files, tmp_path, run):
     pcm = (samples * 32767).astype("<i2").astype("float32") / 32768
     expected = LogMel.from_spec(spec)(pcm[None])[0]
     np.testing.assert_allclose(ben.features, expected, atol=1e-5)
-    dnn_student(FEATURES, CLASSES, (1, 1), (8,)).save(tmp_path / "student.keras")
-    convert = ("convert", tmp_path / "student.keras", "--calibration")
-    for data, extra in ((tmp_path / "audio", given), (tmp_path / "store", ())):
-        bundle = tmp_path / f"bundle of {data.name}"
-        code, _, error = run(*convert, data, *extra, "--out", bundle)
-        assert (code, error) == (0, "")
-        report = json.loads((bundle / "report.json").read_text())
-        assert report["feature_spec"] == spec.to_dict()
     write_wav(tmp_path / "audio" / "zoe.wav", samples, rate=16000)
     code, _, error = run(*align, tmp_path / "other", *given)
     assert code == 2
     assert "zoe.wav'. Expected 8000 Hz as in the feature specification" in error
+
+
+def test_audio_and_a_store_of_it_calibrate_a_student(files, tmp_path, run):
+    spec = FeatureSpec(8000, num_bins=FEATURES)
+    (tmp_path / "spec.json").write_text(json.dumps(spec.to_dict()))
+    audio, store = tmp_path / "audio", tmp_path / "store"
+    for number in range(3):
+        samples = 0.1 * np.random.default_rng(number).normal(size=40000)
+        write_wav(audio / f"{number}.wav", samples)
+    given = ("--features", tmp_path / "spec.json")
+    align = ("align", files / "teacher.keras", audio, "--out", store, *given)
+    code, _, error = run(*align, "--float16", "--utterances-per-shard", "2")
+    assert code == 0, error
+    settings = SoftAlignments(store).manifest.settings
+    assert (settings.feature_dtype, settings.utterances_per_shard) == ("float16", 2)
+    dnn_student(FEATURES, CLASSES, (1, 1), (8,)).save(tmp_path / "student.keras")
+    convert = ("convert", tmp_path / "student.keras", "--calibration")
+    for data, extra in ((audio, given), (store, ())):
+        bundle = tmp_path / f"bundle of {data.name}"
+        code, _, error = run(*convert, data, *extra, "--out", bundle)
+        assert code == 0, error
+        report = json.loads((bundle / "report.json").read_text())
+        assert report["feature_spec"] == spec.to_dict()
 
 
 def test_parts_are_written_apart_and_merged(files, tmp_path, run):

@@ -16,6 +16,10 @@ def log_softmax64(z):
     return z - np.log(np.sum(np.exp(z), -1, keepdims=True))
 
 
+def numbers_of(text):
+    return [" abc".index(character) for character in text]
+
+
 def by_enumeration(scores, labels, blank, scale=1.0):
     """Occupancies by all paths that collapse to the labels, in float64."""
     frames, classes = scores.shape
@@ -80,14 +84,14 @@ def test_a_store_of_them_holds_the_labels_of_the_transcripts(tmp_path):
     x = np.random.default_rng(0).normal(size=(3, 12, 4)).astype("float32")
     teacher = rnn_teacher(4, CLASSES, units=(6,))
     texts = ["ab", "c", "aab"]
-    transform = constrained(lambda text: [" abc".index(c) for c in text], scale=0.5)
+    transform = constrained(numbers_of, scale=0.5)
     y = {"transcripts": np.array(texts)}
     store = SoftAlignments.write(tmp_path / "a", teacher, (x, y), transform=transform)
-    name = "ctc_occupancies(blank=0, scale=0.5)"
+    name = "ctc_occupancies(numbers_of, blank=0, scale=0.5)"
     assert store.manifest.settings.transform == name
     for utterance, row in zip(store.utterances(), x, strict=True):
         scores = log_softmax64(teacher(row[None])[0])
-        labels = [" abc".index(c) for c in utterance.transcript]
+        labels = numbers_of(utterance.transcript)
         expected = by_enumeration(scores[:8], labels, 0, 0.5)
         assert np.exp(utterance.soft).shape == (12, CLASSES)
         alone = ctc_occupancies([scores[:8]], [labels], scale=0.5)[0]
