@@ -15,10 +15,10 @@ tf.config.set_logical_device_configuration(
 import keras
 from keras_rnn2dnn import Distiller, dnn_student, rnn_teacher
 
-x = np.random.default_rng(0).normal(size=(8, 12, 4)).astype("float32")
-weights = np.random.default_rng(1).uniform(size=(8, 12)).astype("float32")
-weights[:4, 6:] = 0  # one replica has fewer frames than the other
-labels = np.random.default_rng(2).integers(5, size=(8, 12))
+x = np.random.default_rng(0).normal(size=(9, 12, 4)).astype("float32")
+weights = np.random.default_rng(1).uniform(size=(9, 12)).astype("float32")
+weights[:4, 6:] = 0  # one replica has fewer frames than the other; at the end none
+labels = np.random.default_rng(2).integers(5, size=(9, 12))
 for number in (1, 2):
     devices = [f"CPU:{n}" for n in range(number)]
     with tf.distribute.MirroredStrategy(devices).scope():

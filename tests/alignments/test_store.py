@@ -321,3 +321,12 @@ def test_a_cached_store_is_read_once(tmp_path):
     assert len(list(cached)) == 1
     with pytest.raises(Exception, match="No such file"):
         list(other)
+
+
+def test_lists_of_transcripts_and_ids_go_with_arrays(tmp_path):
+    x = padded(range(5, 45))
+    texts, names = [f"word {n}" for n in range(40)], [f"id{n}" for n in range(40)]
+    y = {"transcripts": texts, "ids": names}
+    store = SoftAlignments.write(tmp_path / "a", teacher(), (x, y))
+    found = [(u.transcript, u.name) for u in store.utterances()]
+    assert found == list(zip(texts, names, strict=True))
