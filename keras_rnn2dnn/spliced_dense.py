@@ -89,6 +89,9 @@ class SplicedDense(keras.layers.Layer):
             window = self.splice.left + 1 + self.splice.right
             kernel = ops.reshape(self.kernel, (window, -1, self.units))
             outputs = ops.conv(padded, kernel, padding="valid", data_format=_LAST)
+            # Of no utterance at all, TensorFlow may give the shape of the input.
+            batch, frames = ops.shape(inputs)[:2]
+            outputs = ops.reshape(outputs, (batch, frames, self.units))
         if self.bias is not None:
             outputs = outputs + self.bias
         return self.activation(outputs)

@@ -1,6 +1,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from keras_rnn2dnn import SpliceFrames
 from keras_rnn2dnn.spliced_dense import SplicedDense
@@ -67,6 +68,23 @@ def test_a_bad_context_is_refused():
     for units in (0, 2.5):
         with pytest.raises(ValueError, match="Invalid value for `units`"):
             SplicedDense(units, 1, 2)
+
+
+def test_no_utterance_at_all_trains_nothing(x):
+    """A replica may get none; see `tf.distribute`."""
+    layer = SplicedDense(4, 2, 1)
+    layer(x)
+
+    @tf.function(input_signature=[tf.TensorSpec((None, None, 3))])
+    def gradients(x):
+        with tf.GradientTape() as tape:
+            outputs = layer(x)
+            loss = tf.reduce_sum(outputs)
+        return outputs, tape.gradient(loss, layer.trainable_variables)
+
+    outputs, found = gradients(x[:0])
+    assert outputs.shape == (0, 7, 4)
+    assert [np.any(gradient) for gradient in found] == [False, False]
 
 
 def test_the_image_data_format_is_no_matter(x):
