@@ -56,7 +56,7 @@ def column(hours, teachers, workers, options):
         "utterances a shard": f"{shard_frames / options.utterance_frames:,.0f}",
         "teacher, machine days": f"{teacher_seconds / SECONDS_PER_DAY:,.1f}",
         "machines for the teacher": f"{teachers:,}",
-        "days of the teacher": f"{teacher_seconds / teachers / SECONDS_PER_DAY:,.1f}",
+        "days of the teacher": f"{teacher_seconds / teachers / SECONDS_PER_DAY:,.2f}",
         f"student, {options.epochs} epochs, machine days": (
             f"{student_seconds / SECONDS_PER_DAY:,.2f}"
         ),

@@ -126,7 +126,7 @@ def finite(x):
         if not _is_float(array):
             return array
         array = ops.convert_to_tensor(array)
-        # The same sums as in `_not_finite`, so that a compiled step makes them once.
+        # The same sums as in `_not_finite`, which a compiled step need not make twice.
         sums = _sum32(array, tuple(range(1, len(array.shape))))
         cleaned = ops.cond(
             ops.all(ops.isfinite(sums)),

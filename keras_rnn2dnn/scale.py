@@ -125,8 +125,7 @@ class _ShardWriter:
 
     def __init__(self, path, teacher, options: AlignOptions, settings, source):
         self.path, self.settings, self.source = path, settings, source
-        self.run = options.teacher_pass(teacher)
-        self.run.top_k = settings.top_k
+        self.run = options.teacher_pass(teacher, settings.top_k)
 
     def __call__(self, batch: dict) -> dict:
         number, written, error = int(batch["shard"][0]), "", ""

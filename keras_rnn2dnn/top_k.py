@@ -136,7 +136,7 @@ def _cross_entropy(logits, indices, kept, others, temperature):
         temperature: of the logits.
     """
     scaled = tf.cond(temperature == 1.0, lambda: logits, lambda: logits / temperature)
-    # TensorFlow has a fast softmax; its cross-entropies take several times as long.
+    # Of TensorFlow's operations for this, softmax is the fast one on CPUs.
     q = tf.nn.softmax(scaled)
     log_sum = tf.reduce_max(scaled, axis=1) - tf.math.log(tf.reduce_max(q, axis=1))
     chosen = tf.gather(scaled, indices, batch_dims=1)
@@ -164,7 +164,7 @@ def _add_at(dense, columns, values):
     places = tf.reshape(places, (-1, 1))
     if compiled_by_xla() or tf.config.list_physical_devices("GPU"):
         flat = tf.tensor_scatter_nd_add(flat, places, values)
-    else:  # the same, in a fraction of the time; it is made for CPUs alone
+    else:  # the same, but faster; it is made for CPUs alone
         sparse = tf.SparseTensor(places, values, tf.shape(flat, tf.int64))
         flat = tf.sparse.add(flat, sparse)
     return tf.reshape(flat, shape)

@@ -97,6 +97,23 @@ def test_the_student_that_gives_the_targets_has_no_loss(batch):
     )
 
 
+def test_a_class_that_the_student_excludes(batch):
+    """The KL is infinite where the target has mass there, finite where it has none."""
+    targets_of_one = targets(batch[0][:1, :1])
+    for kept in (True, False):
+        student = np.zeros((1, 1, CLASSES), "float32")
+        scores = batch[0][0, 0]
+        excluded = scores.argmax() if kept else scores.argmin()
+        student[..., excluded] = -np.inf
+        loss = SoftAlignmentKL(reduction=None)(targets_of_one, student)
+        assert float(loss[0, 0]) == np.inf
+    one_best = np.array([[[[0.0, -np.inf], [3.0, -1.0]]]], "float32")
+    student = np.zeros((1, 1, CLASSES), "float32")
+    student[..., 7] = -np.inf
+    loss = SoftAlignmentKL(reduction=None)(one_best, student)
+    np.testing.assert_allclose(loss, np.log(CLASSES - 1), rtol=1e-6)
+
+
 def test_no_target_of_all_classes_is_ever_made():
     """As wide as all classes are the logits and, of them, a softmax; no target."""
     loss = SoftAlignmentKL()

@@ -205,4 +205,5 @@ def locked(directory: Path) -> Iterator[None]:
 
 def _clear(directory):
     for left in directory.glob(".writing-*"):
+        # Another machine's actor may remove it at the same time.
         shutil.rmtree(left, ignore_errors=True)

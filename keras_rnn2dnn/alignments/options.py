@@ -59,9 +59,9 @@ class AlignOptions:
         Raises:
             ValueError: if `top_k` or `teacher_weights` do not fit the teacher.
         """
-        run = self.teacher_pass(teacher)
+        run = self.teacher_pass(teacher, top_k=None)
         classes = output_classes(run.teachers[0]) or run.num_classes(first)
-        run.top_k = self._kept(classes)
+        run = dataclasses.replace(run, top_k=self._kept(classes))
         settings = Settings(
             num_classes=classes,
             top_k=run.top_k,
@@ -79,14 +79,17 @@ class AlignOptions:
         )
         return run, settings
 
-    def teacher_pass(self, teacher: keras.Model | Sequence[keras.Model]) -> TeacherPass:
-        """Returns the teacher's pass; its `top_k` is not set yet."""
+    def teacher_pass(
+        self, teacher: keras.Model | Sequence[keras.Model], top_k: int | None
+    ) -> TeacherPass:
+        """Returns the teacher's pass that keeps so many classes, or all of them."""
         teachers = as_list(teacher)
         return TeacherPass(
             teachers,
             checked_weights(self.teacher_weights, teachers),
             from_logits=self.teacher_from_logits,
             temperature=self.temperature,
+            top_k=top_k,
             one_best=self.one_best,
             transform=self.transform,
             batch_frames=self.batch_frames,

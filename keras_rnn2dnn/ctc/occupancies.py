@@ -5,14 +5,15 @@ optional, except between two equal labels (Graves et al., "Connectionist tempora
 classification", 2006).
 """
 
+import functools
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from keras_rnn2dnn.errors import invalid, is_integer
-from keras_rnn2dnn.hmm.occupancies import emissions_of, results_for, state_posteriors
+from keras_rnn2dnn.hmm.occupancies import occupancies, transcript_transform
 from keras_rnn2dnn.hmm.topology import NEVER
-from keras_rnn2dnn.hmm.utterances import as_utterances, batches, check_scores
+from keras_rnn2dnn.hmm.utterances import as_utterances, check_scores
 
 
 def ctc_occupancies(
@@ -62,17 +63,8 @@ def ctc_occupancies(
         raise ValueError(invalid("blank", expected, blank))
     blank %= num_classes
     paths = _paths(labels, utterances, blank, num_classes)
-    padding = np.zeros(num_classes, np.float32)
-    padding[blank] = 1
-    result, views = results_for(
-        log_probs, utterances, (num_classes,), np.float32, padding
-    )
-    for indices in batches([len(u) for u in utterances], max(map(len, paths))):
-        graph = _LabelGraph([paths[i] for i in indices], num_classes)
-        emissions, _ = emissions_of([utterances[i] for i in indices], graph, scale)
-        lengths = np.array([len(utterances[i]) for i in indices])
-        state_posteriors(emissions, graph, lengths, [views[i] for i in indices])
-    return result
+    graph_of = functools.partial(_LabelGraph, num_classes=num_classes)
+    return occupancies(log_probs, utterances, paths, graph_of, blank, scale)
 
 
 def constrained(
@@ -95,17 +87,13 @@ def constrained(
         [[0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
     """
 
-    def transform(log_posteriors, transcripts):
-        if any(transcript is None for transcript in transcripts):
-            raise ValueError(invalid("transcripts", "one for each utterance", None))
-        labels = [encode(transcript) for transcript in transcripts]
-        posteriors = ctc_occupancies(log_posteriors, labels, blank=blank, scale=scale)
-        with np.errstate(divide="ignore"):
-            return [np.log(p) for p in posteriors]
+    def posteriors_of(log_posteriors, transcripts):
+        labels = list(map(encode, transcripts))
+        return ctc_occupancies(log_posteriors, labels, blank=blank, scale=scale)
 
     name = getattr(encode, "__qualname__", type(encode).__qualname__)
-    transform.__name__ = f"ctc_occupancies({name}, blank={blank}, scale={scale})"
-    return transform
+    name = f"ctc_occupancies({name}, blank={blank}, scale={scale})"
+    return transcript_transform(posteriors_of, name)
 
 
 def _paths(labels, utterances, blank, num_classes):

@@ -10,12 +10,13 @@ where skipping an optional silence is one move (Rabiner, "A tutorial on hidden M
 models", 1989, with the transition probabilities tied).
 """
 
+import functools
 from collections.abc import Sequence
 
 import numpy as np
 
 from keras_rnn2dnn.errors import invalid
-from keras_rnn2dnn.hmm.occupancies import emissions_of, results_for, state_posteriors
+from keras_rnn2dnn.hmm.occupancies import emissions_of, occupancies, results_for
 from keras_rnn2dnn.hmm.topology import (
     Topology,
     TranscriptGraph,
@@ -114,16 +115,11 @@ def forward_backward(
         raise ValueError(invalid("scale", "a number > 0", scale))
     check_self_loop(self_loop)
     paths = transcript_paths(transcripts, topology, [len(u) for u in utterances])
-    padding = np.zeros(topology.num_states, np.float32)
-    padding[topology.silence_state or 0] = 1
-    shape = (topology.num_states,)
-    result, views = results_for(log_scores, utterances, shape, np.float32, padding)
-    for indices in batches([len(u) for u in utterances], max(map(len, paths))):
-        graph = TranscriptGraph([paths[i] for i in indices], topology, self_loop)
-        emissions, _ = emissions_of([utterances[i] for i in indices], graph, scale)
-        lengths = np.array([len(utterances[i]) for i in indices])
-        state_posteriors(emissions, graph, lengths, [views[i] for i in indices])
-    return result
+    graph_of = functools.partial(
+        TranscriptGraph, topology=topology, self_loop=self_loop
+    )
+    padding_state = topology.silence_state or 0
+    return occupancies(log_scores, utterances, paths, graph_of, padding_state, scale)
 
 
 def viterbi(

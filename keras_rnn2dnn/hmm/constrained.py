@@ -1,12 +1,13 @@
 """Soft alignments that know the transcript, for the store."""
 
+import functools
 import zlib
 from collections.abc import Callable
 
 import numpy as np
 
-from keras_rnn2dnn.errors import invalid
 from keras_rnn2dnn.hmm.alignment import forward_backward
+from keras_rnn2dnn.hmm.occupancies import transcript_transform
 from keras_rnn2dnn.hmm.topology import Topology
 from keras_rnn2dnn.hmm.utterances import Transcripts
 
@@ -31,18 +32,10 @@ def constrained(
         >>> np.exp(transform([np.zeros((3, 2))], ["a b"])[0]).round(2).tolist()
         [[1.0, 0.0], [0.5, 0.5], [0.0, 1.0]]
     """
-
-    def transform(log_posteriors, transcripts):
-        if any(transcript is None for transcript in transcripts):
-            raise ValueError(invalid("transcripts", "one for each utterance", None))
-        posteriors = forward_backward(
-            log_posteriors, transcripts, topology, scale=scale, self_loop=self_loop
-        )
-        with np.errstate(divide="ignore"):
-            return [np.log(p) for p in posteriors]
-
     states = f"{topology.num_states} states {zlib.crc32(repr(topology).encode()):08x}"
-    transform.__name__ = (
-        f"forward_backward({states}, scale={scale}, self_loop={self_loop})"
+    return transcript_transform(
+        functools.partial(
+            forward_backward, topology=topology, scale=scale, self_loop=self_loop
+        ),
+        f"forward_backward({states}, scale={scale}, self_loop={self_loop})",
     )
-    return transform

@@ -3,12 +3,74 @@
 A graph has the nodes of each utterance as columns; see `topology.TranscriptGraph`.
 """
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import numpy as np
 
+from keras_rnn2dnn.errors import invalid
 from keras_rnn2dnn.hmm.topology import NEVER
+from keras_rnn2dnn.hmm.utterances import batches
 
 # The least score beside the best one of a frame: forced paths keep their differences.
 _FLOOR = np.float32(-1e6)
+
+
+def occupancies(
+    values: np.ndarray | Sequence[np.ndarray],
+    utterances: list[np.ndarray],
+    paths: list[np.ndarray],
+    graph_of: Callable[[list[np.ndarray]], Any],
+    padding_state: int,
+    scale: float,
+) -> np.ndarray | list[np.ndarray]:
+    """Computes the posterior of every state in every frame, given the graphs.
+
+    Args:
+        values: the scores as they were given: `(batch, frames, states)` or a list.
+        utterances: log-scores of the frames that count, `(frames, states)` each.
+        paths: states along the graph of each utterance, `(nodes,)`.
+        graph_of: makes the graph of several paths.
+        padding_state: has all of the mass in padding frames.
+        scale: factor on the scores.
+
+    Returns:
+        float32 `(batch, frames, states)`, or a list of `(frames, states)`, as `values`.
+    """
+    num_states = utterances[0].shape[1]
+    padding = np.eye(num_states, dtype=np.float32)[padding_state]
+    result, views = results_for(values, utterances, (num_states,), np.float32, padding)
+    for indices in batches([len(u) for u in utterances], max(map(len, paths))):
+        graph = graph_of([paths[i] for i in indices])
+        emissions, _ = emissions_of([utterances[i] for i in indices], graph, scale)
+        lengths = np.array([len(utterances[i]) for i in indices])
+        _posteriors(emissions, graph, lengths, [views[i] for i in indices])
+    return result
+
+
+def transcript_transform(
+    posteriors_of: Callable[[list[np.ndarray], Sequence[str]], list[np.ndarray]],
+    name: str,
+) -> Callable[[list[np.ndarray], Sequence[str]], list[np.ndarray]]:
+    """Returns a transform of soft alignments, for `SoftAlignments.write`.
+
+    Args:
+        posteriors_of: gives posteriors by log-posteriors and transcripts, both lists.
+        name: what the store calls it; another name is another transform.
+
+    Raises:
+        ValueError: when it is used, if a transcript is missing.
+    """
+
+    def transform(log_posteriors, transcripts):
+        if any(transcript is None for transcript in transcripts):
+            raise ValueError(invalid("transcripts", "one for each utterance", None))
+        posteriors = posteriors_of(log_posteriors, transcripts)
+        with np.errstate(divide="ignore"):
+            return [np.log(p) for p in posteriors]
+
+    transform.__name__ = name
+    return transform
 
 
 def emissions_of(utterances, graph, scale=1.0):
@@ -29,7 +91,7 @@ def emissions_of(utterances, graph, scale=1.0):
     return np.ascontiguousarray(gathered.transpose(1, 2, 0)), peaks
 
 
-def state_posteriors(emissions, graph, lengths, out):
+def _posteriors(emissions, graph, lengths, out):
     """Forward-backward in the log domain, each frame shifted so that its best is 0."""
     num_frames = len(emissions)
     rows, skip = graph.skip_rows, graph.skip

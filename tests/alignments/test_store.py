@@ -252,9 +252,7 @@ def test_every_utterance_comes_once_an_epoch_in_an_order_of_the_seed(tmp_path):
     mixed = epochs(3, 1, shuffle=True, buckets=1)[0]
     assert filled > 0.85 > sum(lengths) / sum(b.shape[0] * b.shape[1] for b in mixed)
     for batch in store.dataset(batch_frames=100, shuffle=True, seed=0):
-        assert (
-            batch[0].shape[0] * batch[0].shape[1] <= 100
-        )  # lengths are counted in steps
+        assert batch[0].shape[0] * batch[0].shape[1] <= 100
 
 
 def test_the_manifest_says_what_was_done(tmp_path):
