@@ -176,7 +176,7 @@ class LogMel(keras.layers.Layer):
         window = np.hamming(spec.frame_length).astype("float32")
         real, imaginary = ops.rfft(frames * window, fft_length=spec.fft_length)
         power = real**2 + imaginary**2
-        features = ops.log(ops.matmul(power, _mel_matrix(spec)) + spec.floor)
+        features = ops.log(ops.matmul(power, mel_matrix(spec)) + spec.floor)
         if spec.centering == "utterance":
             counts = self.compute_mask(inputs, mask)
             features -= _mean_over_frames(features, counts)
@@ -255,7 +255,7 @@ def _check_audio(inputs, spec):
 
 
 @functools.lru_cache
-def _mel_matrix(spec):
+def mel_matrix(spec):
     """Returns the weights of the triangles, `(fft_length // 2 + 1, num_bins)`."""
     with tf.init_scope():  # an array, also while a graph is built
         matrix = tf.signal.linear_to_mel_weight_matrix(

@@ -114,9 +114,8 @@ def _dense(layer, kernel, x, frames, activation, name):
 
 def _conv(layer, x, frames, name):
     kernel = _array(layer.kernel)
-    if frames == 1 and layer.groups == 1:
-        if layer.dilation_rate[0] > 1 and kernel.shape[0] > 1:
-            x = _SliceFrames(0, None, layer.dilation_rate[0], name=f"{name}_step")(x)
+    dilated = layer.dilation_rate[0] > 1 and kernel.shape[0] > 1
+    if frames == 1 and layer.groups == 1 and not dilated:
         x = reshape_frames(x, 1, f"{name}_join")
         kernel = kernel.reshape(-1, kernel.shape[-1])
         return _dense(layer, kernel, x, 1, layer.activation, name)

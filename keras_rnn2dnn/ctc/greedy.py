@@ -1,0 +1,69 @@
+"""The best path of CTC as labels with their times."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+
+from keras_rnn2dnn.errors import invalid, is_integer
+
+
+@dataclasses.dataclass(frozen=True)
+class GreedyDecoder:
+    """The labels on the best path of CTC: the best of each frame, repeats merged.
+
+    Args:
+        labels: of all classes; that of the blank is never reported.
+        blank: index of the blank.
+
+    Raises:
+        ValueError: if there are no labels, or `blank` is not one of the classes.
+
+    Example:
+        >>> decoder = GreedyDecoder(("", "yes", "no"), blank=0)
+        >>> decoder([np.eye(3)[[0, 1, 1, 0, 2]]])
+        [['yes', 'no']]
+    """
+
+    labels: Sequence[str]
+    blank: int = 0
+
+    def __post_init__(self):
+        labels = tuple(self.labels)
+        if not labels or not all(isinstance(label, str) for label in labels):
+            raise ValueError(invalid("labels", "a string for each class", self.labels))
+        object.__setattr__(self, "labels", labels)
+        if not is_integer(self.blank) or not 0 <= self.blank < len(labels):
+            expected = f"the index of one of the {len(labels)} classes"
+            raise ValueError(invalid("blank", expected, self.blank))
+
+    def __call__(self, logits: Sequence[np.ndarray]) -> list[list[str]]:
+        """Returns the labels of each utterance, from logits `(frames, classes)`."""
+        found = [best_path(np.asarray(z), self.blank) for z in logits]
+        return [[self.labels[label] for label, _, _ in words] for words in found]
+
+    def to_dict(self) -> dict:
+        """Returns the arguments of the constructor, ready for JSON."""
+        return {"labels": list(self.labels), "blank": int(self.blank)}
+
+    @classmethod
+    def from_dict(cls, config: dict) -> "GreedyDecoder":
+        """Rebuilds a decoder from `to_dict()`."""
+        return cls(**config)
+
+
+def best_path(logits: np.ndarray, blank: int) -> list[tuple[int, int, int]]:
+    """Returns the labels on the best path with their frames.
+
+    Args:
+        logits: `(frames, classes)`.
+        blank: index of the blank.
+
+    Returns:
+        `(label, start, end)` of each run of a label, `end` not included.
+    """
+    best = logits.argmax(axis=1) if len(logits) else np.zeros(0, np.intp)
+    changes = np.flatnonzero(np.diff(best, prepend=-1))
+    ends = np.append(changes[1:], len(best))
+    runs = zip(best[changes], changes, ends, strict=True)
+    return [(int(a), int(b), int(c)) for a, b, c in runs if a != blank]

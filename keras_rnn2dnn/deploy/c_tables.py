@@ -1,0 +1,227 @@
+"""The generated headers of the bundle: sizes and tables of one student in C99.
+
+Nothing of the user's reaches C but the labels, and those only as escaped strings.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+
+from keras_rnn2dnn.audio.features import FeatureSpec
+from keras_rnn2dnn.ctc import GreedyDecoder
+from keras_rnn2dnn.deploy.device_decoder import WordLoopTables
+from keras_rnn2dnn.deploy.device_features import feature_tables, input_rounding
+from keras_rnn2dnn.deploy.int8_layers import Int8Layer
+from keras_rnn2dnn.deploy.window import ReceptiveField
+
+_WIDTH = 88
+_LAYER = """typedef struct {
+    const int8_t *weights;      /* outputs x (taps x tap_length) */
+    const int32_t *bias;        /* the offset of the input folded in */
+    const int32_t *multipliers; /* one for each output, or one */
+    const int8_t *shifts;
+    uint32_t frames;     /* output frames in a window */
+    uint32_t outputs;    /* values of an output frame */
+    uint32_t taps;       /* pieces of the input that an output frame reads */
+    uint32_t tap_length; /* values in a piece */
+    uint32_t tap_step;   /* values from piece to piece */
+    uint32_t frame_step; /* values from output frame to output frame */
+    int32_t output_offset;
+    int32_t minimum;
+    int32_t maximum;
+    uint8_t per_channel; /* whether each output has its own multiplier */
+} network_layer;
+"""
+
+
+def model_header(
+    layers: Sequence[Int8Layer],
+    field: ReceptiveField,
+    output_quantization: tuple[float, int],
+    ram_bytes: int | None,
+) -> str:
+    """Returns `model.h`: the network.
+
+    Args:
+        layers: of `read_layers`.
+        field: context of the student.
+        output_quantization: scale and zero point of the logits.
+        ram_bytes: of `recognizer`; None where the bundle is the network alone.
+    """
+    hidden = [layer.frames * layer.outputs for layer in layers[:-1]]
+    scale, zero_point = output_quantization
+    inputs = max(
+        (layer.frames - 1) * layer.frame_step
+        + (layer.taps - 1) * layer.tap_step
+        + layer.tap_length
+        for layer in layers[:1]
+    )
+    sizes = {
+        "MODEL_HAS_RECOGNIZER": int(ram_bytes is not None),
+        "NETWORK_LAYERS": f"{len(layers)}u",
+        "NETWORK_INPUTS": f"{inputs}u",
+        "NETWORK_OUTPUTS": f"{layers[-1].outputs}u",
+        "NETWORK_SCRATCH_SIZE": f"{max([1, *hidden])}u",
+        "NETWORK_RIGHT": f"{field.right}u",
+        "NETWORK_STRIDE": f"{field.stride}u",
+        "NETWORK_OUTPUT_SCALE": float_literal(scale),
+        "NETWORK_OUTPUT_ZERO_POINT": zero_point,
+    }
+    if ram_bytes is not None:
+        sizes["RECOGNIZER_RAM_BYTES"] = f"{ram_bytes}u"
+    tables, rows = [], []
+    for number, layer in enumerate(layers):
+        tables += [
+            array("int8_t", f"weights_{number}", layer.weights.ravel()),
+            array("int32_t", f"bias_{number}", layer.bias),
+            array("int32_t", f"multipliers_{number}", layer.multipliers),
+            array("int8_t", f"shifts_{number}", layer.shifts),
+        ]
+        names = [f"{n}_{number}" for n in ("weights", "bias", "multipliers", "shifts")]
+        numbers = [
+            layer.frames,
+            layer.outputs,
+            layer.taps,
+            layer.tap_length,
+            layer.tap_step,
+            layer.frame_step,
+            layer.output_offset,
+            layer.minimum,
+            layer.maximum,
+            int(len(layer.multipliers) > 1),
+        ]
+        rows.append("    {" + ", ".join([*names, *map(str, numbers)]) + "},\n")
+    tables.append(_LAYER + "\n")
+    declaration = f"static const network_layer network_layers[{len(layers)}]"
+    tables.append(f"{declaration} = {{\n{''.join(rows)}}};\n")
+    return _header("MODEL", sizes, tables)
+
+
+def features_header(spec: FeatureSpec, input_quantization: tuple[float, int]) -> str:
+    """Returns `features_table.h`.
+
+    Args:
+        spec: of the features.
+        input_quantization: scale and zero point of the network's input.
+    """
+    tables = feature_tables(spec)
+    inverse, rounding = input_rounding(*input_quantization)
+    sizes = {
+        "FEATURES_SAMPLE_RATE_HZ": f"{spec.sample_rate_hz}u",
+        "FEATURES_FRAME_LENGTH": f"{spec.frame_length}u",
+        "FEATURES_FRAME_STEP": f"{spec.frame_step}u",
+        "FEATURES_FFT_LENGTH": f"{spec.fft_length}u",
+        "FEATURES_NUM_BINS": f"{spec.num_bins}u",
+        "FEATURES_FLOOR": float_literal(tables.floor),
+        "FEATURES_PRIOR_FRAMES": f"{tables.prior_frames}u",
+        "FEATURES_MEMORY_FRAMES": f"{tables.memory_frames}u",
+        "FEATURES_INVERSE_SCALE": float_literal(inverse),
+        "FEATURES_ROUNDING": float_literal(rounding),
+    }
+    weights = np.concatenate([*tables.mel_weights, np.zeros(0, np.float32)])
+    lengths = [len(weights) for weights in tables.mel_weights]
+    arrays = [
+        array("float", "features_window", tables.window),
+        array("float", "features_cosine", tables.cosine),
+        array("float", "features_sine", tables.sine),
+        array("uint16_t", "features_mel_start", tables.mel_start),
+        array("uint16_t", "features_mel_length", lengths),
+        array("float", "features_mel_weights", weights),
+        array("float", "features_mean", tables.mean),
+        array("float", "features_inverse_deviation", tables.inverse_deviation),
+    ]
+    return _header("FEATURES", sizes, arrays)
+
+
+def decoder_header(decoder: WordLoopTables | GreedyDecoder) -> str:
+    """Returns `decoder_table.h`.
+
+    Args:
+        decoder: of `word_loop_tables`, or a `GreedyDecoder`.
+    """
+    if isinstance(decoder, GreedyDecoder):
+        labels = decoder.labels
+        sizes = {"DECODER_WORDS": f"{len(labels)}u", "DECODER_BLANK": decoder.blank}
+        return _header("DECODER", sizes, [_strings(labels)])
+    labels = decoder.words
+    sizes = {
+        "DECODER_WORD_LOOP": 1,
+        "DECODER_WORDS": f"{len(labels)}u",
+        "DECODER_NODES": f"{len(decoder.state_of_node)}u",
+        "DECODER_HISTORY_FRAMES": f"{decoder.history_frames}u",
+        "DECODER_MOVE": f"({decoder.move})",
+        "DECODER_PENALTY": f"({decoder.penalty})",
+        "DECODER_SLOPE": f"({decoder.slope})",
+    }
+    if decoder.silence:
+        sizes["DECODER_SILENCE"] = 1
+    arrays = [
+        array("uint16_t", "decoder_state_of_node", decoder.state_of_node),
+        array("uint16_t", "decoder_first_node", decoder.first_node),
+        array("uint16_t", "decoder_last_node", decoder.last_node),
+        array("int32_t", "decoder_offset", decoder.offset),
+    ]
+    return _header("DECODER", sizes, [*arrays, _strings(labels)])
+
+
+def _header(name, sizes: Mapping, tables: Iterable[str]) -> str:
+    """Sizes for everyone; tables where `{name}_TABLES` is defined, and only once."""
+    defines = "".join(f"#define {key} {value}\n" for key, value in sizes.items())
+    return (
+        "/* Generated by keras-rnn2dnn; do not edit. */\n"
+        f"#ifndef {name}_SIZES\n#define {name}_SIZES\n\n#include <stdint.h>\n\n"
+        f"{defines}\n#endif\n\n"
+        f"#ifdef {name}_TABLES\n\n{''.join(tables)}\n#endif\n"
+    )
+
+
+def array(kind: str, name: str, values: Sequence | np.ndarray) -> str:
+    """Returns the definition of a constant array.
+
+    Example:
+        >>> print(array("int8_t", "weights_0", [1, -2]), end="")
+        static const int8_t weights_0[2] = {
+            1, -2
+        };
+    """
+    literal = float_literal if kind == "float" else (lambda value: str(int(value)))
+    items = [literal(value) for value in values] or ["0"]
+    lines, line = [], "   "
+    for place, item in enumerate(items, 1):
+        piece = f" {item}," if place < len(items) else f" {item}"
+        if len(line) + len(piece) > _WIDTH:
+            lines.append(line)
+            line = "   "
+        line += piece
+    lines.append(line)
+    body = "\n".join(lines)
+    return f"static const {kind} {name}[{len(items)}] = {{\n{body}\n}};\n"
+
+
+def float_literal(value: float) -> str:
+    """Returns a float32 constant that every compiler reads as the same bits.
+
+    Example:
+        >>> float_literal(0.1), float_literal(-2.0), float_literal(1e-12)
+        ('0.1f', '-2.0f', '1e-12f')
+    """
+    text = str(np.float32(value))
+    return f"{text}f" if "." in text or "e" in text else f"{text}.0f"
+
+
+def string_literal(text: str) -> str:
+    r"""Returns a C string of the text's UTF-8, which nothing in it can end.
+
+    Example:
+        >>> print(string_literal('yes"; x ??/ \n'))
+        "yes\042; x \077\077\057 \012"
+    """
+    plain = set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 ;-_.")
+    return '"' + "".join(
+        chr(byte) if byte in plain else f"\\{byte:03o}" for byte in text.encode()
+    ) + '"'
+
+
+def _strings(labels):
+    lines = "".join(f"    {string_literal(label)},\n" for label in labels)
+    return f"const char *const decoder_words[{len(labels)}] = {{\n{lines}}};\n"

@@ -1,0 +1,204 @@
+"""The whole device in numpy: from PCM to words, with the arithmetic of the C code."""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from keras_rnn2dnn.audio.features import FeatureSpec
+from keras_rnn2dnn.ctc import GreedyDecoder
+from keras_rnn2dnn.ctc.greedy import best_path
+from keras_rnn2dnn.deploy.device_decoder import (
+    WordLoopTables,
+    search,
+    word_loop_tables,
+)
+from keras_rnn2dnn.deploy.device_features import (
+    device_features,
+    feature_tables,
+    quantized_features,
+)
+from keras_rnn2dnn.deploy.int8_layers import Int8Layer, read_layers
+from keras_rnn2dnn.deploy.int8_network import run_network
+from keras_rnn2dnn.deploy.interpreter import Int8Student, context_windows
+from keras_rnn2dnn.deploy.window import ReceptiveField
+from keras_rnn2dnn.errors import invalid
+from keras_rnn2dnn.hmm import WordLoopDecoder
+
+
+@dataclasses.dataclass(frozen=True)
+class RecognizedWord:
+    """A word with its time, as `recognizer.h` reports it.
+
+    Args:
+        text: the label.
+        index: its number.
+        start_ms: since the start of the utterance.
+        end_ms: likewise.
+    """
+
+    text: str
+    index: int
+    start_ms: int
+    end_ms: int
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class DeviceNetwork:
+    """The int8 network of a bundle.
+
+    Args:
+        layers: of `read_layers`.
+        field: context of the student.
+        input_quantization: `(scale, zero_point)` of the features.
+        output_quantization: `(scale, zero_point)` of the logits.
+        num_features: features of a frame.
+        rounding: `"double"` or `"single"`; see `run_network`.
+    """
+
+    layers: Sequence[Int8Layer]
+    field: ReceptiveField
+    input_quantization: tuple[float, int]
+    output_quantization: tuple[float, int]
+    num_features: int
+    rounding: str = "double"
+
+    @classmethod
+    def of(cls, tflite: bytes, student: Int8Student) -> "DeviceNetwork":
+        """Reads a converted student.
+
+        Args:
+            tflite: its file.
+            student: the same file, loaded.
+
+        Raises:
+            UnsupportedStudent: if the C code does not run it.
+        """
+        return cls(
+            read_layers(tflite),
+            student.receptive_field,
+            student.input_quantization,
+            student.output_quantization,
+            student.num_features,
+        )
+
+    def quantized(self, features: np.ndarray) -> np.ndarray:
+        """Rounds features `(frames, features)` to int8, as the device does."""
+        return quantized_features(features, *self.input_quantization)
+
+    def logits(self, quantized: np.ndarray) -> np.ndarray:
+        """Computes the int8 logits of an utterance.
+
+        Args:
+            quantized: int8 `(frames, features)`.
+
+        Returns:
+            int8 `(ceil(frames / stride), classes)`.
+        """
+        if not len(quantized):
+            return np.zeros((0, self.layers[-1].outputs), np.int8)
+        windows = context_windows(quantized, self.field)
+        return run_network(self.layers, windows, self.rounding)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class DeviceRecognizer:
+    """From PCM to words as the device computes them, to the bit.
+
+    Args:
+        network: the int8 network.
+        spec: of the features.
+        decoder: `WordLoopDecoder` without a bigram, or `GreedyDecoder`.
+
+    Raises:
+        ValueError: if a device cannot compute the features or run the decoder, or they
+            do not fit the network.
+    """
+
+    network: DeviceNetwork
+    spec: FeatureSpec
+    decoder: WordLoopDecoder | GreedyDecoder
+
+    def __post_init__(self):
+        feature_tables(self.spec)
+        if self.spec.num_bins != self.network.num_features:
+            expected = f"features of {self.network.num_features} bins"
+            received = f"{self.spec.num_bins} bins"
+            raise ValueError(invalid("feature_spec", expected, received))
+        classes = self.network.layers[-1].outputs
+        if isinstance(self.decoder, GreedyDecoder):
+            expected, given = "labels", len(self.decoder.labels)
+        else:
+            expected, given = "states", self.tables.state_of_node.max() + 1
+            given = self.decoder.topology.num_states
+        if given != classes:
+            expected = f"a decoder of {classes} {expected}, as the student has classes"
+            raise ValueError(invalid("decode", expected, given))
+
+    @property
+    def tables(self) -> WordLoopTables | GreedyDecoder:
+        """The decoder in the integers of the device."""
+        if isinstance(self.decoder, GreedyDecoder):
+            return self.decoder
+        return word_loop_tables(self.decoder, self.network.output_quantization[0])
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What may be recognised."""
+        greedy = isinstance(self.decoder, GreedyDecoder)
+        return self.decoder.labels if greedy else self.decoder.topology.words
+
+    def features(self, pcm: np.ndarray) -> np.ndarray:
+        """Computes the features of int16 PCM, float32 `(frames, bins)`."""
+        return device_features(pcm, self.spec)
+
+    def logits(self, pcm: np.ndarray) -> np.ndarray:
+        """Computes the int8 logits of int16 PCM, `(output frames, classes)`."""
+        return self.network.logits(self.network.quantized(self.features(pcm)))
+
+    def decode(self, logits: Sequence[np.ndarray]) -> list[list[RecognizedWord]]:
+        """Finds the words in int8 logits.
+
+        Args:
+            logits: int8 `(frames, classes)` of each utterance.
+
+        Returns:
+            The words of each utterance.
+        """
+        if isinstance(self.decoder, GreedyDecoder):
+            found = [best_path(z, self.decoder.blank) for z in logits]
+        else:
+            found = search(self.tables, logits)
+        texts = self.words
+        return [
+            [
+                RecognizedWord(texts[word], word, self._ms(start), self._ms(end))
+                for word, start, end in words
+            ]
+            for words in found
+        ]
+
+    def recognize(
+        self,
+        recordings: Sequence[np.ndarray],
+        on_progress: Callable[[float], None] | None = None,
+    ) -> list[list[RecognizedWord]]:
+        """Recognises recordings.
+
+        Args:
+            recordings: int16 `(samples,)` of each.
+            on_progress: called with the share that is done.
+
+        Returns:
+            The words of each.
+        """
+        logits = []
+        for number, pcm in enumerate(recordings, 1):
+            logits.append(self.logits(pcm))
+            if on_progress:
+                on_progress(number / len(recordings))
+        return self.decode(logits)
+
+    def _ms(self, frame):
+        samples = frame * self.network.field.stride * self.spec.frame_step
+        return samples * 1000 // self.spec.sample_rate_hz

@@ -1,0 +1,223 @@
+"""Features in numpy, float32, with the same operations in the same order as the C code.
+
+Each operation of `firmware/c/speech_features.c` rounds once; here it is done on all frames at
+a time. So the bits are those of the device.
+"""
+
+import dataclasses
+import functools
+
+import numpy as np
+
+from keras_rnn2dnn.audio.features import FeatureSpec, mel_matrix
+from keras_rnn2dnn.errors import invalid
+
+_F = np.float32
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class FeatureTables:
+    """The numbers that the device needs for its features, float32.
+
+    Args:
+        window: `(frame_length,)`.
+        cosine: `(fft_length / 2,)`, of 2 pi k / fft_length.
+        sine: the same of the sine.
+        mel_start: first FFT bin of each triangle.
+        mel_weights: weights of each triangle from there on.
+        mean: subtracted from each bin, or the start of its running mean.
+        inverse_deviation: `1 / sqrt(variance)` of each bin.
+        floor: added to each energy.
+        prior_frames: frames that the mean at the start counts for.
+        memory_frames: frames of the running mean; 0 for a fixed one.
+    """
+
+    window: np.ndarray
+    cosine: np.ndarray
+    sine: np.ndarray
+    mel_start: tuple[int, ...]
+    mel_weights: tuple[np.ndarray, ...]
+    mean: np.ndarray
+    inverse_deviation: np.ndarray
+    floor: np.float32
+    prior_frames: int
+    memory_frames: int
+
+
+@functools.lru_cache
+def feature_tables(spec: FeatureSpec) -> FeatureTables:
+    """Returns the tables of a specification.
+
+    Args:
+        spec: with `centering` `"none"` or `"running"`.
+
+    Returns:
+        The tables.
+
+    Raises:
+        ValueError: if a device cannot compute the features in a stream.
+    """
+    if spec.centering == "utterance":
+        expected = 'features without future: centering="running" or "none"'
+        hint = "Compute the features, and train the student, with one of these"
+        raise ValueError(invalid("feature_spec", expected, "utterance", hint))
+    half = spec.fft_length // 2
+    if half < 4 or spec.floor < 1e-37:
+        expected = "windows of more than 4 samples and a floor of at least 1e-37"
+        received = (spec.frame_length, spec.floor)
+        raise ValueError(invalid("feature_spec", expected, received))
+    angles = 2 * np.pi * np.arange(half) / spec.fft_length
+    triangles = [_triangle(column) for column in mel_matrix(spec).T]
+    zeros, ones = (0.0,) * spec.num_bins, (1.0,) * spec.num_bins
+    running = spec.centering == "running"
+    return FeatureTables(
+        window=np.hamming(spec.frame_length).astype(_F),
+        cosine=np.cos(angles).astype(_F),
+        sine=np.sin(angles).astype(_F),
+        mel_start=tuple(start for start, _ in triangles),
+        mel_weights=tuple(weights for _, weights in triangles),
+        mean=np.array(spec.mean or zeros, _F),
+        inverse_deviation=(1 / np.sqrt(np.array(spec.variance or ones))).astype(_F),
+        floor=_F(spec.floor),
+        prior_frames=spec.prior_frames if running else 0,
+        memory_frames=spec.memory_frames if running else 0,
+    )
+
+
+def _triangle(column):
+    """Returns the first bin with a weight and the weights up to the last one."""
+    bins = np.flatnonzero(column)
+    if not len(bins):
+        return 1, np.zeros(0, _F)
+    return int(bins[0]), column[bins[0] : bins[-1] + 1].astype(_F)
+
+
+def device_features(pcm: np.ndarray, spec: FeatureSpec) -> np.ndarray:
+    """Computes the features of an utterance as the device does, to the bit.
+
+    Args:
+        pcm: int16 `(samples,)`.
+        spec: of the features.
+
+    Returns:
+        float32 `(frames, num_bins)`; no frames where the audio is too short.
+
+    Raises:
+        ValueError: if the samples are not int16 `(samples,)`, or a device cannot
+            compute the features.
+
+    Example:
+        >>> silence = np.zeros(8000, np.int16)
+        >>> device_features(silence, FeatureSpec(8000, num_bins=24)).shape
+        (98, 24)
+    """
+    if pcm.dtype != np.int16 or pcm.ndim != 1:
+        received = f"{pcm.dtype.name} {pcm.shape}"
+        raise ValueError(invalid("pcm", "int16 (samples,)", received))
+    tables, num_frames = feature_tables(spec), spec.num_frames(len(pcm))
+    if not num_frames:
+        return np.zeros((0, spec.num_bins), _F)
+    frames = np.lib.stride_tricks.sliding_window_view(pcm, spec.frame_length)
+    frames = frames[:: spec.frame_step][:num_frames].astype(_F)
+    padded = np.zeros((num_frames, spec.fft_length), _F)
+    padded[:, : spec.frame_length] = frames * _F(1 / 32768) * tables.window
+    power = _power(padded, tables)
+    features = np.empty((num_frames, spec.num_bins), _F)
+    bins = zip(tables.mel_start, tables.mel_weights, strict=True)
+    for bin_, (start, weights) in enumerate(bins):
+        energy = np.zeros(num_frames, _F)
+        for k, weight in enumerate(weights, start):
+            energy = energy + power[:, k] * weight
+        features[:, bin_] = energy + tables.floor
+    features = _logarithm(features)
+    return (features - _means(features, tables)) * tables.inverse_deviation
+
+
+def quantized_features(
+    features: np.ndarray, scale: float, zero_point: int
+) -> np.ndarray:
+    """Rounds features to the int8 input of the network, as the device does.
+
+    Args:
+        features: float32 `(frames, features)`.
+        scale: of the input, where feature = scale * (int8 - zero_point).
+        zero_point: of the input.
+
+    Returns:
+        int8 `(frames, features)`.
+    """
+    inverse, rounding = input_rounding(scale, zero_point)
+    return np.clip(np.floor(features * inverse + rounding), -128, 127).astype(np.int8)
+
+
+def input_rounding(scale: float, zero_point: int) -> tuple[np.float32, np.float32]:
+    """Returns the factor and the summand before the features are rounded down."""
+    return _F(1 / scale), _F(zero_point + 0.5)
+
+
+def _power(padded, tables):
+    """Returns the power spectrum but for its ends, `(frames, fft_length / 2)`."""
+    half = padded.shape[1] // 2
+    re, im = _transform(padded[:, 0::2], padded[:, 1::2], tables)
+    k = np.arange(1, half // 2 + 1)
+    ar, ai, br, bi = re[:, k], im[:, k], re[:, half - k], im[:, half - k]
+    even = _F(0.5) * (ar + br), _F(0.5) * (ai - bi)
+    odd = _F(0.5) * (ai + bi), _F(-0.5) * (ar - br)
+    c, s = tables.cosine[k], -tables.sine[k]
+    turned = odd[0] * c - odd[1] * s, odd[0] * s + odd[1] * c
+    xr, xi = even[0] + turned[0], even[1] + turned[1]
+    yr, yi = even[0] - turned[0], turned[1] - even[1]
+    power = np.zeros((len(padded), half), _F)
+    power[:, k] = xr * xr + xi * xi
+    power[:, half - k] = yr * yr + yi * yi
+    return power
+
+
+def _transform(re, im, tables):
+    """Complex FFT, radix 2, of each row."""
+    count, points = re.shape
+    bits = points.bit_length() - 1
+    order = [int(f"{k:0{bits}b}"[::-1], 2) for k in range(points)]
+    re, im = re[:, order], im[:, order]
+    length = 2
+    while length <= points:
+        half, step = length // 2, 2 * points // length
+        wr, wi = tables.cosine[::step][:half], -tables.sine[::step][:half]
+        shape = (count, points // length, length)
+        re, im = re.reshape(shape), im.reshape(shape)
+        ar, ai = re[..., :half], im[..., :half]
+        br, bi = re[..., half:], im[..., half:]
+        tr, ti = br * wr - bi * wi, br * wi + bi * wr
+        re = np.concatenate([ar + tr, ar - tr], axis=-1).reshape(count, points)
+        im = np.concatenate([ai + ti, ai - ti], axis=-1).reshape(count, points)
+        length *= 2
+    return re, im
+
+
+def _logarithm(x):
+    """Natural logarithm of normal float32 numbers; see `logarithm` of the C code."""
+    bits = x.view(np.uint32)
+    exponent = (bits >> 23).astype(np.int32) - 127
+    m = ((bits & np.uint32(0x7FFFFF)) | np.uint32(0x3F800000)).view(_F)
+    large = m > _F(1.41421356)
+    m, exponent = np.where(large, m * _F(0.5), m), exponent + large
+    t = (m - _F(1)) / (m + _F(1))
+    t2 = t * t
+    p = _F(0.22222222) * t2
+    for coefficient in (0.28571430, 0.4, 0.66666667):
+        p = (p + _F(coefficient)) * t2
+    p = (p + _F(2)) * t
+    e = exponent.astype(_F)
+    return (p + e * _F(-1.904654323148236e-09)) + e * _F(0.693147182464599609375)
+
+
+def _means(features, tables):
+    """Returns what is subtracted: `(bins,)`, or `(frames, bins)` of a running mean."""
+    if not tables.memory_frames:
+        return tables.mean
+    means, mean = np.empty_like(features), tables.mean
+    for t, frame in enumerate(features):
+        count = min(tables.prior_frames + t + 1, tables.memory_frames)
+        mean = mean + (frame - mean) / _F(count)
+        means[t] = mean
+    return means

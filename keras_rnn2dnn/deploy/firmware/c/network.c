@@ -1,0 +1,209 @@
+/* Dense and Conv1D layers in int8, with the arithmetic of TensorFlow Lite Micro.
+ *
+ * One of three forms of the inner loop is chosen by the compiler's own macros: plain
+ * C99, Armv7E-M with DSP, Armv8.1-M with MVE. All give the same results. NETWORK_PLAIN
+ * asks for plain C; NETWORK_SINGLE_ROUNDING rounds once instead of twice, as builds of
+ * TensorFlow Lite with TFLITE_SINGLE_ROUNDING do. */
+#include "network.h"
+
+#define MODEL_TABLES
+#include "model.h"
+
+/* acc[r] += sum of row[r][k] * x[k], k < count, for four rows that lie `stride` apart. */
+#if defined(__ARM_FEATURE_MVE) && !defined(NETWORK_PLAIN)
+#include <arm_mve.h>
+
+static void add_products(const int8_t *w, uint32_t stride, const int8_t *x,
+                         uint32_t count, int32_t *acc)
+{
+    const int8_t *w1 = w + stride, *w2 = w1 + stride, *w3 = w2 + stride;
+    int32_t a0 = acc[0], a1 = acc[1], a2 = acc[2], a3 = acc[3];
+
+    for (int32_t left = (int32_t)count; left > 0; left -= 16) {
+        const mve_pred16_t lanes = vctp8q((uint32_t)left);
+        const int8x16_t v = vldrbq_z_s8(x, lanes);
+
+        a0 = vmladavaq_s8(a0, vldrbq_z_s8(w, lanes), v);
+        a1 = vmladavaq_s8(a1, vldrbq_z_s8(w1, lanes), v);
+        a2 = vmladavaq_s8(a2, vldrbq_z_s8(w2, lanes), v);
+        a3 = vmladavaq_s8(a3, vldrbq_z_s8(w3, lanes), v);
+        x += 16;
+        w += 16;
+        w1 += 16;
+        w2 += 16;
+        w3 += 16;
+    }
+    acc[0] = a0;
+    acc[1] = a1;
+    acc[2] = a2;
+    acc[3] = a3;
+}
+
+#elif defined(__ARM_FEATURE_DSP) && !defined(NETWORK_PLAIN)
+
+static inline uint32_t load4(const int8_t *p)
+{
+    uint32_t v;
+
+    __builtin_memcpy(&v, p, 4); /* one load: these cores read unaligned words */
+    return v;
+}
+
+/* Bytes 0, 2 and bytes 1, 3 of a word, extended to pairs of 16 bits. */
+static inline uint32_t even(uint32_t v)
+{
+    uint32_t r;
+
+    __asm__("sxtb16 %0, %1" : "=r"(r) : "r"(v));
+    return r;
+}
+
+static inline uint32_t odd(uint32_t v)
+{
+    uint32_t r;
+
+    __asm__("sxtb16 %0, %1, ror #8" : "=r"(r) : "r"(v));
+    return r;
+}
+
+static inline int32_t add_pairs(uint32_t a, uint32_t b, int32_t acc)
+{
+    __asm__("smlad %0, %1, %2, %0" : "+r"(acc) : "r"(a), "r"(b));
+    return acc;
+}
+
+static inline int32_t add4(const int8_t *w, uint32_t x0, uint32_t x1, int32_t acc)
+{
+    const uint32_t v = load4(w);
+
+    return add_pairs(odd(v), x1, add_pairs(even(v), x0, acc));
+}
+
+static void add_products(const int8_t *w, uint32_t stride, const int8_t *x,
+                         uint32_t count, int32_t *acc)
+{
+    const int8_t *w1 = w + stride, *w2 = w1 + stride, *w3 = w2 + stride;
+    int32_t a0 = acc[0], a1 = acc[1], a2 = acc[2], a3 = acc[3];
+    uint32_t k = 0;
+
+    for (; k + 4 <= count; k += 4) {
+        const uint32_t v = load4(x + k), x0 = even(v), x1 = odd(v);
+
+        a0 = add4(w + k, x0, x1, a0);
+        a1 = add4(w1 + k, x0, x1, a1);
+        a2 = add4(w2 + k, x0, x1, a2);
+        a3 = add4(w3 + k, x0, x1, a3);
+    }
+    for (; k < count; k++) {
+        a0 += w[k] * x[k];
+        a1 += w1[k] * x[k];
+        a2 += w2[k] * x[k];
+        a3 += w3[k] * x[k];
+    }
+    acc[0] = a0;
+    acc[1] = a1;
+    acc[2] = a2;
+    acc[3] = a3;
+}
+
+#else
+
+static void add_products(const int8_t *w, uint32_t stride, const int8_t *x,
+                         uint32_t count, int32_t *acc)
+{
+    const int8_t *w1 = w + stride, *w2 = w1 + stride, *w3 = w2 + stride;
+    int32_t a0 = acc[0], a1 = acc[1], a2 = acc[2], a3 = acc[3];
+
+    for (uint32_t k = 0; k < count; k++) {
+        const int32_t v = x[k];
+
+        a0 += w[k] * v;
+        a1 += w1[k] * v;
+        a2 += w2[k] * v;
+        a3 += w3[k] * v;
+    }
+    acc[0] = a0;
+    acc[1] = a1;
+    acc[2] = a2;
+    acc[3] = a3;
+}
+
+#endif
+
+static int32_t add_row(const int8_t *w, const int8_t *x, uint32_t count, int32_t acc)
+{
+    for (uint32_t k = 0; k < count; k++)
+        acc += w[k] * x[k];
+    return acc;
+}
+
+/* acc * multiplier / 2^31 * 2^shift; the generator has checked that nothing overflows. */
+static int32_t requantize(int32_t acc, int32_t multiplier, int32_t shift)
+{
+#ifdef NETWORK_SINGLE_ROUNDING
+    const int32_t right = 31 - shift;
+
+    return (int32_t)(((int64_t)acc * multiplier + ((int64_t)1 << (right - 1))) >> right);
+#else
+    const uint32_t left = shift > 0 ? (uint32_t)shift : 0;
+    const uint32_t right = shift > 0 ? 0 : (uint32_t)-shift;
+    const int64_t product = (int64_t)acc * ((int64_t)1 << left) * multiplier;
+    const int32_t high = (int32_t)((product + ((int64_t)1 << 30)) >> 31);
+    const int32_t mask = (int32_t)(((uint32_t)1 << right) - 1);
+    const int32_t threshold = (mask >> 1) + (high < 0);
+
+    return (high >> right) + ((high & mask) > threshold);
+#endif
+}
+
+static int8_t finish(const network_layer *layer, uint32_t output, int32_t acc)
+{
+    const uint32_t channel = layer->per_channel ? output : 0;
+    int32_t v = requantize(acc, layer->multipliers[channel], layer->shifts[channel]);
+
+    v += layer->output_offset;
+    v = v < layer->minimum ? layer->minimum : v;
+    v = v > layer->maximum ? layer->maximum : v;
+    return (int8_t)v;
+}
+
+static void run_frame(const network_layer *layer, const int8_t *x, int8_t *y)
+{
+    const uint32_t row = (uint32_t)layer->taps * layer->tap_length;
+    const int8_t *w = layer->weights;
+    uint32_t output = 0;
+
+    for (; output + 4 <= layer->outputs; output += 4, w += 4 * row) {
+        int32_t acc[4];
+
+        for (uint32_t r = 0; r < 4; r++)
+            acc[r] = layer->bias[output + r];
+        for (uint32_t tap = 0; tap < layer->taps; tap++)
+            add_products(w + tap * layer->tap_length, row, x + tap * layer->tap_step,
+                         layer->tap_length, acc);
+        for (uint32_t r = 0; r < 4; r++)
+            y[output + r] = finish(layer, output + r, acc[r]);
+    }
+    for (; output < layer->outputs; output++, w += row) {
+        int32_t acc = layer->bias[output];
+
+        for (uint32_t tap = 0; tap < layer->taps; tap++)
+            acc = add_row(w + tap * layer->tap_length, x + tap * layer->tap_step,
+                          layer->tap_length, acc);
+        y[output] = finish(layer, output, acc);
+    }
+}
+
+void network_run(const int8_t *input, int8_t *output, network_scratch *scratch)
+{
+    const int8_t *x = input;
+
+    for (uint32_t number = 0; number < NETWORK_LAYERS; number++) {
+        const network_layer *layer = &network_layers[number];
+        int8_t *y = number + 1 == NETWORK_LAYERS ? output : scratch->layers[number & 1];
+
+        for (uint32_t frame = 0; frame < layer->frames; frame++)
+            run_frame(layer, x + frame * layer->frame_step, y + frame * layer->outputs);
+        x = y;
+    }
+}

@@ -1,0 +1,100 @@
+/* The stages in a row. Beyond both ends of an utterance the window repeats the first
+ * and the last frame, as in training. */
+#include "recognizer.h"
+
+static void start(recognizer *r)
+{
+    r->frames = 0;
+    features_init(&r->features);
+    decoder_init(&r->decoder);
+}
+
+void recognizer_init(recognizer *r, recognizer_on_word on_word, void *context)
+{
+    r->on_word = on_word;
+    r->on_logits = NULL;
+    r->context = context;
+    start(r);
+}
+
+/* Start of an output frame in milliseconds. */
+static uint32_t milliseconds(uint32_t frame)
+{
+    const uint64_t samples = (uint64_t)frame * (NETWORK_STRIDE * FEATURES_FRAME_STEP);
+
+    return (uint32_t)(samples * 1000u / FEATURES_SAMPLE_RATE_HZ);
+}
+
+static void report(const decoder_word *found, void *context)
+{
+    const recognizer *r = (const recognizer *)context;
+    recognizer_word word;
+
+    if (!r->on_word)
+        return;
+    word.text = decoder_words[found->word];
+    word.index = found->word;
+    word.start_ms = milliseconds(found->start);
+    word.end_ms = milliseconds(found->end);
+    r->on_word(&word, r->context);
+}
+
+static void copy(int8_t *to, const int8_t *from, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        to[i] = from[i];
+}
+
+/* Moves the window by one frame; returns 1 where that completed an output frame. */
+static uint32_t add_frame(recognizer *r, const int8_t *frame)
+{
+    int8_t *newest = r->window + NETWORK_INPUTS - FEATURES_NUM_BINS;
+
+    if (r->frames == 0) /* the first frame stands for those before it */
+        for (uint32_t k = 0; k < NETWORK_INPUTS; k += FEATURES_NUM_BINS)
+            copy(r->window + k, frame, FEATURES_NUM_BINS);
+    copy(r->window, r->window + FEATURES_NUM_BINS, NETWORK_INPUTS - FEATURES_NUM_BINS);
+    copy(newest, frame, FEATURES_NUM_BINS);
+    r->frames++;
+    if (r->frames <= NETWORK_RIGHT ||
+        (r->frames - 1 - NETWORK_RIGHT) % NETWORK_STRIDE != 0)
+        return 0;
+    network_run(r->window, r->logits, &r->scratch.network);
+    if (r->on_logits)
+        r->on_logits(r->logits, r->context);
+    decoder_step(&r->decoder, r->logits, report, r);
+    return 1;
+}
+
+uint32_t recognizer_push(recognizer *r, const int16_t *pcm, size_t count)
+{
+    uint32_t outputs = 0;
+
+    while (count > 0) {
+        float frame[FEATURES_NUM_BINS];
+        int8_t quantized[FEATURES_NUM_BINS];
+        int ready;
+        const size_t used = features_push(&r->features, &r->scratch.features, pcm, count,
+                                          frame, &ready);
+
+        pcm += used;
+        count -= used;
+        if (ready) {
+            features_quantize(frame, quantized);
+            outputs += add_frame(r, quantized);
+        }
+    }
+    return outputs;
+}
+
+void recognizer_finish(recognizer *r)
+{
+    int8_t last[FEATURES_NUM_BINS];
+
+    copy(last, r->window + NETWORK_INPUTS - FEATURES_NUM_BINS, FEATURES_NUM_BINS);
+    if (r->frames > 0)
+        for (uint32_t k = 0; k < NETWORK_RIGHT; k++)
+            add_frame(r, last);
+    decoder_finish(&r->decoder, report, r);
+    start(r);
+}

@@ -1,0 +1,199 @@
+"""The layers of a converted student, read from its file, as the C code runs them."""
+
+import dataclasses
+import math
+
+import numpy as np
+from tensorflow.lite.python import schema_py_generated as schema
+
+_INT32 = 2**31
+_ACTIVATIONS = {
+    schema.ActivationFunctionType.NONE: None,
+    schema.ActivationFunctionType.RELU: math.inf,
+    schema.ActivationFunctionType.RELU6: 6.0,
+}
+_ALLOWED = "FULLY_CONNECTED, CONV_2D (of Conv1D, valid) and RESHAPE, with ReLU or ReLU6"
+
+
+class UnsupportedStudent(ValueError):
+    """A student that TensorFlow Lite Micro may run, but not the C code of the bundle."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Int8Layer:
+    """A dense layer or a convolution over frames, in int8.
+
+    An output frame reads `taps` pieces of `tap_length` values, `tap_step` apart; the
+    next frame lies `frame_step` values further. A dense layer has one frame and tap.
+
+    Args:
+        name: of its output tensor.
+        weights: `(outputs, taps * tap_length)`, int8.
+        bias: `(outputs,)`, int64, the offset of the input folded in.
+        multipliers: `(outputs,)`, or `(1,)` where the weights have one scale, int64.
+        shifts: the same shape, int64: a scale is `multiplier / 2^31 * 2^shift`.
+        frames: output frames in one context window.
+        taps: pieces of the input.
+        tap_length: values in a piece.
+        tap_step: values from piece to piece.
+        frame_step: values from output frame to output frame.
+        output_offset: zero point of the output.
+        minimum: lower limit of the output, of ReLU or of int8.
+        maximum: upper limit.
+    """
+
+    name: str
+    weights: np.ndarray
+    bias: np.ndarray
+    multipliers: np.ndarray
+    shifts: np.ndarray
+    frames: int
+    taps: int
+    tap_length: int
+    tap_step: int
+    frame_step: int
+    output_offset: int
+    minimum: int
+    maximum: int
+
+    @property
+    def outputs(self) -> int:
+        """Values of an output frame."""
+        return len(self.weights)
+
+    @property
+    def multiply_accumulates(self) -> int:
+        """Products in one context window."""
+        return self.weights.size * self.frames
+
+
+def read_layers(tflite: bytes) -> list[Int8Layer]:
+    """Reads the layers of an int8 student.
+
+    Args:
+        tflite: the file of `quantize`.
+
+    Returns:
+        The layers in the order they run.
+
+    Raises:
+        UnsupportedStudent: if the C code does not run one of its operators; names it.
+    """
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(tflite, 0))
+    graph = model.subgraphs[0]
+    names = {v: k for k, v in vars(schema.BuiltinOperator).items() if k.isupper()}
+    layers, current = [], graph.inputs[0]
+    for operator in graph.operators:
+        code = model.operatorCodes[operator.opcodeIndex]
+        kind = names[max(code.builtinCode, code.deprecatedBuiltinCode)]
+        name = graph.tensors[operator.outputs[0]].name.decode()
+        if kind not in ("FULLY_CONNECTED", "CONV_2D", "RESHAPE"):
+            _refuse(f"the operator {kind} ({name})")
+        if operator.inputs[0] != current:
+            _refuse(f"a branch before {kind} ({name}), not a plain row of layers")
+        if kind != "RESHAPE":
+            layers.append(_layer(model, graph, operator, kind, name))
+        current = operator.outputs[0]
+    return layers
+
+
+def _refuse(what):
+    raise UnsupportedStudent(
+        f"The C code of the bundle does not run {what}. It runs {_ALLOWED}. Rebuild the "
+        "student of Dense and Conv1D layers, or run student.tflite in TensorFlow Lite "
+        "Micro"
+    )
+
+
+def _layer(model, graph, operator, kind, name):
+    tensors = graph.tensors
+    x, kernel, output = (
+        tensors[k] for k in (*operator.inputs[:2], operator.outputs[0])
+    )
+    if x.type != schema.TensorType.INT8 or kernel.type != schema.TensorType.INT8:
+        _refuse(f"{kind} ({name}) with other types than int8")
+    options = operator.builtinOptions
+    if options.fusedActivationFunction not in _ACTIVATIONS:
+        _refuse(f"the activation of {kind} ({name})")
+    weights = _values(model, kernel, np.int8).reshape(kernel.shape[0], -1)
+    bias = np.zeros(len(weights), np.int64)
+    if len(operator.inputs) > 2 and operator.inputs[2] >= 0:
+        bias += _values(model, tensors[operator.inputs[2]], np.int32)
+    scale, zero_point = _quantization(x)
+    output_scale, output_offset = _quantization(output)
+    # As TensorFlow Lite does: the product of the two float32 scales in double.
+    scales = [scale * float(s) / output_scale for s in kernel.quantization.scale]
+    multipliers, shifts = zip(*map(quantized_multiplier, scales), strict=True)
+    highest = _ACTIVATIONS[options.fusedActivationFunction]
+    layer = Int8Layer(
+        name,
+        weights,
+        bias - zero_point * weights.astype(np.int64).sum(axis=1),
+        np.array(multipliers, np.int64),
+        np.array(shifts, np.int64),
+        *_geometry(x, kernel, output, options, kind, name),
+        output_offset,
+        -128 if highest is None else max(-128, output_offset),
+        _upper_limit(highest, output_scale, output_offset),
+    )
+    _check_range(layer, kind)
+    return layer
+
+
+def _values(model, tensor, kind):
+    data = np.asarray(model.buffers[tensor.buffer].data, np.uint8)
+    return data.view(kind)
+
+
+def _quantization(tensor):
+    return float(tensor.quantization.scale[0]), int(tensor.quantization.zeroPoint[0])
+
+
+def _upper_limit(highest, scale, offset):
+    if highest is None or math.isinf(highest):
+        return 127
+    # Rounded as TensorFlow Lite rounds it, in float32, half away from zero.
+    steps = float(np.float32(highest) / np.float32(scale))
+    return min(127, offset + math.floor(steps + 0.5))
+
+
+def _geometry(x, kernel, output, options, kind, name):
+    """Returns frames, taps, tap_length, tap_step, frame_step."""
+    if kind == "FULLY_CONNECTED":
+        if int(np.prod(x.shape)) != kernel.shape[1]:
+            _refuse(f"{kind} ({name}) on several frames")
+        return 1, 1, int(kernel.shape[1]), int(kernel.shape[1]), 0
+    _, height, width, channels = map(int, kernel.shape)
+    if options.padding != schema.Padding.VALID:
+        _refuse(f"{kind} ({name}) with padding")
+    if width != 1 or x.shape[2] != 1 or channels != x.shape[3]:
+        _refuse(f"{kind} ({name}) over two axes, or in groups")
+    taps, length, dilation = height, channels, int(options.dilationHFactor)
+    if dilation == 1:  # the taps lie side by side
+        taps, length = 1, height * channels
+    frame_step = int(options.strideH) * channels
+    return int(output.shape[1]), taps, length, dilation * channels, frame_step
+
+
+def _check_range(layer, kind):
+    """Refuses what could overflow 32 bits, whatever the input."""
+    reach = 128 * np.abs(layer.weights.astype(np.int64)).sum(axis=1)
+    reach = (reach + np.abs(layer.bias)) << np.maximum(layer.shifts, 0)
+    if reach.max() >= _INT32:
+        _refuse(f"{kind} ({layer.name}): its sums do not fit into 32 bits")
+
+
+def quantized_multiplier(scale: float) -> tuple[int, int]:
+    """Returns `(multiplier, shift)` with scale = multiplier / 2^31 * 2^shift.
+
+    The rounding is TensorFlow Lite's (`QuantizeMultiplier`): a mantissa of 31 bits.
+
+    Example:
+        >>> quantized_multiplier(0.75), quantized_multiplier(0.25)
+        ((1610612736, 0), (1073741824, -1))
+    """
+    mantissa, shift = math.frexp(scale)
+    multiplier = math.floor(mantissa * _INT32 + 0.5)
+    if multiplier == _INT32:
+        multiplier, shift = multiplier // 2, shift + 1
+    return (multiplier, shift) if multiplier and shift >= -31 else (0, 0)

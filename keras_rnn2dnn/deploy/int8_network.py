@@ -1,0 +1,71 @@
+"""The int8 network in numpy, with the arithmetic of the C code and of TFLM."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from keras_rnn2dnn.deploy.int8_layers import Int8Layer
+from keras_rnn2dnn.errors import invalid
+
+ROUNDINGS = ("double", "single")
+_BATCH = 4096  # windows at a time, to bound memory
+
+
+def run_network(
+    layers: Sequence[Int8Layer], windows: np.ndarray, rounding: str = "double"
+) -> np.ndarray:
+    """Computes the int8 logits of context windows, to the bit as the C code does.
+
+    `"double"` rounding is that of TensorFlow Lite Micro: the product with the
+    multiplier is rounded to its high 32 bits, half away from zero upwards, then shifted
+    right and rounded again, half away from zero. `"single"` rounds the whole product
+    once, half up (TFLITE_SINGLE_ROUNDING).
+
+    Args:
+        layers: of `read_layers`.
+        windows: int8 `(windows, frames, features)`.
+        rounding: `"double"` or `"single"`.
+
+    Returns:
+        int8 `(windows, classes)`.
+
+    Raises:
+        ValueError: if the rounding is unknown or the windows are not int8.
+    """
+    if rounding not in ROUNDINGS:
+        raise ValueError(invalid("rounding", f"one of {ROUNDINGS}", rounding))
+    if windows.dtype != np.int8:
+        raise ValueError(invalid("windows", "int8 values", windows.dtype.name))
+    x = windows.reshape(len(windows), -1)
+    outputs = np.empty((len(x), layers[-1].frames * layers[-1].outputs), np.int8)
+    for start in range(0, len(x), _BATCH):
+        part = x[start : start + _BATCH]
+        for layer in layers:
+            part = _run_layer(layer, part, rounding)
+        outputs[start : start + _BATCH] = part
+    return outputs
+
+
+def _run_layer(layer, x, rounding):
+    starts = np.arange(layer.frames)[:, None, None] * layer.frame_step
+    starts = starts + np.arange(layer.taps)[:, None] * layer.tap_step
+    places = (starts + np.arange(layer.tap_length)).reshape(layer.frames, -1)
+    # Sums of int8 products are exact in float64, whose product is the fast one.
+    sums = x[:, places].astype(np.float64) @ layer.weights.T.astype(np.float64)
+    sums = sums.astype(np.int64) + layer.bias
+    scale = _round_twice if rounding == "double" else _round_once
+    values = scale(sums, layer.multipliers, layer.shifts) + layer.output_offset
+    values = np.clip(values, layer.minimum, layer.maximum)
+    return values.astype(np.int8).reshape(len(x), -1)
+
+
+def _round_twice(sums, multipliers, shifts):
+    left, right = np.maximum(shifts, 0), np.maximum(-shifts, 0)
+    high = ((sums << left) * multipliers + (1 << 30)) >> 31
+    mask = (1 << right) - 1
+    return (high >> right) + ((high & mask) > (mask >> 1) + (high < 0))
+
+
+def _round_once(sums, multipliers, shifts):
+    right = 31 - shifts
+    return (sums * multipliers + (np.int64(1) << (right - 1))) >> right
