@@ -2,14 +2,20 @@
 
 from keras_rnn2dnn.deploy.convert import convert
 from keras_rnn2dnn.deploy.interpreter import Int8Student, load_interpreter
+from keras_rnn2dnn.deploy.loading import Bundle, load_bundle
 from keras_rnn2dnn.deploy.report import ConversionReport
+from keras_rnn2dnn.deploy.verify import Verification, verify
 from keras_rnn2dnn.deploy.window import ReceptiveField, window_model
 
 __all__ = [
+    "Bundle",
     "ConversionReport",
     "Int8Student",
     "ReceptiveField",
+    "Verification",
     "convert",
+    "load_bundle",
     "load_interpreter",
+    "verify",
     "window_model",
 ]

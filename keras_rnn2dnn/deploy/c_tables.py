@@ -12,6 +12,7 @@ from keras_rnn2dnn.ctc import GreedyDecoder
 from keras_rnn2dnn.deploy.device_decoder import WordLoopTables
 from keras_rnn2dnn.deploy.device_features import feature_tables, input_rounding
 from keras_rnn2dnn.deploy.int8_layers import Int8Layer
+from keras_rnn2dnn.deploy.ram import scratch_size
 from keras_rnn2dnn.deploy.window import ReceptiveField
 
 _WIDTH = 88
@@ -37,6 +38,7 @@ _LAYER = """typedef struct {
 def model_header(
     layers: Sequence[Int8Layer],
     field: ReceptiveField,
+    num_features: int,
     output_quantization: tuple[float, int],
     ram_bytes: int | None,
 ) -> str:
@@ -45,23 +47,17 @@ def model_header(
     Args:
         layers: of `read_layers`.
         field: context of the student.
+        num_features: features of a frame.
         output_quantization: scale and zero point of the logits.
         ram_bytes: of `recognizer`; None where the bundle is the network alone.
     """
-    hidden = [layer.frames * layer.outputs for layer in layers[:-1]]
     scale, zero_point = output_quantization
-    inputs = max(
-        (layer.frames - 1) * layer.frame_step
-        + (layer.taps - 1) * layer.tap_step
-        + layer.tap_length
-        for layer in layers[:1]
-    )
     sizes = {
         "MODEL_HAS_RECOGNIZER": int(ram_bytes is not None),
         "NETWORK_LAYERS": f"{len(layers)}u",
-        "NETWORK_INPUTS": f"{inputs}u",
+        "NETWORK_INPUTS": f"{field.window * num_features}u",
         "NETWORK_OUTPUTS": f"{layers[-1].outputs}u",
-        "NETWORK_SCRATCH_SIZE": f"{max([1, *hidden])}u",
+        "NETWORK_SCRATCH_SIZE": f"{scratch_size(layers)}u",
         "NETWORK_RIGHT": f"{field.right}u",
         "NETWORK_STRIDE": f"{field.stride}u",
         "NETWORK_OUTPUT_SCALE": float_literal(scale),
@@ -217,9 +213,13 @@ def string_literal(text: str) -> str:
         "yes\042; x \077\077\057 \012"
     """
     plain = set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 ;-_.")
-    return '"' + "".join(
-        chr(byte) if byte in plain else f"\\{byte:03o}" for byte in text.encode()
-    ) + '"'
+    return (
+        '"'
+        + "".join(
+            chr(byte) if byte in plain else f"\\{byte:03o}" for byte in text.encode()
+        )
+        + '"'
+    )
 
 
 def _strings(labels):

@@ -1,7 +1,6 @@
 """`convert`: from a trained student to an int8 file and a report of what that costs."""
 
 import hashlib
-import json
 import platform
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -13,12 +12,14 @@ import tensorflow as tf
 
 import keras_rnn2dnn
 from keras_rnn2dnn.batches import without_padding
+from keras_rnn2dnn.deploy import bundle
+from keras_rnn2dnn.deploy.bundle import Firmware, check_parts, decoder_dict
+from keras_rnn2dnn.deploy.golden import int16_pcm
 from keras_rnn2dnn.deploy.interpreter import Int8Student, context_windows
 from keras_rnn2dnn.deploy.quantize import check_runs_on_device, operators, quantize
 from keras_rnn2dnn.deploy.report import ConversionReport, compare_logits
 from keras_rnn2dnn.deploy.window import shortens, window_model
 from keras_rnn2dnn.errors import invalid, is_integer
-from keras_rnn2dnn.files import new_file
 from keras_rnn2dnn.scoring import word_error_rate
 
 LEAST_CALIBRATION_WINDOWS = 500  # with 20, KL(float || int8) is eight times larger
@@ -34,16 +35,21 @@ def convert(
     feature_spec: Any = None,
     decode: Callable[[list[np.ndarray]], list] | None = None,
     references: Sequence | None = None,
+    recordings: Sequence[np.ndarray] = (),
     frame_step_ms: float = 10.0,
     num_calibration_windows: int = 1000,
     seed: int = 0,
 ) -> ConversionReport:
-    """Converts a feed-forward student to int8 TensorFlow Lite for microcontrollers.
+    """Converts a feed-forward student to int8, and writes the firmware bundle.
 
-    Writes `student.tflite`, which computes the logits of one frame from its context
-    window, `(1, window, features) -> (1, classes)`, and `report.json`. A fifth of the
-    utterances is held back from the calibration; on it the student itself, edge frames
-    included, is compared with what the device computes.
+    `student.tflite` computes the logits of one frame from its context window,
+    `(1, window, features) -> (1, classes)`. A fifth of the utterances is held back from
+    the calibration; on it the student itself, edge frames included, is compared with
+    what the device computes. Around it: `report.json` and `report.md`, sources for
+    TensorFlow Lite Micro in `tflm/`, and, for students of Dense and Conv1D layers, C99
+    code of the network in `c/` with its build and `golden/` outputs. With a
+    `FeatureSpec` and a `WordLoopDecoder` or `GreedyDecoder` the C code goes from PCM to
+    words. `rnn2dnn verify` proves that it computes what Python does.
 
     Args:
         student: Functional or Sequential model
@@ -53,11 +59,16 @@ def convert(
             features)`, a list of `(frames, features)`, or a `tf.data.Dataset` or
             another iterable of batches `x` or `(x, ...)`. All-zero frames at the end of
             an utterance are padding.
-        feature_spec: how the features were made, for the report: a dict, or an object
+        feature_spec: how the features were made: a `FeatureSpec` (or a layer with
+            one), for the C code; for the report alone also a dict or another object
             with `to_dict()`. Its `frame_step_ms` replaces the argument.
-        decode: turns a list of logits `(frames, classes)` into a list of hypotheses;
-            with `references` the report holds the word error rates.
+        decode: turns a list of logits `(frames, classes)` into a list of hypotheses: a
+            `WordLoopDecoder` or `GreedyDecoder`, which the C code runs too, or any
+            function. With `references` the report holds the word error rates.
         references: the words of each utterance, for all of them.
+        recordings: PCM of real utterances, int16 or floats in [-1, 1], `(samples,)`
+            each: the device must find the same words in all of them as Python. Only
+            where the C code goes from PCM to words.
         frame_step_ms: distance between two input frames in milliseconds.
         num_calibration_windows: windows that set the int8 ranges, spread evenly.
         seed: of the choice of the utterances held back.
@@ -79,17 +90,18 @@ def convert(
         >>> report.comparison["kl"] < 0.01
         True
     """
-    spec, frame_step_ms = _feature_spec(feature_spec, frame_step_ms)
+    given_spec = getattr(feature_spec, "spec", feature_spec)  # of a layer
+    spec, frame_step_ms = _feature_spec(given_spec, frame_step_ms)
     _check_count("num_calibration_windows", num_calibration_windows)
-    if (decode is None) != (references is None):
-        given = "references" if decode is None else "decode"
-        missing = "decode" if decode is None else "references"
-        expected = f"a value, since `{given}` is given"
-        raise ValueError(invalid(missing, expected, None, "Give both, or neither"))
+    if decode is None and references is not None:
+        expected = "a value, since `references` is given"
+        raise ValueError(invalid("decode", expected, None, "Give both, or neither"))
     if Path(directory).exists() and not Path(directory).is_dir():
         raise ValueError(invalid("directory", "a directory, or none", str(directory)))
     model, field = window_model(student)
     _check_width(spec, student)
+    recordings = [int16_pcm(recording) for recording in recordings]
+    check_parts(given_spec, decode, student.output_shape[-1], recordings)
     utterances = _utterances(calibration, student.input_shape[-1])
     if references is not None and len(references) != len(utterances):
         expected = f"{len(utterances)} references, one per utterance"
@@ -103,6 +115,14 @@ def convert(
     tflite = quantize(model, windows)
     check_runs_on_device(tflite)
     device = Int8Student.load(tflite, field)
+    names = tuple(sorted(set(operators(tflite))))
+    firmware = Firmware.of(tflite, device, given_spec, decode)
+    compared = _compare(student, device, utterances, held, decode, references)
+    compared["wer_device"] = None
+    if references is not None and firmware.recognizer is not None:
+        words = firmware.decode([utterances[k] for k in held])
+        compared["wer_device"] = word_error_rate(_chosen(references, held), words).wer
+    files = firmware.files(tflite, names, utterances, recordings)
     report = ConversionReport(
         tflite="student.tflite",
         bytes=len(tflite),
@@ -117,7 +137,7 @@ def convert(
         },
         latency_frames=field.right,
         latency_ms=field.right * frame_step_ms,
-        operators=tuple(sorted(set(operators(tflite)))),
+        operators=names,
         quantization={
             name: {"scale": scale, "zero_point": zero_point}
             for name, (scale, zero_point) in (
@@ -126,23 +146,17 @@ def convert(
             )
         },
         calibration={"utterances": len(chosen), "windows": len(windows)},
-        comparison=_compare(student, device, utterances, held, decode, references),
+        comparison=compared,
         feature_spec=spec,
         versions=_versions(),
+        decoder=decoder_dict(decode),
+        firmware=firmware.summary(files),
     )
-    text = json.dumps(report.to_dict(), indent=2) + "\n"
-    model_path, report_path = (
-        Path(directory) / name for name in ("student.tflite", "report.json")
-    )
-    with new_file(model_path) as new_model, new_file(report_path) as new_report:
-        new_model.write_bytes(tflite)
-        new_report.write_text(text)
-    return report
+    return bundle.write(directory, report, files)
 
 
 def _feature_spec(feature_spec, frame_step_ms):
     """Returns the spec as a dict or None, and the frame step in milliseconds."""
-    feature_spec = getattr(feature_spec, "spec", feature_spec)  # of a layer
     spec = feature_spec
     if spec is not None and not isinstance(spec, dict):
         if not hasattr(spec, "to_dict"):
@@ -269,11 +283,15 @@ def _compare(student, device, utterances, held, decode, references):
     int8s = [z[: len(reference)] for z, reference in zip(int8s, floats, strict=True)]
     compared = {"utterances": len(held), **compare_logits(floats, int8s)}
     compared |= {"wer_float": None, "wer_int8": None}
-    if decode is not None:
-        spoken = [references[k] for k in held]
+    if references is not None:
+        spoken = _chosen(references, held)
         for name, logits in (("wer_float", floats), ("wer_int8", int8s)):
             compared[name] = word_error_rate(spoken, decode(logits)).wer
     return compared
+
+
+def _chosen(references, held):
+    return [references[k] for k in held]
 
 
 def _multiply_accumulates(model):

@@ -211,7 +211,9 @@ class _Paths:
             self._kill(np.full(len(others), row), others)
             if chosen:
                 self._commit(row, oldest)
-            self.records[row] = {k: v for k, v in self.records[row].items() if k > oldest}
+            self.records[row] = {
+                k: v for k, v in self.records[row].items() if k > oldest
+            }
 
     def _move(self, t, count):
         tables, rows = self.tables, np.arange(count)
@@ -229,7 +231,9 @@ class _Paths:
         if tables.silence:
             paused = score[:, -1] > end_score
             pause = score[:, -1].copy(), last[:, -1].copy(), first[:, -1].copy()
-            source = tuple(np.where(paused, *p) for p in zip(pause, source, strict=True))
+            source = tuple(
+                np.where(paused, *p) for p in zip(pause, source, strict=True)
+            )
             better = end_score + tables.move > score[:, -1]
             score[better, -1] = end_score[better] + tables.move
             last[better, -1], first[better, -1] = t, end_first[better]

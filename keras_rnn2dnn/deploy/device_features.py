@@ -1,7 +1,7 @@
-"""Features in numpy, float32, with the same operations in the same order as the C code.
+"""Features in numpy, float32, with the operations of the C code in the same order.
 
-Each operation of `firmware/c/speech_features.c` rounds once; here it is done on all frames at
-a time. So the bits are those of the device.
+Each operation of `firmware/c/speech_features.c` rounds once; here it is done on all
+frames at a time. So the bits are those of the device.
 """
 
 import dataclasses

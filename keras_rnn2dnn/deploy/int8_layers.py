@@ -16,7 +16,7 @@ _ALLOWED = "FULLY_CONNECTED, CONV_2D (of Conv1D, valid) and RESHAPE, with ReLU o
 
 
 class UnsupportedStudent(ValueError):
-    """A student that TensorFlow Lite Micro may run, but not the C code of the bundle."""
+    """A student that the C code does not run, though TensorFlow Lite Micro may."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -99,8 +99,8 @@ def read_layers(tflite: bytes) -> list[Int8Layer]:
 
 def _refuse(what):
     raise UnsupportedStudent(
-        f"The C code of the bundle does not run {what}. It runs {_ALLOWED}. Rebuild the "
-        "student of Dense and Conv1D layers, or run student.tflite in TensorFlow Lite "
+        f"The C code of the bundle does not run {what}. It runs {_ALLOWED}. Rebuild "
+        "the student of Dense and Conv1D layers, or run student.tflite in TensorFlow Lite "
         "Micro"
     )
 

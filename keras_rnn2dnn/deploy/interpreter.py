@@ -74,6 +74,7 @@ class Int8Student:
         output_quantization: `(scale, zero_point)` of the logits.
         num_features: features per frame.
         num_classes: classes.
+        runtime: name of the package that computes.
     """
 
     def __init__(self, interpreter: Any, receptive_field: ReceptiveField):
@@ -90,6 +91,7 @@ class Int8Student:
         self.output_quantization = _scale_and_zero_point(outputs)
         self.num_features = window[2]
         self.num_classes = int(outputs["shape"][-1])
+        self.runtime = type(interpreter).__module__.partition(".")[0]
         self._interpreter = interpreter
         self._input, self._output = inputs["index"], outputs["index"]
         self._batch = self._resize()
@@ -155,6 +157,21 @@ class Int8Student:
             row[: len(found)] = found
         return logits
 
+    def int8_logits(self, windows: np.ndarray) -> np.ndarray:
+        """Computes what the interpreter gives for context windows.
+
+        Args:
+            windows: int8 `(windows, window, features)`.
+
+        Returns:
+            int8 `(windows, classes)`.
+        """
+        logits = np.empty((len(windows), self.num_classes), np.int8)
+        for start in range(0, len(windows), self._batch):
+            part = windows[start : start + self._batch]
+            logits[start : start + self._batch] = self._run(part)
+        return logits
+
     def _logits(self, utterance):
         if utterance.ndim != 2 or utterance.shape[1] != self.num_features:
             expected = f"utterances of shape (frames, {self.num_features})"
@@ -164,10 +181,7 @@ class Int8Student:
         scale, zero_point = self.input_quantization
         quantized = np.clip(np.rint(utterance / scale) + zero_point, -128, 127)
         windows = context_windows(quantized.astype(np.int8), self.receptive_field)
-        logits = np.empty((len(windows), self.num_classes), np.int8)
-        for start in range(0, len(windows), self._batch):
-            part = windows[start : start + self._batch]
-            logits[start : start + self._batch] = self._run(part)
+        logits = self.int8_logits(windows)
         scale, zero_point = self.output_quantization
         return (logits.astype(np.float32) - zero_point) * np.float32(scale)
 

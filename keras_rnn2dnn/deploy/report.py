@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -32,9 +32,18 @@ class ConversionReport:
         comparison: of float and int8 on the utterances held back: `utterances`,
             `frames`, `kl` (mean KL(softmax(float) || softmax(int8)) in nats),
             `agreement` (share of frames with the same best class),
-            `max_abs_logit_difference`, `wer_float` and `wer_int8` (None if not asked).
+            `max_abs_logit_difference`, `wer_float` and `wer_int8` (None if not asked),
+            `wer_device` (network and decoder in the arithmetic of the C code).
         feature_spec: how the features were made, or None.
         versions: of the packages and of Python.
+        decoder: `kind` (`"word-loop"` or `"ctc-greedy"`) and what it was made of, or
+            None.
+        firmware: of the bundle: `c` (`"recognizer"`, `"network"`, or None where the C
+            code does not run the student), `refused` (why not more), `rounding`,
+            `ram_bytes` by part, `tensor_arena_bytes` (of TensorFlow Lite Micro), and
+            `cores` (flash, stack and instructions per frame, by core). None for what
+            was not measured.
+        files: SHA-256 of every other file of the bundle, by path.
     """
 
     tflite: str
@@ -51,12 +60,17 @@ class ConversionReport:
     comparison: dict[str, Any]
     feature_spec: dict[str, Any] | None
     versions: dict[str, str]
+    decoder: dict[str, Any] | None = None
+    firmware: dict[str, Any] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the report as plain numbers, strings, lists and dicts, for JSON."""
         return json.loads(json.dumps(dataclasses.asdict(self), default=_plain))
 
-    def __str__(self) -> str:
+    @property
+    def rows(self) -> list[tuple[str, str]]:
+        """The lines of the table: name and value."""
         context, compared = self.context, self.comparison
         scales = {k: f"{v['scale']:.6g}" for k, v in self.quantization.items()}
         rows = [
@@ -88,9 +102,68 @@ class ConversionReport:
         ]
         if compared["wer_float"] is not None:
             wer = f"float {compared['wer_float']:.2%}, int8 {compared['wer_int8']:.2%}"
+            if compared.get("wer_device") is not None:
+                wer += f", device arithmetic {compared['wer_device']:.2%}"
             rows.append(("word error rate", wer))
+        return rows + _firmware_rows(self.firmware)
+
+    def __str__(self) -> str:
+        rows = self.rows
         width = max(len(name) for name, _ in rows)
         return "\n".join(f"{name:<{width}}  {value}" for name, value in rows)
+
+    def to_markdown(self) -> str:
+        """Returns the report as `report.md`."""
+        rows = "".join(f"| {name} | {value} |\n" for name, value in self.rows)
+        return _MARKDOWN.format(rows=rows.replace("||", "\\|\\|"))
+
+
+_CONTENTS = {
+    "recognizer": "from PCM to words",
+    "network": "the network alone",
+    None: "nothing",
+}
+_MARKDOWN = """# What this bundle is, and what it costs
+
+|   |   |
+| - | - |
+{rows}
+Instructions are counted in QEMU, which has no model of cycles: they are no times.
+Arithmetic: int8 products summed in 32 bits and rounded as TensorFlow Lite Micro does,
+twice ("double"), unless the C code is built with NETWORK_SINGLE_ROUNDING. Features are
+float32, one rounding for each operation. `rnn2dnn verify` on this directory proves that
+Python, C on the host and three emulated cores give the same bits; `make check` compares
+one build with `golden/`. SHA-256 sums of all files are in report.json.
+"""
+
+
+def _firmware_rows(firmware):
+    if not firmware:
+        return []
+    rows = [("C code", _CONTENTS[firmware["c"]])]
+    if firmware["refused"]:
+        rows.append(("left out", firmware["refused"]))
+    if firmware["ram_bytes"]:
+        parts = firmware["ram_bytes"]
+        listed = ", ".join(f"{k} {v:,}" for k, v in parts.items() if k != "total")
+        rows.append(("RAM", f"{parts['total']:,} bytes ({listed})"))
+    arena = firmware["tensor_arena_bytes"]
+    if arena:
+        rows.append(("TFLM tensor arena", f"{arena:,} bytes at most"))
+    for core, costs in (firmware["cores"] or {}).items():
+        counted = ", ".join(
+            f"{k} {v:,}" for k, v in costs["instructions_per_frame"].items()
+        )
+        rows.append(
+            (
+                core,
+                f"{costs['flash_bytes']:,} bytes flash, {costs['stack_bytes']} bytes "
+                f"stack, instructions per frame: {counted}",
+            )
+        )
+    if firmware["c"] and not firmware["cores"]:
+        rows.append(("cores", "not measured: arm-none-eabi-gcc, QEMU or make missing"))
+    return rows
 
 
 def compare_logits(

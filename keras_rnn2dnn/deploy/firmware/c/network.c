@@ -79,26 +79,34 @@ static inline int32_t add4(const int8_t *w, uint32_t x0, uint32_t x1, int32_t ac
     return add_pairs(odd(v), x1, add_pairs(even(v), x0, acc));
 }
 
-static void add_products(const int8_t *w, uint32_t stride, const int8_t *x,
-                         uint32_t count, int32_t *acc)
+/* A call of its own: merged into its caller it runs out of registers. */
+__attribute__((noinline)) static void add_products(const int8_t *w, uint32_t stride,
+                                                   const int8_t *x, uint32_t count,
+                                                   int32_t *acc)
 {
-    const int8_t *w1 = w + stride, *w2 = w1 + stride, *w3 = w2 + stride;
+    const int8_t *const words = x + (count & ~3u), *const end = x + count;
     int32_t a0 = acc[0], a1 = acc[1], a2 = acc[2], a3 = acc[3];
-    uint32_t k = 0;
 
-    for (; k + 4 <= count; k += 4) {
-        const uint32_t v = load4(x + k), x0 = even(v), x1 = odd(v);
+    while (x < words) {
+        const uint32_t v = load4(x), x0 = even(v), x1 = odd(v);
+        const int8_t *row = w;
 
-        a0 = add4(w + k, x0, x1, a0);
-        a1 = add4(w1 + k, x0, x1, a1);
-        a2 = add4(w2 + k, x0, x1, a2);
-        a3 = add4(w3 + k, x0, x1, a3);
+        a0 = add4(row, x0, x1, a0);
+        row += stride;
+        a1 = add4(row, x0, x1, a1);
+        row += stride;
+        a2 = add4(row, x0, x1, a2);
+        row += stride;
+        a3 = add4(row, x0, x1, a3);
+        x += 4;
+        w += 4;
     }
-    for (; k < count; k++) {
-        a0 += w[k] * x[k];
-        a1 += w1[k] * x[k];
-        a2 += w2[k] * x[k];
-        a3 += w3[k] * x[k];
+    for (; x < end; x++) {
+        a0 += w[0] * *x;
+        a1 += w[stride] * *x;
+        a2 += w[2 * stride] * *x;
+        a3 += w[3 * stride] * *x;
+        w++;
     }
     acc[0] = a0;
     acc[1] = a1;
@@ -147,7 +155,8 @@ static int32_t requantize(int32_t acc, int32_t multiplier, int32_t shift)
 #else
     const uint32_t left = shift > 0 ? (uint32_t)shift : 0;
     const uint32_t right = shift > 0 ? 0 : (uint32_t)-shift;
-    const int64_t product = (int64_t)acc * ((int64_t)1 << left) * multiplier;
+    const int32_t shifted = acc * (int32_t)((uint32_t)1 << left);
+    const int64_t product = (int64_t)shifted * multiplier;
     const int32_t high = (int32_t)((product + ((int64_t)1 << 30)) >> 31);
     const int32_t mask = (int32_t)(((uint32_t)1 << right) - 1);
     const int32_t threshold = (mask >> 1) + (high < 0);

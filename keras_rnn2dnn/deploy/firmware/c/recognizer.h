@@ -46,9 +46,11 @@ typedef struct {
     void *context;
 } recognizer;
 
-/* The budget of the report; a build that needs more does not compile. */
+#if UINTPTR_MAX <= 0xFFFFFFFFu
+/* The RAM that report.json states; a build that needs more does not compile. */
 typedef char recognizer_fits_its_budget[sizeof(recognizer) <= RECOGNIZER_RAM_BYTES ? 1
                                                                                    : -1];
+#endif
 
 /* Starts an utterance. `context` is handed to `on_word`. */
 void recognizer_init(recognizer *r, recognizer_on_word on_word, void *context);

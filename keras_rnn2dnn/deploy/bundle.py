@@ -1,0 +1,247 @@
+"""The firmware bundle: everything that is written around a converted student."""
+
+import dataclasses
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from keras_rnn2dnn.audio.features import FeatureSpec
+from keras_rnn2dnn.ctc import GreedyDecoder
+from keras_rnn2dnn.deploy import c_tables, golden, ram, tflm
+from keras_rnn2dnn.deploy.device import DeviceNetwork, DeviceRecognizer
+from keras_rnn2dnn.deploy.device_decoder import word_loop_tables
+from keras_rnn2dnn.deploy.device_features import feature_tables
+from keras_rnn2dnn.deploy.int8_layers import UnsupportedStudent
+from keras_rnn2dnn.deploy.interpreter import Int8Student
+from keras_rnn2dnn.deploy.report import ConversionReport
+from keras_rnn2dnn.deploy.toolchain import measure_cores
+from keras_rnn2dnn.errors import invalid
+from keras_rnn2dnn.hmm import WordLoopDecoder
+
+DECODERS = {"word-loop": WordLoopDecoder, "ctc-greedy": GreedyDecoder}
+_FIRMWARE = Path(__file__).with_name("firmware")
+_NETWORK_ONLY = ("network.c", "network.h")
+_NO_PARTS = (
+    "features and decoder: they need a FeatureSpec as `feature_spec` and a "
+    "WordLoopDecoder or GreedyDecoder as `decode`"
+)
+
+
+def check_parts(spec: Any, decode: Any, num_classes: int, recordings: Sequence) -> None:
+    """Checks what the C code is to be made of, before any work.
+
+    Args:
+        spec: a `FeatureSpec`, or anything else.
+        decode: a decoder, or anything else.
+        num_classes: of the student.
+        recordings: of the golden files.
+
+    Raises:
+        ValueError: if the decoder has other classes than the student, or there are
+            recordings but no C code to hear them.
+    """
+    if isinstance(decode, GreedyDecoder):
+        given, kind = len(decode.labels), "labels"
+    elif isinstance(decode, WordLoopDecoder):
+        given, kind = decode.topology.num_states, "states"
+    else:
+        given, kind = num_classes, ""
+    if given != num_classes:
+        expected = f"a decoder of {num_classes} {kind}, as the student has classes"
+        raise ValueError(invalid("decode", expected, f"{given} {kind}"))
+    refused = _refused(spec, decode)
+    if refused and len(recordings):
+        expected = "no recordings, as the C code leaves something out"
+        received = f"{len(recordings)} recordings"
+        raise ValueError(invalid("recordings", expected, received, refused))
+
+
+def _refused(spec, decode) -> str | None:
+    """Says why there is no C code from PCM to words, if there is none."""
+    if not isinstance(spec, FeatureSpec) or not isinstance(
+        decode, tuple(DECODERS.values())
+    ):
+        return _NO_PARTS
+    try:
+        feature_tables(spec)
+        if isinstance(decode, WordLoopDecoder):
+            word_loop_tables(decode, scale=0.01)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def decoder_dict(decode: Any) -> dict | None:
+    """Returns a decoder for the report; None for functions."""
+    for kind, type_ in DECODERS.items():
+        if isinstance(decode, type_):
+            return {"kind": kind, **decode.to_dict()}
+    return None
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Firmware:
+    """What of a student the C code runs.
+
+    Args:
+        network: the network, or None.
+        recognizer: all from PCM to words, or None.
+        refused: why there is not more, or None.
+        arena_bytes: tensor arena of TensorFlow Lite Micro, None where not measured.
+    """
+
+    network: DeviceNetwork | None
+    recognizer: DeviceRecognizer | None
+    refused: str | None
+    arena_bytes: int | None
+
+    @classmethod
+    def of(
+        cls, tflite: bytes, student: Int8Student, spec: Any, decode: Any
+    ) -> "Firmware":
+        """Finds out what the C code runs; see `convert` for the arguments."""
+        arena = tflm.smallest_arena(tflite) if tflm.is_installed() else None
+        try:
+            network = DeviceNetwork.of(tflite, student)
+        except UnsupportedStudent as error:
+            return cls(None, None, str(error), arena)
+        refused = _refused(spec, decode)
+        recognizer = None if refused else DeviceRecognizer(network, spec, decode)
+        return cls(network, recognizer, refused, arena)
+
+    def decode(self, utterances: Sequence[np.ndarray]) -> list[list[str]]:
+        """Recognises features with network and decoder of the device."""
+        logits = [self.network.logits(self.network.quantized(x)) for x in utterances]
+        words = self.recognizer.decode(logits)
+        return [[word.text for word in utterance] for utterance in words]
+
+    def files(
+        self,
+        tflite: bytes,
+        operators: Sequence[str],
+        utterances: Sequence[np.ndarray],
+        recordings: Sequence[np.ndarray],
+    ) -> dict[str, bytes]:
+        """Returns the files of the bundle but for the reports, by path.
+
+        Args:
+            tflite: the student.
+            operators: names of its operators.
+            utterances: features of real utterances, for the golden windows.
+            recordings: int16 PCM of real recordings.
+
+        Raises:
+            ValueError: if there are recordings, but no C code to hear them.
+        """
+        if len(recordings) and self.recognizer is None:
+            raise ValueError(self.refused)
+        texts = tflm.tflm_files(tflite, operators, self.arena_bytes)
+        files = {f"tflm/{name}": text.encode() for name, text in texts.items()}
+        files["student.tflite"] = tflite
+        if self.network is None:
+            return files
+        files |= self._sources() | {k: t.encode() for k, t in self._tables().items()}
+        if self.recognizer is not None:
+            files |= golden.recognizer_golden(self.recognizer, recordings)
+        return files | golden.network_golden(self.network, utterances)
+
+    def _sources(self):
+        files = {}
+        for path in sorted(p for p in _FIRMWARE.rglob("*") if p.is_file()):
+            name = path.relative_to(_FIRMWARE).as_posix()
+            is_part = not name.startswith("c/") or path.name in _NETWORK_ONLY
+            if is_part or self.recognizer is not None:
+                files[name] = path.read_bytes()
+        return files
+
+    def _tables(self):
+        network, recognizer, total = self.network, self.recognizer, None
+        tables = {}
+        if recognizer is not None:
+            total = ram.recognizer_ram(recognizer)["total"]
+            tables["c/features_table.h"] = c_tables.features_header(
+                recognizer.spec, network.input_quantization
+            )
+            tables["c/decoder_table.h"] = c_tables.decoder_header(recognizer.tables)
+        tables["c/model.h"] = c_tables.model_header(
+            network.layers,
+            network.field,
+            network.num_features,
+            network.output_quantization,
+            total,
+        )
+        return tables
+
+    def summary(self, files: dict[str, bytes]) -> dict[str, Any]:
+        """Returns `firmware` of the report; measures where the tools are there."""
+        kind = "network" if self.recognizer is None else "recognizer"
+        found = {
+            "c": None if self.network is None else kind,
+            "refused": self.refused,
+            "rounding": None if self.network is None else self.network.rounding,
+            "ram_bytes": None,
+            "tensor_arena_bytes": self.arena_bytes,
+            "cores": None,
+        }
+        if self.recognizer is not None:
+            found["ram_bytes"] = ram.recognizer_ram(self.recognizer)
+        if self.network is not None:
+            with tempfile.TemporaryDirectory() as folder:
+                _write_all(folder, files)
+                data = golden.counted_input(files, self.network)
+                found["cores"] = measure_cores(folder, data, kind == "recognizer")
+        return found
+
+
+def write(
+    directory: str | Path, report: ConversionReport, files: dict[str, bytes]
+) -> ConversionReport:
+    """Writes a bundle in the place of an earlier one, its reports last.
+
+    Args:
+        directory: made if it is missing. Files that no report lists stay.
+        report: without the SHA-256 sums.
+        files: contents by path.
+
+    Returns:
+        The report with the sums.
+    """
+    directory = Path(directory)
+    files = {**files, "report.md": report.to_markdown().encode()}
+    sums = {name: hashlib.sha256(files[name]).hexdigest() for name in sorted(files)}
+    report = dataclasses.replace(report, files=sums)
+    text = json.dumps(report.to_dict(), indent=2) + "\n"
+    files["report.json"] = text.encode()
+    directory.mkdir(parents=True, exist_ok=True)
+    stale = [name for name in _listed(directory) if name not in files]
+    with tempfile.TemporaryDirectory(prefix=".writing-", dir=directory) as folder:
+        _write_all(folder, files)
+        for name in stale:
+            (directory / name).unlink(missing_ok=True)
+        for name in files:
+            (directory / name).parent.mkdir(parents=True, exist_ok=True)
+            os.replace(Path(folder) / name, directory / name)
+    return report
+
+
+def _listed(directory):
+    """Lists the files of an earlier bundle in this directory."""
+    path = directory / "report.json"
+    try:
+        listed = json.loads(path.read_text())["files"]
+        return [name for name in listed if ".." not in Path(name).parts]
+    except (OSError, ValueError, KeyError, TypeError):  # none, or another program's
+        return []
+
+
+def _write_all(folder, files):
+    for name, content in files.items():
+        path = Path(folder) / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)

@@ -1,0 +1,189 @@
+"""What each stage of a bundle must give: the files of `golden/`.
+
+All are plain little-endian arrays, so that a check on a board needs no parser:
+
+    network_inputs.s8    int8 windows, random and real
+    network_outputs.s8   their int8 logits
+    recordings.pcm       uint32 samples, uint32 chunk size (0: changing), int16 samples
+    features.f32         float32 features of all recordings, one frame after the other
+    inputs.s8            the same as int8
+    logits.s8            int8 logits
+    words.u32            uint32 word, start and end in ms; 4294967295, 0, 0 after each
+    words.txt            the words, a line for each recording
+    test_set.pcm/.u32/.txt  the same of further recordings, without what lies between
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from keras_rnn2dnn.deploy.device import DeviceNetwork, DeviceRecognizer, RecognizedWord
+from keras_rnn2dnn.deploy.int8_network import run_network
+from keras_rnn2dnn.deploy.interpreter import context_windows
+from keras_rnn2dnn.errors import invalid
+
+NO_WORD = 2**32 - 1
+NUM_RANDOM = NUM_REAL = 1200
+_MOST_RECORDINGS = 12  # with everything between PCM and words
+_CHUNKS = (0, 1, 160, 1024, 333)
+
+
+def int16_pcm(recording: np.ndarray) -> np.ndarray:
+    """Returns a recording as 16-bit PCM.
+
+    Args:
+        recording: int16, or floats in [-1, 1]; `(samples,)`.
+
+    Raises:
+        ValueError: if it is neither.
+
+    Example:
+        >>> int16_pcm(np.array([0.5, -1.0, 1.0])).tolist()
+        [16384, -32768, 32767]
+    """
+    recording = np.asarray(recording)
+    if recording.ndim != 1 or recording.dtype.kind not in "if":
+        received = f"{recording.dtype.name} {recording.shape}"
+        expected = "int16, or floats in [-1, 1], of shape (samples,)"
+        raise ValueError(invalid("recordings", expected, received))
+    if recording.dtype == np.int16:
+        return recording
+    if recording.dtype.kind == "i":
+        received = recording.dtype.name
+        raise ValueError(invalid("recordings", "int16 or floats", received))
+    return np.clip(np.rint(recording * 32768.0), -32768, 32767).astype(np.int16)
+
+
+def edge_signals(sample_rate_hz: int) -> list[np.ndarray]:
+    """Returns signals at the edges of what a microphone gives, one second each.
+
+    Silence, the largest square wave, both largest constants, a single impulse, a sweep
+    through all frequencies, white noise, and a recording shorter than a window.
+    """
+    count = sample_rate_hz
+    t = np.arange(count) / sample_rate_hz
+    impulse = np.zeros(count, np.int16)
+    impulse[count // 2] = 32767
+    sweep = np.sin(np.pi * t**2 * sample_rate_hz / 2)
+    noise = np.random.default_rng(0).integers(-32768, 32768, count)
+    return [
+        np.zeros(count, np.int16),
+        np.where(np.arange(count) // 8 % 2, 32767, -32768).astype(np.int16),
+        np.full(count, 32767, np.int16),
+        np.full(count, -32768, np.int16),
+        impulse,
+        (sweep * 32767).astype(np.int16),
+        noise.astype(np.int16),
+        np.full(3, 1000, np.int16),
+    ]
+
+
+def network_golden(
+    network: DeviceNetwork, utterances: Sequence[np.ndarray], seed: int = 0
+) -> dict[str, bytes]:
+    """Returns the files of the network alone.
+
+    Args:
+        network: of the student.
+        utterances: features `(frames, features)` of real utterances.
+        seed: of the random windows.
+    """
+    rng = np.random.default_rng(seed)
+    shape = (NUM_RANDOM, network.field.window, network.num_features)
+    random = rng.integers(-128, 128, shape).astype(np.int8)
+    real = [
+        context_windows(network.quantized(x), network.field)
+        for x in utterances
+        if len(x)
+    ]
+    real = np.concatenate(real)
+    real = real[np.linspace(0, len(real) - 1, NUM_REAL).round().astype(int)]
+    windows = np.concatenate([random, real])
+    outputs = run_network(network.layers, windows, network.rounding)
+    return {
+        "golden/network_inputs.s8": windows.tobytes(),
+        "golden/network_outputs.s8": outputs.tobytes(),
+    }
+
+
+def recognizer_golden(
+    recognizer: DeviceRecognizer, recordings: Sequence[np.ndarray]
+) -> dict[str, bytes]:
+    """Returns the files of all stages from PCM to words.
+
+    Args:
+        recognizer: of the student.
+        recordings: int16 `(samples,)` of real recordings; may be empty.
+    """
+    chosen = np.linspace(0, len(recordings) - 1, min(len(recordings), _MOST_RECORDINGS))
+    staged = edge_signals(recognizer.spec.sample_rate_hz)
+    staged += [recordings[k] for k in chosen.round().astype(int)]
+    features = [recognizer.features(pcm) for pcm in staged]
+    inputs = [recognizer.network.quantized(x) for x in features]
+    logits = [recognizer.network.logits(x) for x in inputs]
+    words = recognizer.decode(logits)
+    files = {
+        "golden/recordings.pcm": pcm_bytes(staged),
+        "golden/features.f32": np.concatenate(features).tobytes(),
+        "golden/inputs.s8": np.concatenate(inputs).tobytes(),
+        "golden/logits.s8": np.concatenate(logits).tobytes(),
+        "golden/words.u32": word_bytes(words),
+        "golden/words.txt": _text(words),
+    }
+    if len(recordings):
+        words = recognizer.recognize(recordings)
+        files |= {
+            "golden/test_set.pcm": pcm_bytes(recordings),
+            "golden/test_set.u32": word_bytes(words),
+            "golden/test_set.txt": _text(words),
+        }
+    return files
+
+
+def pcm_bytes(
+    recordings: Sequence[np.ndarray], chunks: Sequence[int] = _CHUNKS
+) -> bytes:
+    """Returns recordings as the check reads them, pushed in chunks of these sizes."""
+    parts = []
+    for number, pcm in enumerate(recordings):
+        header = np.array([len(pcm), chunks[number % len(chunks)]], "<u4")
+        parts += [header.tobytes(), pcm.astype("<i2").tobytes()]
+    return b"".join(parts)
+
+
+def read_pcm(data: bytes) -> list[np.ndarray]:
+    """Reads the recordings of `pcm_bytes`.
+
+    Example:
+        >>> [r.tolist() for r in read_pcm(pcm_bytes([np.array([1, -2], np.int16)]))]
+        [[1, -2]]
+    """
+    recordings, place = [], 0
+    while place < len(data):
+        count = int(np.frombuffer(data, "<u4", 1, place)[0])
+        recordings.append(np.frombuffer(data, "<i2", count, place + 8))
+        place += 8 + 2 * count
+    return recordings
+
+
+def counted_input(files: dict[str, bytes], network: DeviceNetwork) -> bytes:
+    """Returns what instructions are counted on: a second of noise, or 100 windows."""
+    if "golden/recordings.pcm" not in files:
+        size = network.field.window * network.num_features
+        return files["golden/network_inputs.s8"][-100 * size :]
+    recordings = read_pcm(files["golden/recordings.pcm"])
+    return pcm_bytes(recordings[6:7])
+
+
+def word_bytes(words: Sequence[Sequence[RecognizedWord]]) -> bytes:
+    """Returns words as the check writes them."""
+    rows = []
+    for utterance in words:
+        rows += [(word.index, word.start_ms, word.end_ms) for word in utterance]
+        rows.append((NO_WORD, 0, 0))
+    return np.array(rows, "<u4").tobytes()
+
+
+def _text(words):
+    lines = [" ".join(word.text for word in utterance) for utterance in words]
+    return "".join(f"{line}\n" for line in lines).encode()

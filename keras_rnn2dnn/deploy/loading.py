@@ -1,0 +1,116 @@
+"""Reads a firmware bundle, and refuses one that is damaged."""
+
+import dataclasses
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from keras_rnn2dnn.audio.features import FeatureSpec
+from keras_rnn2dnn.deploy.bundle import DECODERS
+from keras_rnn2dnn.deploy.device import DeviceNetwork, DeviceRecognizer
+from keras_rnn2dnn.deploy.interpreter import Int8Student
+from keras_rnn2dnn.deploy.window import ReceptiveField
+
+_HINT = "Convert the student again"
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Bundle:
+    """A bundle as `convert` wrote it.
+
+    Args:
+        directory: where it lies.
+        report: `report.json`.
+        tflite: `student.tflite`.
+        student: the same, loaded into a TensorFlow Lite interpreter.
+        network: the network of the C code, or None.
+        recognizer: all of the C code from PCM to words, or None.
+    """
+
+    directory: Path
+    report: dict[str, Any]
+    tflite: bytes
+    student: Int8Student
+    network: DeviceNetwork | None
+    recognizer: DeviceRecognizer | None
+
+    def golden(self, name: str) -> bytes:
+        """Returns the content of a file of `golden/`."""
+        return (self.directory / "golden" / name).read_bytes()
+
+
+def load_bundle(directory: str | Path) -> Bundle:
+    """Reads a bundle, after its files were compared with their SHA-256 sums.
+
+    Args:
+        directory: what `convert` wrote.
+
+    Returns:
+        The bundle.
+
+    Raises:
+        FileNotFoundError: if there is no report, or one of its files is missing.
+        ValueError: if a file was changed, `c/` holds another one, or the report is
+            damaged or another program's; names the file.
+    """
+    directory = Path(directory)
+    report = _read_report(directory)
+    _check_files(directory, report["files"])
+    context = report["context"]
+    field = ReceptiveField(context["left"], context["right"], context["stride"])
+    tflite = (directory / "student.tflite").read_bytes()
+    student, kind = Int8Student.load(tflite, field), report["firmware"]["c"]
+    network = DeviceNetwork.of(tflite, student) if kind else None
+    recognizer = None
+    if kind == "recognizer":
+        decoder = dict(report["decoder"])
+        type_ = DECODERS[decoder.pop("kind")]
+        spec = FeatureSpec.from_dict(report["feature_spec"])
+        recognizer = DeviceRecognizer(network, spec, type_.from_dict(decoder))
+    return Bundle(directory, report, tflite, student, network, recognizer)
+
+
+def _read_report(directory):
+    path = directory / "report.json"
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"No bundle in {str(directory)!r}. Expected a directory with the "
+            "report.json of `rnn2dnn convert`"
+        )
+    try:
+        report = json.loads(path.read_text(encoding="utf-8"))
+        listed = report["files"], report["firmware"]["c"], report["context"]["left"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"Cannot read {str(path)!r}: {error!r}. Expected the report of a firmware "
+            f"bundle. {_HINT}"
+        ) from error
+    if not isinstance(listed[0], dict):
+        raise ValueError(f"Cannot read {str(path)!r}: no list of files. {_HINT}")
+    return report
+
+
+def _check_files(directory, sums):
+    for name, expected in sums.items():
+        path = directory / name
+        if not path.is_file():
+            raise FileNotFoundError(
+                f"The bundle is not whole. Expected {name!r}, as report.json lists it, "
+                f"in {str(directory)!r}. {_HINT}"
+            )
+        found = hashlib.sha256(path.read_bytes()).hexdigest()
+        if found != expected:
+            raise ValueError(
+                f"{name!r} in {str(directory)!r} was changed. Expected SHA-256 "
+                f"{expected}. Received: {found}. {_HINT}"
+            )
+    # The build takes all that lies in these folders.
+    for folder in ("c", "check", "qemu"):
+        for path in sorted((directory / folder).glob("*")):
+            name = path.relative_to(directory).as_posix()
+            if name not in sums:
+                raise ValueError(
+                    f"{name!r} in {str(directory)!r} is not of this bundle. Expected "
+                    "the files that report.json lists. Take it out"
+                )

@@ -1,0 +1,216 @@
+"""Builds a bundle and runs its check, on this host and on emulated cores."""
+
+import dataclasses
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+CORES = {"m3": "Cortex-M3", "m4": "Cortex-M4F", "m55": "Cortex-M55"}
+_HOST_TOOLS = ("make", "cc")
+_CORE_TOOLS = ("make", "arm-none-eabi-gcc", "qemu-system-arm")
+_CALIBRATION = 200_000  # instructions, IO_CALIBRATION of check/io.h
+_ICOUNT = "-icount shift=6"  # one instruction is 64 ns: more than a tick of any core
+_TIMEOUT_S = 900
+_TARGETS = {"host": "host/check", "sanitize": "sanitize/check"}
+
+
+def missing_tools(target: str) -> list[str]:
+    """Lists the programs that building and running for a target needs, and lacks.
+
+    Args:
+        target: `"host"`, `"sanitize"`, or a core: `"m3"`, `"m4"`, `"m55"`.
+    """
+    tools = _CORE_TOOLS if target in CORES else _HOST_TOOLS
+    return [tool for tool in tools if shutil.which(tool) is None]
+
+
+@dataclasses.dataclass(frozen=True)
+class CoreCosts:
+    """What a bundle costs on one core.
+
+    Args:
+        flash_bytes: code and tables of `c/`.
+        stack_bytes: the deepest stack of a call of the library.
+        instructions_per_frame: of `features`, `network` and `decoder`, and their
+            `total`, for each frame; of the network alone where there is no recognizer.
+    """
+
+    flash_bytes: int
+    stack_bytes: int
+    instructions_per_frame: dict[str, int]
+
+
+class Workbench:
+    """Builds a bundle in a temporary directory, which is removed in the end.
+
+    Args:
+        bundle: its directory; nothing is written there.
+        rounding: `"double"` or `"single"`.
+
+    Example:
+        with Workbench("bundle") as bench:
+            logits = bench.run("m4", "network", inputs)
+    """
+
+    def __init__(self, bundle: str | Path, rounding: str = "double"):
+        self.bundle, self.rounding = Path(bundle).resolve(), rounding
+        self._folder = tempfile.TemporaryDirectory()
+        self.build_directory = Path(self._folder.name) / "build"
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self._folder.cleanup()
+
+    def build(self, target: str) -> Path:
+        """Builds the check for a target, once.
+
+        Args:
+            target: `"host"`, `"sanitize"`, or a core.
+
+        Returns:
+            The program.
+
+        Raises:
+            RuntimeError: if it does not build; holds what the compiler said.
+        """
+        name = _TARGETS.get(target, f"{target}/check.elf")
+        program = self.build_directory / name
+        if not program.is_file():
+            line = ["make", "-s", "-C", str(self.bundle), str(program)]
+            line += [f"BUILD={self.build_directory}", f"ROUNDING={self.rounding}"]
+            _call(line, f"The bundle does not build for {target}")
+        return program
+
+    def run(self, target: str, stage: str, data: bytes = b"", options: str = ""):
+        """Runs a stage of the check; see `check/check.c`.
+
+        Args:
+            target: `"host"`, `"sanitize"`, or a core.
+            stage: such as `"network"`.
+            data: its input file.
+            options: of QEMU.
+
+        Returns:
+            Its output file, bytes.
+
+        Raises:
+            RuntimeError: if it fails; holds what it said.
+        """
+        program = self.build(target)
+        with tempfile.TemporaryDirectory(dir=self._folder.name) as folder:
+            (Path(folder) / "in").write_bytes(data)
+            line = [str(program), stage, "in", "out"]
+            if target in CORES:
+                script = self.bundle / "qemu" / "run.sh"
+                line = ["sh", str(script), target, str(program), stage, "in", "out"]
+            environment = {**os.environ, "QEMU_OPTIONS": options}
+            _call(line, f"The check failed on {target}", folder, environment)
+            return (Path(folder) / "out").read_bytes()
+
+    def costs(self, core: str, data: bytes, stages: bool) -> CoreCosts:
+        """Measures flash, stack and instructions on an emulated core.
+
+        Args:
+            core: a core.
+            data: recordings as of `golden.pcm_bytes`, or int8 windows.
+            stages: whether the bundle has features and decoder.
+
+        Returns:
+            The costs.
+        """
+        counts = np.frombuffer(self.run(core, "count", data, _ICOUNT), "<u8")
+        ticks, frames = counts[1:4].astype(float), np.maximum(counts[4:7], 1)
+        found = np.rint(ticks / counts[0] * _CALIBRATION / frames).astype(int)
+        named = dict(
+            zip(("features", "network", "decoder"), found.tolist(), strict=True)
+        )
+        if not stages:
+            named = {"network": named["network"]}
+        named["total"] = sum(named.values())
+        return CoreCosts(self._flash(core), self._stack(core), named)
+
+    def undefined_symbols(self, core: str) -> list[str]:
+        """Lists what the library's object files need from elsewhere."""
+        self.build(core)
+        objects = sorted((self.build_directory / core).glob("*.o"))
+        line = ["arm-none-eabi-nm", *map(str, objects)]
+        listed = _call(line, "arm-none-eabi-nm failed").splitlines()
+        parts = [text.split() for text in listed if text]
+        undefined = {p[1] for p in parts if len(p) == 2 and p[0] == "U"}
+        return sorted(undefined - {p[2] for p in parts if len(p) == 3})
+
+    def _flash(self, core):
+        objects = sorted((self.build_directory / core).glob("*.o"))
+        line = ["arm-none-eabi-size", "-t", *map(str, objects)]
+        total = _call(line, "arm-none-eabi-size failed").splitlines()[-1].split()
+        return int(total[0]) + int(total[1])  # text, and data that flash holds too
+
+    def _stack(self, core):
+        """Adds up the deepest chain of calls that the compiler has seen."""
+        sizes, calls = {}, {}
+        for graph in (self.build_directory / core).glob("*.ci"):
+            text = graph.read_text()
+            for title, label in re.findall(
+                r'node: { title: "(.*?)" label: "(.*?)"', text
+            ):
+                size = re.search(r"(\d+) bytes", label)
+                if size:
+                    sizes[title] = int(size[1])
+            edges = r'edge: { sourcename: "(.*?)" targetname: "(.*?)"'
+            for source, called in re.findall(edges, text):
+                calls.setdefault(source, set()).add(called)
+        # Through pointers the library calls `report` alone, but for the user's own.
+        sizes["__indirect_call"] = sizes.get("c/recognizer.c:report", 0)
+        return max(_depth(name, sizes, calls, ()) for name in sizes)
+
+
+def _depth(name, sizes, calls, above):
+    if name in above:
+        raise RuntimeError(f"The C code calls itself: {' > '.join((*above, name))}")
+    deeper = [_depth(c, sizes, calls, (*above, name)) for c in calls.get(name, ())]
+    return sizes.get(name, 0) + max(deeper, default=0)
+
+
+def _call(line, failure, folder=None, environment=None):
+    try:
+        done = subprocess.run(
+            line,
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=_TIMEOUT_S,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise RuntimeError(f"{failure}: not done after {_TIMEOUT_S} s") from error
+    if done.returncode:
+        said = (done.stderr + done.stdout).strip()
+        raise RuntimeError(f"{failure} (code {done.returncode}): {said}")
+    return done.stdout
+
+
+def measure_cores(bundle: str | Path, data: bytes, stages: bool) -> dict | None:
+    """Measures the costs on all cores.
+
+    Args:
+        bundle: its directory.
+        data: see `Workbench.costs`.
+        stages: see `Workbench.costs`.
+
+    Returns:
+        `CoreCosts` as dicts by core; None where a tool is missing.
+    """
+    if missing_tools("m4"):
+        return None
+    with Workbench(bundle) as bench:
+        return {
+            core: dataclasses.asdict(bench.costs(core, data, stages)) for core in CORES
+        }

@@ -1,0 +1,111 @@
+"""`verify`: proves that a bundle computes on a device what it computes in Python."""
+
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from keras_rnn2dnn.deploy import verify_costs, verify_mutations, verify_stages
+from keras_rnn2dnn.deploy.golden import int16_pcm
+from keras_rnn2dnn.deploy.loading import load_bundle
+from keras_rnn2dnn.deploy.outcome import FAILED, NOT_RUN, Outcome
+from keras_rnn2dnn.deploy.toolchain import Workbench
+from keras_rnn2dnn.errors import invalid
+
+_STAGES = (
+    verify_stages.golden_files,
+    verify_stages.tflm_outputs,
+    verify_stages.tflite_outputs,
+    verify_stages.network_outputs,
+    verify_stages.feature_accuracy,
+    verify_stages.feature_bits,
+    verify_stages.recognized_words,
+    verify_costs.memory_safety,
+    verify_costs.symbols,
+    verify_costs.core_costs,
+    verify_mutations.mutations,
+    verify_costs.ethos_u,
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Verification:
+    """What `verify` found; printed, it is a table.
+
+    Args:
+        outcomes: of every stage.
+    """
+
+    outcomes: tuple[Outcome, ...]
+
+    @property
+    def verdict(self) -> str:
+        """`"verified"`, `"FAILED"`, or `"not verified"` where a stage was not run."""
+        counted = {o.status for o in self.outcomes if not o.optional}
+        if FAILED in {o.status for o in self.outcomes}:
+            return FAILED
+        return "not verified" if NOT_RUN in counted else "verified"
+
+    def to_dict(self) -> dict:
+        """Returns verdict and outcomes, for JSON."""
+        outcomes = [dataclasses.asdict(outcome) for outcome in self.outcomes]
+        return {"verdict": self.verdict, "outcomes": outcomes}
+
+    def __str__(self) -> str:
+        wide = max(len(o.stage) for o in self.outcomes)
+        lines = [f"{o.stage:<{wide}}  {o.status:<7}  {o.detail}" for o in self.outcomes]
+        missing = sum(o.status == NOT_RUN and not o.optional for o in self.outcomes)
+        reason = f": {missing} checks were not run" if missing else ""
+        reason = "" if self.verdict == FAILED else reason
+        return "\n".join([*lines, f"verdict: {self.verdict}{reason}"])
+
+
+def verify(
+    bundle: str | Path,
+    recordings: Sequence[np.ndarray] = (),
+    on_progress: Callable[[str, float], None] | None = None,
+) -> Verification:
+    """Checks a bundle stage by stage: numpy, C on the host, emulated cores.
+
+    Args:
+        bundle: directory that `convert` wrote.
+        recordings: further PCM, int16 or floats in [-1, 1], `(samples,)` each, in
+            which every build must find the same words as Python, beside those which
+            the bundle holds.
+        on_progress: called with the name of a stage and the share that is done.
+
+    Returns:
+        The outcome of every stage. A stage whose tool is missing is not run, and the
+        verdict is then not "verified".
+
+    Raises:
+        FileNotFoundError: if there is no bundle, or one of its files is missing.
+        ValueError: if a file was changed, or there are recordings but no C code to
+            hear them.
+    """
+    loaded = load_bundle(bundle)
+    if len(recordings) and loaded.recognizer is None:
+        expected = "none, as the C code of this bundle does not hear audio"
+        received = f"{len(recordings)} recordings"
+        raise ValueError(invalid("recordings", expected, received))
+    pcm = [int16_pcm(recording) for recording in recordings]
+    outcomes = list(verify_stages.files(loaded))
+    with Workbench(loaded.directory) as bench:
+        for number, stage in enumerate(_STAGES):
+            if on_progress:
+                name = stage.__name__.replace("_", " ")
+                on_progress(name, number / len(_STAGES))
+            outcomes += _guarded(stage, loaded, bench, pcm)
+    if on_progress:
+        on_progress("done", 1.0)
+    return Verification(tuple(outcomes))
+
+
+def _guarded(stage, bundle, bench, recordings) -> Iterator[Outcome]:
+    """Turns what a tool says when it fails into an outcome; the other stages go on."""
+    try:
+        yield from stage(bundle, bench, recordings)
+    except RuntimeError as error:
+        text = " ".join(str(error).split())
+        yield Outcome(stage.__name__.replace("_", " "), FAILED, text[:600])

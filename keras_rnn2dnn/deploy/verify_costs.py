@@ -1,0 +1,130 @@
+"""Stages of `verify` about memory, symbols, and what the cores need."""
+
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from keras_rnn2dnn.deploy import golden
+from keras_rnn2dnn.deploy.loading import Bundle
+from keras_rnn2dnn.deploy.outcome import (
+    NOT_RUN,
+    PASSED,
+    Outcome,
+    judged,
+    missing,
+    not_in_bundle,
+)
+from keras_rnn2dnn.deploy.toolchain import CORES, Workbench, missing_tools
+
+_MOST_REGRESSION = 0.03
+_NO_C = "the C code does not run this student"
+# Arithmetic that the core lacks, from the compiler's own library; no C library.
+_ARITHMETIC = ("__aeabi_f", "__aeabi_i2f", "__aeabi_ui2f", "__aeabi_l", "__aeabi_ul")
+_LARGEST_STACK = 2048
+
+
+def memory_safety(bundle: Bundle, bench: Workbench, _: Sequence) -> Iterator[Outcome]:
+    """Runs every stage of the check under the sanitizers, built with all warnings."""
+    stage = "memory: sanitizers"
+    if bundle.network is None:
+        yield not_in_bundle(stage, _NO_C)
+        return
+    if missing_tools("sanitize"):
+        yield missing(stage, missing_tools("sanitize"))
+        return
+    runs = {"network": "network_inputs.s8"}
+    if bundle.recognizer is not None:
+        for name in ("features", "inputs", "logits", "words"):
+            runs[name] = "recordings.pcm"
+    for name, file in runs.items():
+        bench.run("sanitize", name, bundle.golden(file))
+    text = (
+        "nothing found by AddressSanitizer and UndefinedBehaviorSanitizer in "
+        f"{', '.join(runs)}; -Wall -Wextra -Wconversion -Wshadow without a warning"
+    )
+    yield judged(stage, True, text)
+
+
+def symbols(bundle: Bundle, bench: Workbench, _: Sequence) -> Iterator[Outcome]:
+    """Looks for calls of a C library in the object files: none, so no malloc either."""
+    for core, name in CORES.items():
+        stage = f"memory: symbols, {name}"
+        if bundle.network is None:
+            yield not_in_bundle(stage, _NO_C)
+        elif missing_tools(core):
+            yield missing(stage, missing_tools(core))
+        else:
+            needed = bench.undefined_symbols(core)
+            foreign = [n for n in needed if not n.startswith(_ARITHMETIC)]
+            text = f"needs from a C library: {', '.join(foreign) or 'nothing'}"
+            if needed and not foreign:
+                text += f" ({len(needed)} routines of the compiler for arithmetic)"
+            yield judged(stage, not foreign, text)
+
+
+def core_costs(bundle: Bundle, bench: Workbench, _: Sequence) -> Iterator[Outcome]:
+    """Measures RAM, flash, stack and instructions, and compares with the report."""
+    for core, name in CORES.items():
+        stage = f"costs: {name}"
+        if bundle.network is None:
+            yield not_in_bundle(stage, _NO_C)
+        elif missing_tools(core):
+            yield missing(stage, missing_tools(core))
+        else:
+            yield _core_costs(stage, core, bundle, bench)
+
+
+def _core_costs(stage, core, bundle, bench):
+    whole = bundle.recognizer is not None
+    name = "recordings.pcm" if whole else "network_inputs.s8"
+    content = {f"golden/{name}": bundle.golden(name)}
+    data = golden.counted_input(content, bundle.network)
+    found = bench.costs(core, data, whole)
+    sizes = np.frombuffer(bench.run(core, "sizes"), "<u4")
+    total = found.instructions_per_frame["total"]
+    text = (
+        f"{found.flash_bytes:,} bytes flash, {found.stack_bytes} bytes stack, "
+        f"{total:,} instructions per frame"
+    )
+    good = found.stack_bytes <= _LARGEST_STACK
+    if whole:
+        ram = bundle.report["firmware"]["ram_bytes"]["total"]
+        text += f", {sizes[0]:,} bytes RAM (report: {ram:,})"
+        good = good and int(sizes[0]) == ram
+    budget = (bundle.report["firmware"]["cores"] or {}).get(core)
+    if budget is None:
+        return judged(stage, good, f"{text}; no budget in the report")
+    before = budget["instructions_per_frame"]["total"], budget["flash_bytes"]
+    now = total, found.flash_bytes
+    for what, a, b in zip(("instructions", "flash"), before, now, strict=True):
+        if abs(b / a - 1) > _MOST_REGRESSION:
+            text += f"; {what} {b / a - 1:+.1%} against the report's {a:,}"
+            good = good and b < a
+    return judged(stage, good, text)
+
+
+def ethos_u(bundle: Bundle, bench: Workbench, _: Sequence) -> Iterator[Outcome]:
+    """Shows Arm's estimate for an Ethos-U55, where ethos-u-vela is installed."""
+    stage = "Ethos-U55 estimate"
+    if shutil.which("vela") is None:
+        text = "ethos-u-vela missing: pip install ethos-u-vela (optional)"
+        yield Outcome(stage, NOT_RUN, text, optional=True)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        model = Path(folder) / "student.tflite"
+        model.write_bytes(bundle.tflite)
+        line = ["vela", str(model), "--output-dir", folder]
+        line += ["--accelerator-config", "ethos-u55-128"]
+        done = subprocess.run(line, capture_output=True, text=True, check=False)
+    if done.returncode:
+        said = " ".join((done.stdout + done.stderr).split())[-300:]
+        yield Outcome(stage, NOT_RUN, f"vela failed: {said}", optional=True)
+        return
+    lines = [" ".join(text.split()) for text in done.stdout.splitlines()]
+    wanted = ("Batch Inference time", "Total SRAM used", "Total On-chip Flash used")
+    shown = [text for text in lines if text.startswith(wanted)]
+    yield Outcome(stage, PASSED, "; ".join(shown), optional=True)

@@ -1,0 +1,272 @@
+"""Stages of `verify` that compare outputs: network, features, words."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from keras_rnn2dnn.audio.features import FeatureSpec, mel_matrix
+from keras_rnn2dnn.deploy import golden, tflm
+from keras_rnn2dnn.deploy.device_features import feature_tables
+from keras_rnn2dnn.deploy.int8_network import run_network
+from keras_rnn2dnn.deploy.loading import Bundle
+from keras_rnn2dnn.deploy.outcome import Outcome, judged, missing, not_in_bundle
+from keras_rnn2dnn.deploy.toolchain import CORES, Workbench, missing_tools
+
+# Of the logarithms of the energies, float32 against float64.
+MOST_FEATURE_ERROR, USUAL_FEATURE_ERROR = 1e-2, 1e-4
+_CHUNKS = {"one sample": 1, "160 samples": 160, "1,024": 1024, "changing": 0}
+_NO_NETWORK = "the C code does not run this student"
+_NO_RECOGNIZER = "the C code runs the network alone"
+
+
+def files(bundle: Bundle) -> Iterator[Outcome]:
+    """Reports the comparison of SHA-256 sums that `load_bundle` has made."""
+    count = len(bundle.report["files"])
+    yield judged("files", True, f"{count} files have the SHA-256 of report.json")
+
+
+def golden_files(bundle: Bundle, bench: Workbench, _: Sequence) -> Iterator[Outcome]:
+    """Computes the golden files anew from student.tflite and report.json."""
+    stage = "golden: numpy"
+    if bundle.network is None:
+        yield not_in_bundle(stage, _NO_NETWORK)
+        return
+    windows = _windows(bundle)
+    outputs = run_network(bundle.network.layers, windows).tobytes()
+    same = {"network_outputs.s8": outputs == bundle.golden("network_outputs.s8")}
+    count = f"{len(windows):,} windows"
+    recognizer = bundle.recognizer
+    if recognizer is not None:
+        recordings = golden.read_pcm(bundle.golden("recordings.pcm"))
+        features = [recognizer.features(pcm) for pcm in recordings]
+        inputs = [recognizer.network.quantized(x) for x in features]
+        logits = [recognizer.network.logits(x) for x in inputs]
+        for name, arrays in (
+            ("features.f32", features),
+            ("inputs.s8", inputs),
+            ("logits.s8", logits),
+        ):
+            same[name] = np.concatenate(arrays).tobytes() == bundle.golden(name)
+        words = golden.word_bytes(recognizer.decode(logits))
+        same["words.u32"] = words == bundle.golden("words.u32")
+        count += f", {len(recordings)} recordings"
+    other = [name for name, equal in same.items() if not equal]
+    text = (
+        f"{', '.join(other)} computed otherwise" if other else f"{count} as in golden/"
+    )
+    yield judged(stage, not other, text)
+
+
+def tflm_outputs(bundle: Bundle, bench: Workbench, _: Sequence) -> Iterator[Outcome]:
+    """Compares numpy with TensorFlow Lite Micro."""
+    stage = "network: TFLM"
+    if not tflm.is_installed():
+        hint = ": pip install 'keras-rnn2dnn[micro]'"
+        yield missing(stage, ["tflite-micro"], hint)
+    elif bundle.network is None:
+        windows = np.random.default_rng(0).integers(-128, 128, _shape(bundle, 100))
+        outputs = tflm.run_tflm(bundle.tflite, windows.astype(np.int8))
+        yield judged(stage, True, f"runs {len(outputs)} windows")
+    else:
+        outputs = tflm.run_tflm(bundle.tflite, _windows(bundle))
+        yield _compared(stage, bundle, outputs.tobytes())
+
+
+def tflite_outputs(bundle: Bundle, bench: Workbench, _: Sequence) -> Iterator[Outcome]:
+    """Compares numpy with the TensorFlow Lite of the host, which rounds on its own."""
+    stage = "network: TensorFlow Lite"
+    if bundle.network is None:
+        yield not_in_bundle(stage, _NO_NETWORK)
+        return
+    found = bundle.student.int8_logits(_windows(bundle)).astype(int)
+    difference = np.abs(found - _outputs(bundle).reshape(found.shape))
+    count = int((difference > 0).sum())
+    text = (
+        f"{count:,} of {found.size:,} int8 outputs differ, by {difference.max()} at "
+        f"most (allowed: 1), in {bundle.student.runtime}"
+    )
+    yield judged(stage, difference.max() <= 1, text)
+
+
+def network_outputs(bundle: Bundle, bench: Workbench, _: Sequence) -> Iterator[Outcome]:
+    """Compares numpy with the C code on the host and on the cores."""
+    for target, name in _targets().items():
+        stage = f"network: {name}"
+        if bundle.network is None:
+            yield not_in_bundle(stage, _NO_NETWORK)
+        elif missing_tools(target):
+            yield missing(stage, missing_tools(target))
+        else:
+            data = bundle.golden("network_inputs.s8")
+            yield _compared(stage, bundle, bench.run(target, "network", data))
+    if bundle.network is not None and not missing_tools("host"):
+        yield _single_rounding(bundle)
+
+
+def _single_rounding(bundle):
+    stage = "network: single rounding"
+    expected = run_network(bundle.network.layers, _windows(bundle), "single")
+    with Workbench(bundle.directory, rounding="single") as bench:
+        found = bench.run("host", "network", bundle.golden("network_inputs.s8"))
+    differing = _differing(expected.tobytes(), found)
+    text = f"{differing:,} of {expected.size:,} int8 outputs differ, C on the host"
+    return judged(stage, differing == 0, text)
+
+
+def feature_accuracy(
+    bundle: Bundle, bench: Workbench, _: Sequence
+) -> Iterator[Outcome]:
+    """Compares the float32 features with their formula in float64."""
+    stage = "features: float64"
+    if bundle.recognizer is None:
+        yield not_in_bundle(stage, _NO_RECOGNIZER)
+        return
+    recordings = golden.read_pcm(bundle.golden("recordings.pcm"))
+    spec = bundle.recognizer.spec
+    expected = np.concatenate([exact_features(pcm, spec) for pcm in recordings])
+    found = np.frombuffer(bundle.golden("features.f32"), "<f4").reshape(expected.shape)
+    deviations = feature_tables(spec).inverse_deviation.astype(np.float64)
+    error = np.abs(expected - found) / deviations
+    usual, most = np.percentile(error, 99.9), error.max()
+    text = (
+        f"99.9 % of {error.size:,} values within {usual:.1e}, all within {most:.1e} "
+        f"(allowed: {USUAL_FEATURE_ERROR:.0e}, {MOST_FEATURE_ERROR:.0e}; natural "
+        "logarithms of energies)"
+    )
+    good = usual <= USUAL_FEATURE_ERROR and most <= MOST_FEATURE_ERROR
+    yield judged(stage, bool(good), text)
+
+
+def exact_features(pcm: np.ndarray, spec: FeatureSpec) -> np.ndarray:
+    """Computes features by their formula in float64; see `FeatureSpec`.
+
+    Args:
+        pcm: int16 `(samples,)`.
+        spec: of the features.
+
+    Returns:
+        float64 `(frames, bins)`.
+    """
+    count, bins = spec.num_frames(len(pcm)), spec.num_bins
+    if not count:
+        return np.zeros((0, bins))
+    frames = np.lib.stride_tricks.sliding_window_view(pcm / 32768, spec.frame_length)
+    frames = frames[:: spec.frame_step][:count] * np.hamming(spec.frame_length)
+    power = np.abs(np.fft.rfft(frames, spec.fft_length)) ** 2
+    x = np.log(power @ mel_matrix(spec).astype(np.float64) + spec.floor)
+    mean = np.array(spec.mean or np.zeros(bins))
+    means = np.tile(mean, (count, 1))
+    if spec.centering == "running":
+        for t in range(count):
+            n = min(spec.prior_frames + t + 1, spec.memory_frames)
+            mean = mean + (x[t] - mean) / n
+            means[t] = mean
+    return (x - means) / np.sqrt(spec.variance or np.ones(bins))
+
+
+def feature_bits(bundle: Bundle, bench: Workbench, _: Sequence) -> Iterator[Outcome]:
+    """Compares the bits of numpy and C, for every way to cut the audio into chunks."""
+    for target, name in _targets().items():
+        stage = f"features: {name}"
+        if bundle.recognizer is None:
+            yield not_in_bundle(stage, _NO_RECOGNIZER)
+        elif missing_tools(target):
+            yield missing(stage, missing_tools(target))
+        else:
+            yield _feature_bits(stage, target, bundle, bench)
+
+
+def _feature_bits(stage, target, bundle, bench):
+    recordings = golden.read_pcm(bundle.golden("recordings.pcm"))
+    expected, differing = bundle.golden("features.f32"), {}
+    for name, size in _CHUNKS.items():
+        data = golden.pcm_bytes(recordings, (size,))
+        found = bench.run(target, "features", data)
+        differing[name] = _differing(expected, found, "<u4")
+    found = bench.run(target, "inputs", golden.pcm_bytes(recordings))
+    quantized = _differing(bundle.golden("inputs.s8"), found)
+    count = len(expected) // 4
+    text = f"{sum(differing.values()):,} of {count:,} float32 values differ in any bit"
+    text += f", in chunks of {', '.join(_CHUNKS)}; {quantized:,} int8 values differ"
+    return judged(stage, not quantized and not any(differing.values()), text)
+
+
+def recognized_words(
+    bundle: Bundle, bench: Workbench, recordings: Sequence[np.ndarray]
+) -> Iterator[Outcome]:
+    """Compares the words, with their times, of numpy and C from PCM on."""
+    stages = {target: f"words: {name}" for target, name in _targets().items()}
+    if bundle.recognizer is None:
+        for stage in stages.values():
+            yield not_in_bundle(stage, _NO_RECOGNIZER)
+        return
+    for target, stage in stages.items():
+        if missing_tools(target):
+            yield missing(stage, missing_tools(target))
+            continue
+        # The whole test set where it tells most; the slower cores hear a part of it.
+        everything = target in ("host", "m4")
+        pcm, expected = _spoken(bundle, recordings if everything else (), everything)
+        found = bench.run(target, "words", golden.pcm_bytes(pcm))
+        same = _same_utterances(golden.word_bytes(expected), found)
+        words = sum(map(len, expected))
+        text = (
+            f"{len(pcm) - same:,} of {len(pcm):,} recordings ({words:,} words) with "
+            "other words or times"
+        )
+        yield judged(stage, same == len(pcm), text)
+
+
+def _spoken(bundle, recordings, everything):
+    """Returns recordings, and the words which Python finds in them."""
+    pcm = golden.read_pcm(bundle.golden("recordings.pcm"))
+    if everything and (bundle.directory / "golden/test_set.pcm").is_file():
+        pcm += golden.read_pcm(bundle.golden("test_set.pcm"))
+    pcm += list(recordings)
+    return pcm, bundle.recognizer.recognize(pcm)
+
+
+def _same_utterances(expected, found):
+    if len(found) % 12:
+        return 0
+    parts = []
+    for data in (expected, found):
+        rows = np.frombuffer(data, "<u4").reshape(-1, 3)
+        ends = np.flatnonzero(rows[:, 0] == golden.NO_WORD)
+        parts.append([part.tobytes() for part in np.split(rows, ends + 1)[:-1]])
+    if len(parts[0]) != len(parts[1]):
+        return 0
+    return sum(a == b for a, b in zip(*parts, strict=True))
+
+
+def _targets():
+    return {"host": "C on the host", **{core: f"QEMU {n}" for core, n in CORES.items()}}
+
+
+def _shape(bundle, count):
+    student = bundle.student
+    return count, student.receptive_field.window, student.num_features
+
+
+def _windows(bundle):
+    values = np.frombuffer(bundle.golden("network_inputs.s8"), np.int8)
+    return values.reshape(_shape(bundle, -1))
+
+
+def _outputs(bundle):
+    return np.frombuffer(bundle.golden("network_outputs.s8"), np.int8).astype(int)
+
+
+def _compared(stage, bundle, found):
+    expected = bundle.golden("network_outputs.s8")
+    differing = _differing(expected, found)
+    text = f"{differing:,} of {len(expected):,} int8 outputs differ"
+    windows = len(_windows(bundle))
+    return judged(stage, differing == 0, f"{text} on {windows:,} windows")
+
+
+def _differing(expected, found, kind=np.int8):
+    """Counts differing values; all of them where the number is another."""
+    if len(expected) != len(found):
+        return len(expected)
+    return int((np.frombuffer(expected, kind) != np.frombuffer(found, kind)).sum())
