@@ -13,11 +13,12 @@ import numpy as np
 
 from keras_rnn2dnn.audio.features import FeatureSpec
 from keras_rnn2dnn.ctc import GreedyDecoder
-from keras_rnn2dnn.deploy import c_tables, golden, ram, tflm
-from keras_rnn2dnn.deploy.device import DeviceNetwork, DeviceRecognizer
-from keras_rnn2dnn.deploy.device_decoder import word_loop_tables
-from keras_rnn2dnn.deploy.device_features import feature_tables
-from keras_rnn2dnn.deploy.int8_layers import UnsupportedStudent
+from keras_rnn2dnn.deploy import c_tables, golden, tflm
+from keras_rnn2dnn.deploy.device import ram
+from keras_rnn2dnn.deploy.device.decoder import word_loop_tables
+from keras_rnn2dnn.deploy.device.features import feature_tables
+from keras_rnn2dnn.deploy.device.layers import UnsupportedStudent
+from keras_rnn2dnn.deploy.device.recognizer import DeviceNetwork, DeviceRecognizer
 from keras_rnn2dnn.deploy.interpreter import Int8Student
 from keras_rnn2dnn.deploy.report import ConversionReport
 from keras_rnn2dnn.deploy.toolchain import measure_cores

@@ -9,10 +9,10 @@ import numpy as np
 
 from keras_rnn2dnn.audio.features import FeatureSpec
 from keras_rnn2dnn.ctc import GreedyDecoder
-from keras_rnn2dnn.deploy.device_decoder import WordLoopTables
-from keras_rnn2dnn.deploy.device_features import feature_tables, input_rounding
-from keras_rnn2dnn.deploy.int8_layers import Int8Layer
-from keras_rnn2dnn.deploy.ram import scratch_size
+from keras_rnn2dnn.deploy.device.decoder import WordLoopTables
+from keras_rnn2dnn.deploy.device.features import feature_tables, input_rounding
+from keras_rnn2dnn.deploy.device.layers import Int8Layer
+from keras_rnn2dnn.deploy.device.ram import scratch_size
 from keras_rnn2dnn.deploy.window import ReceptiveField
 
 _WIDTH = 88

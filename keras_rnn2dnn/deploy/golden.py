@@ -17,8 +17,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from keras_rnn2dnn.deploy.device import DeviceNetwork, DeviceRecognizer, RecognizedWord
-from keras_rnn2dnn.deploy.int8_network import run_network
+from keras_rnn2dnn.deploy.device.network import run_network
+from keras_rnn2dnn.deploy.device.recognizer import (
+    DeviceNetwork,
+    DeviceRecognizer,
+    RecognizedWord,
+)
 from keras_rnn2dnn.deploy.interpreter import context_windows
 from keras_rnn2dnn.errors import invalid
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from keras_rnn2dnn.audio.features import FeatureSpec
 from keras_rnn2dnn.deploy.bundle import DECODERS
-from keras_rnn2dnn.deploy.device import DeviceNetwork, DeviceRecognizer
+from keras_rnn2dnn.deploy.device.recognizer import DeviceNetwork, DeviceRecognizer
 from keras_rnn2dnn.deploy.interpreter import Int8Student
 from keras_rnn2dnn.deploy.window import ReceptiveField
 

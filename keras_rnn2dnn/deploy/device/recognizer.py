@@ -8,18 +8,18 @@ import numpy as np
 from keras_rnn2dnn.audio.features import FeatureSpec
 from keras_rnn2dnn.ctc import GreedyDecoder
 from keras_rnn2dnn.ctc.greedy import best_path
-from keras_rnn2dnn.deploy.device_decoder import (
+from keras_rnn2dnn.deploy.device.decoder import (
     WordLoopTables,
     search,
     word_loop_tables,
 )
-from keras_rnn2dnn.deploy.device_features import (
+from keras_rnn2dnn.deploy.device.features import (
     device_features,
     feature_tables,
     quantized_features,
 )
-from keras_rnn2dnn.deploy.int8_layers import Int8Layer, read_layers
-from keras_rnn2dnn.deploy.int8_network import run_network
+from keras_rnn2dnn.deploy.device.layers import Int8Layer, read_layers
+from keras_rnn2dnn.deploy.device.network import run_network
 from keras_rnn2dnn.deploy.interpreter import Int8Student, context_windows
 from keras_rnn2dnn.deploy.window import ReceptiveField
 from keras_rnn2dnn.errors import invalid

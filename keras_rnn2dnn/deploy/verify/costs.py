@@ -10,7 +10,8 @@ import numpy as np
 
 from keras_rnn2dnn.deploy import golden
 from keras_rnn2dnn.deploy.loading import Bundle
-from keras_rnn2dnn.deploy.outcome import (
+from keras_rnn2dnn.deploy.toolchain import CORES, Workbench, missing_tools
+from keras_rnn2dnn.deploy.verify.outcome import (
     NOT_RUN,
     PASSED,
     Outcome,
@@ -18,7 +19,6 @@ from keras_rnn2dnn.deploy.outcome import (
     missing,
     not_in_bundle,
 )
-from keras_rnn2dnn.deploy.toolchain import CORES, Workbench, missing_tools
 
 _MOST_REGRESSION = 0.03
 _NO_C = "the C code does not run this student"

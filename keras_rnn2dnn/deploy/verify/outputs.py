@@ -6,11 +6,11 @@ import numpy as np
 
 from keras_rnn2dnn.audio.features import FeatureSpec, mel_matrix
 from keras_rnn2dnn.deploy import golden, tflm
-from keras_rnn2dnn.deploy.device_features import feature_tables
-from keras_rnn2dnn.deploy.int8_network import run_network
+from keras_rnn2dnn.deploy.device.features import feature_tables
+from keras_rnn2dnn.deploy.device.network import run_network
 from keras_rnn2dnn.deploy.loading import Bundle
-from keras_rnn2dnn.deploy.outcome import Outcome, judged, missing, not_in_bundle
 from keras_rnn2dnn.deploy.toolchain import CORES, Workbench, missing_tools
+from keras_rnn2dnn.deploy.verify.outcome import Outcome, judged, missing, not_in_bundle
 
 # Of the logarithms of the energies, float32 against float64.
 MOST_FEATURE_ERROR, USUAL_FEATURE_ERROR = 1e-2, 1e-4

@@ -3,7 +3,7 @@
 import ctypes
 
 from keras_rnn2dnn.ctc import GreedyDecoder
-from keras_rnn2dnn.deploy.device import DeviceRecognizer
+from keras_rnn2dnn.deploy.device.recognizer import DeviceRecognizer
 
 _POINTER = ctypes.c_uint32  # of a Cortex-M
 

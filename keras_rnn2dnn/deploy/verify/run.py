@@ -6,26 +6,26 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_rnn2dnn.deploy import verify_costs, verify_mutations, verify_stages
 from keras_rnn2dnn.deploy.golden import int16_pcm
 from keras_rnn2dnn.deploy.loading import load_bundle
-from keras_rnn2dnn.deploy.outcome import FAILED, NOT_RUN, Outcome
 from keras_rnn2dnn.deploy.toolchain import Workbench
+from keras_rnn2dnn.deploy.verify import costs, mutations, outputs
+from keras_rnn2dnn.deploy.verify.outcome import FAILED, NOT_RUN, Outcome
 from keras_rnn2dnn.errors import invalid
 
 _STAGES = (
-    verify_stages.golden_files,
-    verify_stages.tflm_outputs,
-    verify_stages.tflite_outputs,
-    verify_stages.network_outputs,
-    verify_stages.feature_accuracy,
-    verify_stages.feature_bits,
-    verify_stages.recognized_words,
-    verify_costs.memory_safety,
-    verify_costs.symbols,
-    verify_costs.core_costs,
-    verify_mutations.mutations,
-    verify_costs.ethos_u,
+    outputs.golden_files,
+    outputs.tflm_outputs,
+    outputs.tflite_outputs,
+    outputs.network_outputs,
+    outputs.feature_accuracy,
+    outputs.feature_bits,
+    outputs.recognized_words,
+    costs.memory_safety,
+    costs.symbols,
+    costs.core_costs,
+    mutations.mutations,
+    costs.ethos_u,
 )
 
 
@@ -90,7 +90,7 @@ def verify(
         received = f"{len(recordings)} recordings"
         raise ValueError(invalid("recordings", expected, received))
     pcm = [int16_pcm(recording) for recording in recordings]
-    outcomes = list(verify_stages.files(loaded))
+    outcomes = list(outputs.files(loaded))
     with Workbench(loaded.directory) as bench:
         for number, stage in enumerate(_STAGES):
             if on_progress:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from keras_rnn2dnn.deploy.int8_layers import Int8Layer
+from keras_rnn2dnn.deploy.device.layers import Int8Layer
 from keras_rnn2dnn.errors import invalid
 
 ROUNDINGS = ("double", "single")

@@ -100,8 +100,8 @@ def read_layers(tflite: bytes) -> list[Int8Layer]:
 def _refuse(what):
     raise UnsupportedStudent(
         f"The C code of the bundle does not run {what}. It runs {_ALLOWED}. Rebuild "
-        "the student of Dense and Conv1D layers, or run student.tflite in TensorFlow Lite "
-        "Micro"
+        "the student of Dense and Conv1D layers, or run student.tflite in TensorFlow "
+        "Lite Micro"
     )
 
 

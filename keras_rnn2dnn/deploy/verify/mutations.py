@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from keras_rnn2dnn.deploy.loading import Bundle
-from keras_rnn2dnn.deploy.outcome import Outcome, judged, missing, not_in_bundle
 from keras_rnn2dnn.deploy.toolchain import Workbench, missing_tools
+from keras_rnn2dnn.deploy.verify.outcome import Outcome, judged, missing, not_in_bundle
 
 
 def mutations(bundle: Bundle, bench: Workbench, _: Sequence) -> Iterator[Outcome]:

@@ -1,0 +1,15 @@
+"""The device in numpy: features, network and decoder in the arithmetic of the C code."""
+
+from keras_rnn2dnn.deploy.device.layers import UnsupportedStudent
+from keras_rnn2dnn.deploy.device.recognizer import (
+    DeviceNetwork,
+    DeviceRecognizer,
+    RecognizedWord,
+)
+
+__all__ = [
+    "DeviceNetwork",
+    "DeviceRecognizer",
+    "RecognizedWord",
+    "UnsupportedStudent",
+]
