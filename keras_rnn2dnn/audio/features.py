@@ -9,9 +9,10 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
+from keras_rnn2dnn.audio.centering import running_mean, start_weights, utterance_mean
 from keras_rnn2dnn.errors import invalid
 
-_CENTERINGS = ("none", "utterance")
+_CENTERINGS = ("none", "utterance", "running")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,8 +21,13 @@ class FeatureSpec:
 
     Frame `t` covers the samples from `t * frame_step` on, without padding. Its
     Hamming-windowed power spectrum is summed in triangles on the mel scale
-    (`1127 ln(1 + f / 700)`); the feature is `log(energy + floor)`, less the mean
-    over the utterance if `centering="utterance"`, then `(x - mean) / sqrt(variance)`.
+    (`1127 ln(1 + f / 700)`), which gives `x = log(energy + floor)`. The feature is
+
+    - `(x - mean) / sqrt(variance)` with `centering="none"`;
+    - the same with `"utterance"`, where the mean over the utterance is subtracted
+      from `x` before;
+    - `(x_t - c_t) / sqrt(variance)` with `"running"`, where `c_t = c_{t-1} +
+      (x_t - c_{t-1}) / min(prior_frames + t + 1, memory_frames)` from `c_{-1} = mean`.
 
     Args:
         sample_rate_hz: of the audio.
@@ -31,10 +37,12 @@ class FeatureSpec:
         low_hz: lower end of the lowest triangle.
         high_hz: upper end of the highest triangle; half the sample rate by default.
         floor: added to every energy, of samples in [-1, 1].
-        centering: `"none"`, or `"utterance"` to subtract each utterance's own mean,
-            which needs the whole utterance.
+        centering: `"none"`, `"running"`, or `"utterance"`, which needs the whole
+            utterance and so cannot be computed in a stream.
         mean: of each bin, or None for 0.
         variance: of each bin, or None for 1.
+        memory_ms: of the running mean: how much audio it is the mean of, at most.
+        prior_ms: of the running mean: as how much audio its start counts.
 
     Raises:
         ValueError: if a value is out of its range.
@@ -57,9 +65,12 @@ class FeatureSpec:
     centering: str = "none"
     mean: tuple[float, ...] | None = None
     variance: tuple[float, ...] | None = None
+    memory_ms: float = 3000.0
+    prior_ms: float = 300.0
 
     def __post_init__(self):
-        for name in ("sample_rate_hz", "frame_length_ms", "frame_step_ms", "floor"):
+        positive = ("frame_length_ms", "frame_step_ms", "floor", "memory_ms")
+        for name in ("sample_rate_hz", *positive):
             if not getattr(self, name) > 0:
                 raise ValueError(invalid(name, "a number > 0", getattr(self, name)))
         for name in ("frame_length", "frame_step"):
@@ -67,6 +78,11 @@ class FeatureSpec:
                 received = getattr(self, f"{name}_ms")
                 expected = f"at least one sample at {self.sample_rate_hz} Hz"
                 raise ValueError(invalid(f"{name}_ms", expected, received))
+        if not 0 <= self.prior_ms < math.inf:
+            raise ValueError(invalid("prior_ms", "a number >= 0", self.prior_ms))
+        if self.memory_ms == math.inf or self.memory_frames < 1:
+            expected = f"at least one frame of {self.frame_step_ms:g} ms, and finite"
+            raise ValueError(invalid("memory_ms", expected, self.memory_ms))
         if not isinstance(self.num_bins, int) or self.num_bins < 1:
             raise ValueError(invalid("num_bins", "an integer >= 1", self.num_bins))
         half = self.sample_rate_hz / 2
@@ -109,6 +125,16 @@ class FeatureSpec:
         """Length of the FFT: the next power of two."""
         return 2 ** math.ceil(math.log2(self.frame_length))
 
+    @property
+    def memory_frames(self) -> int:
+        """Frames which the running mean is the mean of, at most."""
+        return round(self.memory_ms / self.frame_step_ms)
+
+    @property
+    def prior_frames(self) -> int:
+        """Frames which the start of the running mean counts as."""
+        return round(self.prior_ms / self.frame_step_ms)
+
     def num_frames(self, num_samples: int) -> int:
         """Returns the number of whole frames in that many samples."""
         return max(0, 1 + (num_samples - self.frame_length) // self.frame_step)
@@ -125,7 +151,7 @@ class FeatureSpec:
 
     @classmethod
     def from_dict(cls, fields: dict) -> "FeatureSpec":
-        """Builds a specification from `to_dict`."""
+        """Builds a specification from `to_dict`; what is missing has its default."""
         return cls(**fields)
 
 
@@ -179,8 +205,11 @@ class LogMel(keras.layers.Layer):
         features = ops.log(ops.matmul(power, mel_matrix(spec)) + spec.floor)
         if spec.centering == "utterance":
             counts = self.compute_mask(inputs, mask)
-            features -= _mean_over_frames(features, counts)
-        if spec.mean is not None:
+            features -= utterance_mean(features, counts)
+        if spec.centering == "running":
+            frames = (spec.memory_frames, spec.prior_frames)
+            features -= running_mean(features, *frames, start=spec.mean)
+        elif spec.mean is not None:
             features -= np.array(spec.mean, "float32")
         if spec.variance is not None:
             features /= np.sqrt(np.array(spec.variance, "float32"))
@@ -188,6 +217,10 @@ class LogMel(keras.layers.Layer):
 
     def adapt(self, samples, mask=None) -> None:
         """Sets mean and variance of the bins from audio.
+
+        The running mean is to start at the mean of the log-mel energies: that is the
+        mean set, and the variance is that of what the running mean then leaves. One
+        pass is enough for both, so a generator will do.
 
         Adapt before the layer is used in a compiled function or by `fit`, which
         would go on with the old numbers (as with `keras.layers.Normalization`).
@@ -199,30 +232,36 @@ class LogMel(keras.layers.Layer):
         Raises:
             ValueError: if there is no frame.
         """
-        raw = dataclasses.replace(self.spec, mean=None, variance=None)
-        plain, batches = LogMel.from_spec(raw), samples
+        spec, batches = self.spec, samples
+        running = spec.centering == "running"
+        centering = "none" if running else spec.centering
+        raw = dataclasses.replace(spec, mean=None, variance=None, centering=centering)
+        plain = LogMel.from_spec(raw)
         if hasattr(samples, "shape"):
             batches = [samples]
-        total, squares, count = 0.0, 0.0, 0
+        sums = np.zeros((7, spec.num_bins))
         for batch in batches:
             batch = ops.convert_to_tensor(batch, "float32")
-            features = ops.convert_to_numpy(plain(batch, mask=mask)).astype("float64")
+            x = centred = plain(batch, mask=mask)
+            started = np.zeros(x.shape[:2])
+            if running:  # from 0: the mean to start at is known in the end
+                frames = (spec.memory_frames, spec.prior_frames)
+                centred = x - running_mean(x, *frames)
+                started += start_weights(x.shape[1], *frames)
+            kept = np.ones(x.shape[:2], bool)
             if mask is not None:
-                kept = ops.convert_to_numpy(plain.compute_mask(batch, mask))
-                features = features[kept.astype(bool)]
-            features = features.reshape(-1, raw.num_bins)
-            total, squares = total + features.sum(0), squares + (features**2).sum(0)
-            count += len(features)
-        if not count:
+                kept &= ops.convert_to_numpy(plain.compute_mask(batch, mask))
+            values = (ops.convert_to_numpy(v)[kept] for v in (x, centred))
+            sums += _sums(*values, started[kept])
+        if not sums[0].all():
             raise ValueError(
                 "No frame to adapt to. Expected audio of at least one window. "
                 "Received: no batches, or masks that leave none"
             )
-        mean = total / count
-        variance = np.maximum(squares / count - mean**2, 1e-8)
-        self.spec = dataclasses.replace(
-            raw, mean=tuple(map(float, mean)), variance=tuple(map(float, variance))
-        )
+        mean, centred, squares, started, started_squares, products = sums[1:] / sums[0]
+        squares += mean**2 * started_squares - 2 * mean * products
+        variance = np.maximum(squares - (centred - mean * started) ** 2, 1e-8)
+        self.spec = dataclasses.replace(spec, mean=mean, variance=variance)
 
     def compute_mask(self, inputs, mask=None):
         """Returns the mask of the frames, `(batch, frames)`."""
@@ -268,9 +307,10 @@ def mel_matrix(spec):
     return matrix.numpy()
 
 
-def _mean_over_frames(features, mask):
-    if mask is None:
-        return ops.mean(features, axis=1, keepdims=True)
-    weights = ops.cast(mask, "float32")[..., None]
-    total = ops.sum(features * weights, axis=1, keepdims=True)
-    return ops.divide_no_nan(total, ops.sum(weights, axis=1, keepdims=True))
+def _sums(x, centred, started):
+    """Sums over frames, for each bin: what mean and variance are computed from."""
+    x, centred = x.astype("float64"), centred.astype("float64")
+    started = np.broadcast_to(started[:, None], x.shape)
+    squares, products = started**2, started * centred
+    terms = (np.ones_like(x), x, centred, centred**2, started, squares, products)
+    return np.stack([term.sum(axis=0) for term in terms])

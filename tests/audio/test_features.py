@@ -44,11 +44,22 @@ def log_mel64(samples, spec):
         power = np.abs(np.fft.rfft(frame, spec.fft_length)) ** 2
         rows.append(np.log(power @ matrix + spec.floor))
     features = np.array(rows)
-    if spec.centering == "utterance":
-        features = features - features.mean(axis=0)
     mean = 0.0 if spec.mean is None else np.array(spec.mean)
     variance = 1.0 if spec.variance is None else np.array(spec.variance)
+    if spec.centering == "utterance":
+        features = features - features.mean(axis=0)
+    if spec.centering == "running":
+        mean = running_means64(features, spec, mean)
     return (features - mean) / np.sqrt(variance)
+
+
+def running_means64(features, spec, start):
+    memory, prior = spec.memory_ms / 10, spec.prior_ms / 10
+    means, current = [], start
+    for t, row in enumerate(features):
+        current = current + (row - current) / min(prior + t + 1, memory)
+        means.append(current)
+    return np.array(means)
 
 
 SPECS = {
@@ -63,6 +74,30 @@ SPECS = {
     ),
     "centred and normalised": FeatureSpec(
         8000, num_bins=3, centering="utterance", mean=(1.0, 0, 0), variance=(4.0, 1, 9)
+    ),
+    "running": FeatureSpec(8000, num_bins=3, centering="running"),
+    "running and normalised": FeatureSpec(
+        8000,
+        num_bins=3,
+        centering="running",
+        mean=(-9.0, 0.5, 2.0),
+        variance=(4.0, 1, 9),
+        memory_ms=120,
+        prior_ms=50.0,
+    ),
+    "running without prior": FeatureSpec(
+        8000,
+        num_bins=3,
+        centering="running",
+        mean=(1.0, 2, 3),
+        memory_ms=80,
+        prior_ms=0,
+    ),
+    "running, all prior": FeatureSpec(
+        8000, num_bins=3, centering="running", memory_ms=20, prior_ms=500
+    ),
+    "running, one frame": FeatureSpec(
+        8000, num_bins=3, centering="running", memory_ms=10, prior_ms=0
     ),
 }
 
@@ -112,7 +147,7 @@ def padded_pair(spec, counts=(2345, 3000)):
     return samples, mask, alone
 
 
-@pytest.mark.parametrize("centering", ["none", "utterance"])
+@pytest.mark.parametrize("centering", ["none", "utterance", "running"])
 def test_a_padded_utterance_has_the_features_it_has_alone(centering):
     spec = FeatureSpec(8000, num_bins=8, centering=centering, variance=(9.0,) * 8)
     samples, mask, alone = padded_pair(spec)
@@ -272,9 +307,18 @@ BAD = [
     ({"low_hz": 500, "high_hz": 500}, "`(low_hz, high_hz)`. Expected low_hz < high_hz"),
     (
         {"centering": "batch"},
-        "`centering`. Expected one of ('none', 'utterance'). Received: "
-        "centering='batch'",
+        "`centering`. Expected one of ('none', 'utterance', 'running'). "
+        "Received: centering='batch'",
     ),
+    ({"prior_ms": -1}, "`prior_ms`. Expected a number >= 0. Received: prior_ms=-1"),
+    ({"prior_ms": float("inf")}, "`prior_ms`. Expected a number >= 0. Received: "),
+    ({"memory_ms": 0}, "`memory_ms`. Expected a number > 0. Received: memory_ms=0"),
+    (
+        {"memory_ms": 4},
+        "`memory_ms`. Expected at least one frame of 10 ms, and finite. Received: "
+        "memory_ms=4",
+    ),
+    ({"memory_ms": float("inf")}, "`memory_ms`. Expected at least one frame of 10 ms"),
     (
         {"mean": (1.0, 2.0)},
         "`mean`. Expected 40 numbers. Received: mean='2 numbers'",
