@@ -1,4 +1,4 @@
-"""The command `rnn2dnn`: demo, align, distill, convert, evaluate."""
+"""The command `rnn2dnn`: demo, align, distill, convert, verify, evaluate."""
 
 import argparse
 import logging
@@ -6,9 +6,9 @@ import sys
 from collections.abc import Sequence
 
 from keras_rnn2dnn import __version__
-from keras_rnn2dnn.commands import align, convert, demo, distill, evaluate
+from keras_rnn2dnn.commands import align, convert, demo, distill, evaluate, verify
 
-_COMMANDS = (demo, align, distill, convert, evaluate)
+_COMMANDS = (demo, align, distill, convert, verify, evaluate)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -18,14 +18,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: of the command line; those of the process by default.
 
     Returns:
-        The exit code: 0; 2 for bad arguments or data, with one line on standard
-        error; 130 when interrupted.
+        The exit code: 0; 1 where `verify` does not verify; 2 for bad arguments or data,
+        with one line on standard error; 130 when interrupted.
     """
     options = _parser().parse_args(arguments)
     level = logging.INFO if options.verbose else logging.WARNING
     logging.basicConfig(level=level, format="%(message)s")
     try:
-        options.run(options)
+        return options.run(options) or 0
     except (ValueError, TypeError, OSError, ImportError, RuntimeError) as error:
         if options.verbose:
             raise
@@ -35,7 +35,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         sys.stderr.write("\nrnn2dnn: interrupted; finished files are whole\n")
         return 130
-    return 0
 
 
 def _parser():

@@ -113,6 +113,76 @@ class Utterances:
         )
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class Audio:
+    """PCM of utterances with their transcripts, as they lie in an `.npz` file.
+
+    Args:
+        samples: int16 `(samples,)` of each utterance.
+        sample_rate_hz: of all of them.
+        transcripts: what is said in each, words separated by spaces; or None.
+
+    Raises:
+        ValueError: if there is no utterance, one is not int16 `(samples,)`, or there is
+            not one transcript for each.
+    """
+
+    samples: list[np.ndarray]
+    sample_rate_hz: int
+    transcripts: list[str] | None = None
+
+    def __post_init__(self):
+        if not len(self.samples):
+            raise ValueError(invalid("samples", "at least one utterance", []))
+        for samples in self.samples:
+            if samples.dtype != np.int16 or samples.ndim != 1:
+                received = f"{samples.dtype} {samples.shape}"
+                raise ValueError(invalid("samples", "int16 (samples,)", received))
+        if self.transcripts is not None and len(self.transcripts) != len(self.samples):
+            expected = f"one for each of the {len(self.samples)} utterances"
+            raise ValueError(invalid("transcripts", expected, len(self.transcripts)))
+
+    def save(self, path: str | Path) -> None:
+        """Writes `samples` end to end, `num_samples`, `sample_rate_hz`, `transcripts`."""
+        arrays = {
+            "samples": np.concatenate(self.samples),
+            "num_samples": np.array([len(s) for s in self.samples], "int64"),
+            "sample_rate_hz": np.array(self.sample_rate_hz, "int64"),
+        }
+        if self.transcripts is not None:
+            arrays["transcripts"] = np.array(self.transcripts, dtype=np.str_)
+        with new_file(path) as temporary, open(temporary, "wb") as file:
+            np.savez(file, **arrays)
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Audio":
+        """Reads an `.npz` file that `save` wrote.
+
+        Raises:
+            ValueError: if it is no such file; names it and says what is missing.
+
+        Example:
+            >>> Audio([np.zeros(3, np.int16)], 8000, ["yes"]).save("a.npz")
+            >>> Audio.load("a.npz").transcripts
+            ['yes']
+        """
+        arrays = _read_npz(path)
+        samples, counts = arrays.get("samples"), arrays.get("num_samples")
+        rate, texts = arrays.get("sample_rate_hz"), arrays.get("transcripts")
+        good = _is_array(samples, "i", 1) and _is_array(counts, "iu", 1)
+        good = good and _is_array(rate, "iu", 0) and counts.sum() == len(samples)
+        if not good or not len(counts):
+            shapes = {name: f"{a.dtype} {a.shape}" for name, a in arrays.items()}
+            raise ValueError(
+                f"Cannot use {str(path)!r}. Expected audio: the arrays `samples`, int16 "
+                "(all samples,), `num_samples`, integers (utterances,) that sum up to "
+                f"them, and `sample_rate_hz`. Received: {shapes}"
+            )
+        ends = np.cumsum(counts, dtype="int64")
+        parts = np.split(samples, ends[:-1])
+        return cls(parts, int(rate), None if texts is None else texts.tolist())
+
+
 def _read_npz(path):
     with open(path, "rb") as stream:
         try:

@@ -1,9 +1,10 @@
-"""`rnn2dnn convert`: from a trained student to int8."""
+"""`rnn2dnn convert`: from a trained student to int8 and a firmware bundle."""
 
 from keras_rnn2dnn.commands import inputs
 from keras_rnn2dnn.commands.parser import add_command, say
 from keras_rnn2dnn.commands.sources import FeatureSource
 from keras_rnn2dnn.deploy import convert
+from keras_rnn2dnn.errors import invalid
 
 _MOST_UTTERANCES = 2000
 
@@ -14,8 +15,9 @@ def add(commands) -> None:
         commands,
         "convert",
         _run,
-        "Convert a student to int8 TensorFlow Lite, with a report.",
-        "rnn2dnn convert student.keras --calibration calibration.npz --out bundle",
+        "Convert a student to int8 TensorFlow Lite, and write the firmware bundle.",
+        "rnn2dnn convert student.keras --calibration calibration.npz --out bundle "
+        "--features features.json --decoder student.decoder.json",
     )
     parser.add_argument("student", metavar="STUDENT.keras")
     parser.add_argument(
@@ -29,10 +31,21 @@ def add(commands) -> None:
     )
     parser.add_argument("--out", required=True, metavar="DIRECTORY")
     parser.add_argument(
-        "--features", metavar="SPEC.json", help="feature specification, for the report"
+        "--features",
+        metavar="SPEC.json",
+        help="feature specification: the bundle computes these features",
     )
     parser.add_argument(
-        "--decoder", metavar="DECODER.json", help="adds word error rates to the report"
+        "--decoder",
+        metavar="DECODER.json",
+        help="the bundle decodes with it; adds word error rates to the report where "
+        "the data has transcripts",
+    )
+    parser.add_argument(
+        "--recordings",
+        metavar="AUDIO",
+        help="PCM that the bundle must recognise as Python does: a directory of .wav "
+        "files, or an .npz file of `samples`, as the demo writes",
     )
     parser.add_argument(
         "--frame-step-ms", type=float, default=10.0, metavar="MS", help="default: 10"
@@ -44,17 +57,24 @@ def _run(options):
     spec = inputs.feature_spec(options.features) if options.features else None
     source = FeatureSource(options.calibration, spec)
     calibration = source.utterances(_MOST_UTTERANCES)
+    spec = spec or source.feature_spec()
     decode = references = None
     if options.decoder:
-        decode = inputs.decoder(options.decoder)
-        references = inputs.transcripts(calibration)
+        decode, references = inputs.decoder(options.decoder), calibration.transcripts
+    recordings = ()
+    if options.recordings:
+        if spec is None:
+            expected = "a feature specification beside --recordings"
+            raise ValueError(invalid("--features", expected, None))
+        recordings = inputs.audio(options.recordings, spec.sample_rate_hz).samples
     report = convert(
         inputs.load_model(options.student),
         options.out,
         calibration.features,
-        feature_spec=spec or source.feature_spec(),
+        feature_spec=spec,
         decode=decode,
         references=references,
+        recordings=recordings,
         frame_step_ms=options.frame_step_ms,
         seed=options.seed,
     )

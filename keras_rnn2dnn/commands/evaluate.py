@@ -7,7 +7,7 @@ from pathlib import Path
 from keras_rnn2dnn.batches import predict_utterances
 from keras_rnn2dnn.commands import inputs
 from keras_rnn2dnn.commands.parser import add_command, say
-from keras_rnn2dnn.deploy import Int8Student
+from keras_rnn2dnn.deploy import Int8Student, load_bundle
 from keras_rnn2dnn.errors import invalid
 from keras_rnn2dnn.files import Utterances
 from keras_rnn2dnn.scoring import word_error_rate
@@ -24,32 +24,73 @@ def add(commands) -> None:
         "--decoder out/george/student.decoder.json",
     )
     parser.add_argument(
-        "model", metavar="MODEL", help="a .keras file, or a .tflite of `convert`"
+        "model",
+        metavar="MODEL",
+        help="a .keras file, a .tflite of `convert`, or its bundle",
     )
     parser.add_argument(
         "--data",
         required=True,
-        metavar="FEATURES.npz",
-        help="`features`, `num_frames` and `transcripts`, as the demo writes",
+        metavar="DATA.npz",
+        help="`features`, `num_frames` and `transcripts`, as the demo writes; with "
+        "--device-arithmetic `samples`, `num_samples`, `sample_rate_hz` and "
+        "`transcripts`",
     )
     parser.add_argument(
-        "--decoder", required=True, metavar="DECODER.json", help="as the demo writes"
+        "--decoder",
+        metavar="DECODER.json",
+        help="as the demo writes; by default that of the bundle",
+    )
+    parser.add_argument(
+        "--device-arithmetic",
+        action="store_true",
+        help="compute features, network and words as the C code of the bundle does, to "
+        "the bit",
     )
     parser.add_argument("--json", action="store_true", help="print all counts as JSON")
 
 
 def _run(options):
+    rate = _on_device(options) if options.device_arithmetic else _on_host(options)
+    say(json.dumps(dataclasses.asdict(rate), indent=2) if options.json else str(rate))
+
+
+def _on_host(options):
     data = Utterances.load(options.data)
-    references, decode = inputs.transcripts(data), inputs.decoder(options.decoder)
-    kind = Path(options.model).suffix
-    if kind not in (".keras", ".tflite"):
-        expected = "a .keras file, or a .tflite file of `rnn2dnn convert`"
-        raise ValueError(invalid("MODEL", expected, options.model))
-    if kind == ".keras":
+    references, path = inputs.transcripts(data), Path(options.model)
+    decode = _decoder(options, path)
+    if path.suffix == ".keras":
         model = inputs.load_model(options.model)
         inputs.check_width(model, data)
-        logits = predict_utterances(model, data.features)
-    else:
-        logits = Int8Student.load(options.model).predict(data.features)
-    rate = word_error_rate(references, decode(logits))
-    say(json.dumps(dataclasses.asdict(rate), indent=2) if options.json else str(rate))
+        return word_error_rate(
+            references, decode(predict_utterances(model, data.features))
+        )
+    if path.suffix != ".tflite" and not path.is_dir():
+        expected = "a .keras file, a .tflite file of `rnn2dnn convert`, or a bundle"
+        raise ValueError(invalid("MODEL", expected, options.model))
+    logits = Int8Student.load(path).predict(data.features)
+    return word_error_rate(references, decode(logits))
+
+
+def _decoder(options, path):
+    if options.decoder:
+        return inputs.decoder(options.decoder)
+    if path.is_dir() and (bundle := load_bundle(path)).recognizer is not None:
+        return bundle.recognizer.decoder
+    raise ValueError(invalid("--decoder", "a decoder, as MODEL has none", None))
+
+
+def _on_device(options):
+    path = Path(options.model)
+    bundle = load_bundle(path.parent if path.suffix == ".tflite" else path)
+    if bundle.recognizer is None:
+        why = bundle.report["firmware"]["refused"]
+        expected = "a bundle whose C code goes from PCM to words"
+        raise ValueError(invalid("MODEL", expected, options.model, why))
+    if options.decoder:
+        expected = "no other decoder than that of the bundle with --device-arithmetic"
+        raise ValueError(invalid("--decoder", expected, options.decoder))
+    audio = inputs.audio(options.data, bundle.recognizer.spec.sample_rate_hz)
+    references = inputs.transcripts(audio)
+    words = bundle.recognizer.recognize(audio.samples)
+    return word_error_rate(references, [[w.text for w in found] for found in words])

@@ -6,8 +6,12 @@ from pathlib import Path
 
 import keras
 
+from keras_rnn2dnn.audio.corpora import read_wav
 from keras_rnn2dnn.audio.features import FeatureSpec
+from keras_rnn2dnn.ctc import GreedyDecoder
+from keras_rnn2dnn.deploy.golden import int16_pcm
 from keras_rnn2dnn.distiller import Distiller
+from keras_rnn2dnn.files import Audio
 from keras_rnn2dnn.hmm import WordLoopDecoder
 
 
@@ -35,10 +39,36 @@ def usable(path):
         raise ValueError(f"Cannot use {str(path)!r}: {error!r}") from error
 
 
-def decoder(path) -> WordLoopDecoder:
-    """Reads a decoder, as the demo writes it."""
+def decoder(path) -> WordLoopDecoder | GreedyDecoder:
+    """Reads a decoder: `to_dict()` of one of the two, as JSON."""
     with usable(path):
-        return WordLoopDecoder.from_dict(read_json(path))
+        config = read_json(path)
+        kind = GreedyDecoder if "labels" in config else WordLoopDecoder
+        return kind.from_dict(config)
+
+
+def audio(path, sample_rate_hz) -> Audio:
+    """Reads PCM: an `.npz` file of `Audio`, a `.wav` file, or a directory of them."""
+    path = Path(path)
+    if path.suffix == ".npz":
+        found = Audio.load(path)
+    else:
+        files = sorted(path.rglob("*.wav")) if path.is_dir() else [path]
+        if not files:
+            raise FileNotFoundError(f"No .wav files in {str(path)!r}")
+        recordings = [read_wav(file) for file in files]
+        rates = sorted({rate for _, rate in recordings})
+        if len(rates) > 1:
+            raise ValueError(
+                f"Cannot use {str(path)!r}. Expected one sample rate. Received: {rates}"
+            )
+        found = Audio([int16_pcm(samples) for samples, _ in recordings], rates[0])
+    if found.sample_rate_hz != sample_rate_hz:
+        raise ValueError(
+            f"Cannot use {str(path)!r}. Expected {sample_rate_hz} Hz, as in the feature "
+            f"specification. Received: {found.sample_rate_hz} Hz"
+        )
+    return found
 
 
 def check_width(model, data) -> None:

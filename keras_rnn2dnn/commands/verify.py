@@ -1,0 +1,46 @@
+"""`rnn2dnn verify`: proves a firmware bundle."""
+
+import json
+
+from keras_rnn2dnn.commands import inputs
+from keras_rnn2dnn.commands.parser import add_command, say
+from keras_rnn2dnn.deploy import load_bundle, verify
+from keras_rnn2dnn.progress import StageProgress
+
+
+def add(commands) -> None:
+    """Adds the command."""
+    parser = add_command(
+        commands,
+        "verify",
+        _run,
+        "Prove that a firmware bundle computes what Python computes, to the bit: on this "
+        "host and on emulated Cortex-M3, M4F and M55.",
+        "rnn2dnn verify bundle --recordings test_audio.npz",
+    )
+    parser.add_argument("bundle", metavar="BUNDLE", help="directory of `convert`")
+    parser.add_argument(
+        "--recordings",
+        metavar="AUDIO",
+        help="further PCM that every build must recognise as Python does: a directory "
+        "of .wav files, or an .npz file of `samples`",
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="print all outcomes as JSON"
+    )
+
+
+def _run(options):
+    recordings = ()
+    if options.recordings:
+        spec = load_bundle(options.bundle).report["feature_spec"] or {}
+        rate = spec.get("sample_rate_hz")
+        recordings = inputs.audio(options.recordings, rate).samples
+    progress = StageProgress(num_stages=1)
+    progress.start(f"verify {options.bundle}")
+    found = verify(
+        options.bundle, recordings, on_progress=lambda _, share: progress.update(share)
+    )
+    progress.finish()
+    say(json.dumps(found.to_dict(), indent=2) if options.json else str(found))
+    return 0 if found.verdict == "verified" else 1
