@@ -143,7 +143,7 @@ class Audio:
             raise ValueError(invalid("transcripts", expected, len(self.transcripts)))
 
     def save(self, path: str | Path) -> None:
-        """Writes `samples` end to end, `num_samples`, `sample_rate_hz`, `transcripts`."""
+        """Writes an `.npz` file: `samples` end to end, `num_samples`, and the rest."""
         arrays = {
             "samples": np.concatenate(self.samples),
             "num_samples": np.array([len(s) for s in self.samples], "int64"),
@@ -175,8 +175,8 @@ class Audio:
             shapes = {name: f"{a.dtype} {a.shape}" for name, a in arrays.items()}
             raise ValueError(
                 f"Cannot use {str(path)!r}. Expected audio: the arrays `samples`, int16 "
-                "(all samples,), `num_samples`, integers (utterances,) that sum up to "
-                f"them, and `sample_rate_hz`. Received: {shapes}"
+                "(all samples,), `num_samples`, integers (utterances,) that sum up "
+                f"to them, and `sample_rate_hz`. Received: {shapes}"
             )
         ends = np.cumsum(counts, dtype="int64")
         parts = np.split(samples, ends[:-1])

@@ -65,8 +65,8 @@ def audio(path, sample_rate_hz) -> Audio:
         found = Audio([int16_pcm(samples) for samples, _ in recordings], rates[0])
     if found.sample_rate_hz != sample_rate_hz:
         raise ValueError(
-            f"Cannot use {str(path)!r}. Expected {sample_rate_hz} Hz, as in the feature "
-            f"specification. Received: {found.sample_rate_hz} Hz"
+            f"Cannot use {str(path)!r}. Expected {sample_rate_hz} Hz, as the features "
+            f"need. Received: {found.sample_rate_hz} Hz"
         )
     return found
 

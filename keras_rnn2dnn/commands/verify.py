@@ -14,8 +14,8 @@ def add(commands) -> None:
         commands,
         "verify",
         _run,
-        "Prove that a firmware bundle computes what Python computes, to the bit: on this "
-        "host and on emulated Cortex-M3, M4F and M55.",
+        "Prove that a firmware bundle computes what Python computes, to the bit: on "
+        "this host and on emulated Cortex-M3, M4F and M55.",
         "rnn2dnn verify bundle --recordings test_audio.npz",
     )
     parser.add_argument("bundle", metavar="BUNDLE", help="directory of `convert`")

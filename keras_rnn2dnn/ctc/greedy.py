@@ -62,7 +62,9 @@ def best_path(logits: np.ndarray, blank: int) -> list[tuple[int, int, int]]:
     Returns:
         `(label, start, end)` of each run of a label, `end` not included.
     """
-    best = logits.argmax(axis=1) if len(logits) else np.zeros(0, np.intp)
+    if not len(logits):
+        return []
+    best = logits.argmax(axis=1)
     changes = np.flatnonzero(np.diff(best, prepend=-1))
     ends = np.append(changes[1:], len(best))
     runs = zip(best[changes], changes, ends, strict=True)

@@ -1,4 +1,4 @@
-"""The device in numpy: features, network and decoder in the arithmetic of the C code."""
+"""The device in numpy: features, network and decoder as the C code computes them."""
 
 from keras_rnn2dnn.deploy.device.layers import UnsupportedStudent
 from keras_rnn2dnn.deploy.device.recognizer import (
