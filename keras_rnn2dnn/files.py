@@ -174,7 +174,7 @@ class Audio:
         if not good or not len(counts):
             shapes = {name: f"{a.dtype} {a.shape}" for name, a in arrays.items()}
             raise ValueError(
-                f"Cannot use {str(path)!r}. Expected audio: the arrays `samples`, int16 "
+                f"Cannot use {str(path)!r}. Expected the arrays `samples`, int16 "
                 "(all samples,), `num_samples`, integers (utterances,) that sum up "
                 f"to them, and `sample_rate_hz`. Received: {shapes}"
             )

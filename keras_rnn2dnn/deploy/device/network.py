@@ -46,12 +46,24 @@ def run_network(
     return outputs
 
 
-def _run_layer(layer, x, rounding):
+def gathered(layer: Int8Layer, x: np.ndarray) -> np.ndarray:
+    """Returns what each weight of a layer meets.
+
+    Args:
+        layer: of `read_layers`.
+        x: its input, int8 `(windows, values)`.
+
+    Returns:
+        int8 `(windows, frames, taps * tap_length)`.
+    """
     starts = np.arange(layer.frames)[:, None, None] * layer.frame_step
     starts = starts + np.arange(layer.taps)[:, None] * layer.tap_step
-    places = (starts + np.arange(layer.tap_length)).reshape(layer.frames, -1)
+    return x[:, (starts + np.arange(layer.tap_length)).reshape(layer.frames, -1)]
+
+
+def _run_layer(layer, x, rounding):
     # Sums of int8 products are exact in float64, whose product is the fast one.
-    sums = x[:, places].astype(np.float64) @ layer.weights.T.astype(np.float64)
+    sums = gathered(layer, x).astype(np.float64) @ layer.weights.T.astype(np.float64)
     sums = sums.astype(np.int64) + layer.bias
     scale = _round_twice if rounding == "double" else _round_once
     values = scale(sums, layer.multipliers, layer.shifts) + layer.output_offset
