@@ -179,8 +179,8 @@ def _check_range(layer, kind):
     """Refuses what could overflow 32 bits, whatever the input."""
     reach = 128 * np.abs(layer.weights.astype(np.int64)).sum(axis=1)
     reach = (reach + np.abs(layer.bias)) << np.maximum(layer.shifts, 0)
-    if reach.max() >= _INT32:
-        _refuse(f"{kind} ({layer.name}): its sums do not fit into 32 bits")
+    if reach.max() >= _INT32 // 2:
+        _refuse(f"{kind} ({layer.name}): its sums do not fit into 31 bits")
 
 
 def quantized_multiplier(scale: float) -> tuple[int, int]:

@@ -21,7 +21,6 @@ from keras_rnn2dnn.deploy.verify.outcome import (
 )
 
 _MOST_REGRESSION = 0.03
-_NO_C = "the C code does not run this student"
 # Arithmetic that the core lacks, from the compiler's own library; no C library.
 _ARITHMETIC = ("__aeabi_f", "__aeabi_i2f", "__aeabi_ui2f", "__aeabi_l", "__aeabi_ul")
 _LARGEST_STACK = 2048
@@ -31,7 +30,7 @@ def memory_safety(bundle: Bundle, bench: Workbench, _: Sequence) -> Iterator[Out
     """Runs every stage of the check under the sanitizers, built with all warnings."""
     stage = "memory: sanitizers"
     if bundle.network is None:
-        yield not_in_bundle(stage, _NO_C)
+        yield not_in_bundle(stage, bundle)
         return
     if missing_tools("sanitize"):
         yield missing(stage, missing_tools("sanitize"))
@@ -54,7 +53,7 @@ def symbols(bundle: Bundle, bench: Workbench, _: Sequence) -> Iterator[Outcome]:
     for core, name in CORES.items():
         stage = f"memory: symbols, {name}"
         if bundle.network is None:
-            yield not_in_bundle(stage, _NO_C)
+            yield not_in_bundle(stage, bundle)
         elif missing_tools(core):
             yield missing(stage, missing_tools(core))
         else:
@@ -71,7 +70,7 @@ def core_costs(bundle: Bundle, bench: Workbench, _: Sequence) -> Iterator[Outcom
     for core, name in CORES.items():
         stage = f"costs: {name}"
         if bundle.network is None:
-            yield not_in_bundle(stage, _NO_C)
+            yield not_in_bundle(stage, bundle)
         elif missing_tools(core):
             yield missing(stage, missing_tools(core))
         else:

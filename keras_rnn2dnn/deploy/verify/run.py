@@ -42,10 +42,13 @@ class Verification:
     @property
     def verdict(self) -> str:
         """`"verified"`, `"FAILED"`, or `"not verified"` where a stage was not run."""
-        counted = {o.status for o in self.outcomes if not o.optional}
         if FAILED in {o.status for o in self.outcomes}:
             return FAILED
-        return "not verified" if NOT_RUN in counted else "verified"
+        return "not verified" if self._lacking else "verified"
+
+    @property
+    def _lacking(self):
+        return [o for o in self.outcomes if o.status == NOT_RUN and not o.optional]
 
     def to_dict(self) -> dict:
         """Returns verdict and outcomes, for JSON."""
@@ -55,8 +58,7 @@ class Verification:
     def __str__(self) -> str:
         wide = max(len(o.stage) for o in self.outcomes)
         lines = [f"{o.stage:<{wide}}  {o.status:<7}  {o.detail}" for o in self.outcomes]
-        missing = sum(o.status == NOT_RUN and not o.optional for o in self.outcomes)
-        reason = f": {missing} checks were not run" if missing else ""
+        reason = f": {len(self._lacking)} checks were not run" if self._lacking else ""
         reason = "" if self.verdict == FAILED else reason
         return "\n".join([*lines, f"verdict: {self.verdict}{reason}"])
 

@@ -9,29 +9,37 @@
 #define MODEL_TABLES
 #include "model.h"
 
-/* acc[r] += sum of row[r][k] * x[k], k < count, for four rows that lie `stride` apart. */
+/* acc[r] = from[r] + sum of w[r * stride + k] * x[k], k < count, for four rows r. */
 #if defined(__ARM_FEATURE_MVE) && !defined(NETWORK_PLAIN)
 #include <arm_mve.h>
 
 static void add_products(const int8_t *w, uint32_t stride, const int8_t *x,
-                         uint32_t count, int32_t *acc)
+                         uint32_t count, const int32_t *from, int32_t *acc)
 {
     const int8_t *w1 = w + stride, *w2 = w1 + stride, *w3 = w2 + stride;
-    int32_t a0 = acc[0], a1 = acc[1], a2 = acc[2], a3 = acc[3];
+    int32_t a0 = from[0], a1 = from[1], a2 = from[2], a3 = from[3];
 
-    for (int32_t left = (int32_t)count; left > 0; left -= 16) {
-        const mve_pred16_t lanes = vctp8q((uint32_t)left);
+    for (uint32_t blocks = count / 16; blocks > 0; blocks--) {
+        const int8x16_t v = vldrbq_s8(x);
+
+        a0 = vmladavaq_s8(a0, vldrbq_s8(w), v);
+        a1 = vmladavaq_s8(a1, vldrbq_s8(w1), v);
+        a2 = vmladavaq_s8(a2, vldrbq_s8(w2), v);
+        a3 = vmladavaq_s8(a3, vldrbq_s8(w3), v);
+        x += 16;
+        w += 16;
+        w1 += 16;
+        w2 += 16;
+        w3 += 16;
+    }
+    if (count % 16) {
+        const mve_pred16_t lanes = vctp8q(count % 16);
         const int8x16_t v = vldrbq_z_s8(x, lanes);
 
         a0 = vmladavaq_s8(a0, vldrbq_z_s8(w, lanes), v);
         a1 = vmladavaq_s8(a1, vldrbq_z_s8(w1, lanes), v);
         a2 = vmladavaq_s8(a2, vldrbq_z_s8(w2, lanes), v);
         a3 = vmladavaq_s8(a3, vldrbq_z_s8(w3, lanes), v);
-        x += 16;
-        w += 16;
-        w1 += 16;
-        w2 += 16;
-        w3 += 16;
     }
     acc[0] = a0;
     acc[1] = a1;
@@ -82,10 +90,10 @@ static inline int32_t add4(const int8_t *w, uint32_t x0, uint32_t x1, int32_t ac
 /* A call of its own: merged into its caller it runs out of registers. */
 __attribute__((noinline)) static void add_products(const int8_t *w, uint32_t stride,
                                                    const int8_t *x, uint32_t count,
-                                                   int32_t *acc)
+                                                   const int32_t *from, int32_t *acc)
 {
     const int8_t *const words = x + (count & ~3u), *const end = x + count;
-    int32_t a0 = acc[0], a1 = acc[1], a2 = acc[2], a3 = acc[3];
+    int32_t a0 = from[0], a1 = from[1], a2 = from[2], a3 = from[3];
 
     while (x < words) {
         const uint32_t v = load4(x), x0 = even(v), x1 = odd(v);
@@ -117,10 +125,10 @@ __attribute__((noinline)) static void add_products(const int8_t *w, uint32_t str
 #else
 
 static void add_products(const int8_t *w, uint32_t stride, const int8_t *x,
-                         uint32_t count, int32_t *acc)
+                         uint32_t count, const int32_t *from, int32_t *acc)
 {
     const int8_t *w1 = w + stride, *w2 = w1 + stride, *w3 = w2 + stride;
-    int32_t a0 = acc[0], a1 = acc[1], a2 = acc[2], a3 = acc[3];
+    int32_t a0 = from[0], a1 = from[1], a2 = from[2], a3 = from[3];
 
     for (uint32_t k = 0; k < count; k++) {
         const int32_t v = x[k];
@@ -145,8 +153,9 @@ static int32_t add_row(const int8_t *w, const int8_t *x, uint32_t count, int32_t
     return acc;
 }
 
-/* acc * multiplier / 2^31 * 2^shift; the generator has checked that nothing overflows. */
-static int32_t requantize(int32_t acc, int32_t multiplier, int32_t shift)
+/* acc * multiplier / 2^31 * 2^shift. The generator has checked that |acc| << shift
+ * stays below 2^30, so that nothing here overflows. */
+static inline int32_t requantize(int32_t acc, int32_t multiplier, int32_t shift)
 {
 #ifdef NETWORK_SINGLE_ROUNDING
     const int32_t right = 31 - shift;
@@ -156,42 +165,89 @@ static int32_t requantize(int32_t acc, int32_t multiplier, int32_t shift)
     const uint32_t left = shift > 0 ? (uint32_t)shift : 0;
     const uint32_t right = shift > 0 ? 0 : (uint32_t)-shift;
     const int32_t shifted = acc * (int32_t)((uint32_t)1 << left);
-    const int64_t product = (int64_t)shifted * multiplier;
-    const int32_t high = (int32_t)((product + ((int64_t)1 << 30)) >> 31);
-    const int32_t mask = (int32_t)(((uint32_t)1 << right) - 1);
-    const int32_t threshold = (mask >> 1) + (high < 0);
+    const int32_t high =
+        (int32_t)(((int64_t)shifted * multiplier + ((int64_t)1 << 30)) >> 31);
+    const int32_t half = (int32_t)(((uint32_t)1 << right) >> 1);
 
-    return (high >> right) + ((high & mask) > threshold);
+    return (high + half - (high < 0 && right > 0)) >> right; /* half away from zero */
 #endif
 }
 
-static int8_t finish(const network_layer *layer, uint32_t output, int32_t acc)
+/* Turns `count` sums into int8, the first of them that of output `first`. */
+static void finish(const network_layer *layer, uint32_t first, uint32_t count,
+                   const int32_t *acc, int8_t *y)
 {
-    const uint32_t channel = layer->per_channel ? output : 0;
-    int32_t v = requantize(acc, layer->multipliers[channel], layer->shifts[channel]);
+    const uint32_t step = layer->per_channel;
+    const int32_t *multiplier = layer->multipliers + first * step;
+    const int8_t *shift = layer->shifts + first * step;
+    const int32_t offset = layer->output_offset;
+    const int32_t minimum = layer->minimum, maximum = layer->maximum;
 
-    v += layer->output_offset;
-    v = v < layer->minimum ? layer->minimum : v;
-    v = v > layer->maximum ? layer->maximum : v;
-    return (int8_t)v;
+    for (uint32_t i = 0; i < count; i++, multiplier += step, shift += step) {
+        int32_t v = requantize(acc[i], *multiplier, *shift) + offset;
+
+        v = v < minimum ? minimum : v;
+        v = v > maximum ? maximum : v;
+        y[i] = (int8_t)v;
+    }
 }
+
+#if defined(__ARM_FEATURE_MVE) && !defined(NETWORK_PLAIN) &&                               \
+    !defined(NETWORK_SINGLE_ROUNDING)
+
+/* `finish` of four outputs at a time. */
+static void finish_four(const network_layer *layer, uint32_t first, const int32_t *acc,
+                        int8_t *y)
+{
+    const uint32_t place = first * layer->per_channel;
+    const int32_t *multipliers = layer->multipliers + place;
+    const int8_t *shifts = layer->shifts + place;
+    int32x4_t v = vldrwq_s32(acc), multiplier, shift, right;
+
+    if (layer->per_channel) {
+        multiplier = vldrwq_s32(multipliers);
+        shift = vldrbq_s32(shifts);
+    } else {
+        multiplier = vdupq_n_s32(*multipliers);
+        shift = vdupq_n_s32(*shifts);
+    }
+    right = vminq_s32(shift, vdupq_n_s32(0));
+    v = vshlq_s32(v, vmaxq_s32(shift, vdupq_n_s32(0)));
+    v = vqrdmulhq_s32(v, multiplier);
+    /* vrshlq rounds half up: below zero, one less makes it half away from zero */
+    v = vqaddq_s32(v, vshrq_n_s32(vandq_s32(v, right), 31));
+    v = vaddq_n_s32(vrshlq_s32(v, right), layer->output_offset);
+    v = vmaxq_s32(v, vdupq_n_s32(layer->minimum));
+    v = vminq_s32(v, vdupq_n_s32(layer->maximum));
+    vstrbq_s32(y, v);
+}
+
+#else
+
+static void finish_four(const network_layer *layer, uint32_t first, const int32_t *acc,
+                        int8_t *y)
+{
+    finish(layer, first, 4, acc, y);
+}
+
+#endif
 
 static void run_frame(const network_layer *layer, const int8_t *x, int8_t *y)
 {
-    const uint32_t row = (uint32_t)layer->taps * layer->tap_length;
+    const uint32_t row = layer->taps * layer->tap_length;
     const int8_t *w = layer->weights;
     uint32_t output = 0;
 
     for (; output + 4 <= layer->outputs; output += 4, w += 4 * row) {
+        const int32_t *from = layer->bias + output;
         int32_t acc[4];
 
-        for (uint32_t r = 0; r < 4; r++)
-            acc[r] = layer->bias[output + r];
-        for (uint32_t tap = 0; tap < layer->taps; tap++)
+        for (uint32_t tap = 0; tap < layer->taps; tap++) {
             add_products(w + tap * layer->tap_length, row, x + tap * layer->tap_step,
-                         layer->tap_length, acc);
-        for (uint32_t r = 0; r < 4; r++)
-            y[output + r] = finish(layer, output + r, acc[r]);
+                         layer->tap_length, from, acc);
+            from = acc;
+        }
+        finish_four(layer, output, acc, y + output);
     }
     for (; output < layer->outputs; output++, w += row) {
         int32_t acc = layer->bias[output];
@@ -199,7 +255,7 @@ static void run_frame(const network_layer *layer, const int8_t *x, int8_t *y)
         for (uint32_t tap = 0; tap < layer->taps; tap++)
             acc = add_row(w + tap * layer->tap_length, x + tap * layer->tap_step,
                           layer->tap_length, acc);
-        y[output] = finish(layer, output, acc);
+        finish(layer, output, 1, &acc, y + output);
     }
 }
 

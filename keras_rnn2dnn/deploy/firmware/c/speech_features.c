@@ -57,44 +57,72 @@ static float logarithm(float x)
     return (p + e * -1.904654323148236e-09f) + e * 0.693147182464599609375f;
 }
 
-/* Exchanges the complex numbers of `z` whose indices are each other's bits reversed. */
-static void reverse_bits(float *z)
+/* A sample in the window, whose table scales 16 bits to [-1, 1]; 0 beyond it. */
+static inline float windowed(const int16_t *pcm, uint32_t i)
 {
-    for (uint32_t i = 1, j = 0; i < HALF; i++) {
-        uint32_t bit = HALF >> 1;
+    return i < FEATURES_FRAME_LENGTH ? (float)pcm[i] * features_window[i] : 0.0f;
+}
 
-        for (; j & bit; bit >>= 1)
-            j ^= bit;
-        j ^= bit;
-        if (i < j) {
-            const float re = z[2 * i], im = z[2 * i + 1];
+/* The first two stages of the FFT, which multiply by nothing but 1 and -i. The signal
+ * is taken as HALF complex numbers, even samples the real parts, and each goes to the
+ * place of its index with the bits reversed. */
+static void first_stages(const int16_t *pcm, float *z)
+{
+    uint32_t place = 0; /* the number of the group of four, in reversed bits */
 
-            z[2 * i] = z[2 * j];
-            z[2 * i + 1] = z[2 * j + 1];
-            z[2 * j] = re;
-            z[2 * j + 1] = im;
-        }
+    for (uint32_t group = 0; group < HALF / 4; group++, z += 8) {
+        const uint32_t i = 2 * place, quarter = HALF / 2;
+        const float r0 = windowed(pcm, i), i0 = windowed(pcm, i + 1);
+        const float r1 = windowed(pcm, i + 2 * quarter);
+        const float i1 = windowed(pcm, i + 2 * quarter + 1);
+        const float r2 = windowed(pcm, i + quarter), i2 = windowed(pcm, i + quarter + 1);
+        const float r3 = windowed(pcm, i + 3 * quarter);
+        const float i3 = windowed(pcm, i + 3 * quarter + 1);
+        const float sr = r0 + r1, si = i0 + i1, dr = r0 - r1, di = i0 - i1;
+        const float tr = r2 + r3, ti = i2 + i3, er = r2 - r3, ei = i2 - i3;
+        uint32_t bit = HALF / 8;
+
+        z[0] = sr + tr;
+        z[1] = si + ti;
+        z[2] = dr + ei;
+        z[3] = di - er;
+        z[4] = sr - tr;
+        z[5] = si - ti;
+        z[6] = dr - ei;
+        z[7] = di + er;
+        for (; place & bit; bit >>= 1) /* counts upwards in reversed bits */
+            place ^= bit;
+        place ^= bit;
     }
 }
 
-/* Complex FFT of HALF points in place, radix 2. */
-static void transform(float *z)
+/* a, b = a + w b, a - w b; all is read before anything is written. */
+static inline void butterfly(float *a, float *b, float re, float im)
 {
-    reverse_bits(z);
-    for (uint32_t length = 2; length <= HALF; length <<= 1) {
+    const float ar = a[0], ai = a[1];
+
+    a[0] = ar + re;
+    a[1] = ai + im;
+    b[0] = ar - re;
+    b[1] = ai - im;
+}
+
+/* The other stages of the complex FFT of HALF points, in place, radix 2. */
+static void later_stages(float *z)
+{
+    for (uint32_t length = 8; length <= HALF; length <<= 1) {
         const uint32_t half = length >> 1, step = FEATURES_FFT_LENGTH / length;
 
-        for (uint32_t k = 0; k < half; k++) {
+        for (float *a = z; a < z + 2 * HALF; a += 2 * length) { /* a twiddle of 1 */
+            butterfly(a, a + 2 * half, a[2 * half], a[2 * half + 1]);
+        }
+        for (uint32_t k = 1; k < half; k++) {
             const float wr = features_cosine[k * step], wi = -features_sine[k * step];
 
-            for (uint32_t i = k; i < HALF; i += length) {
-                float *a = z + 2 * i, *b = z + 2 * (i + half);
-                const float re = b[0] * wr - b[1] * wi, im = b[0] * wi + b[1] * wr;
+            for (float *a = z + 2 * k; a < z + 2 * HALF; a += 2 * length) {
+                const float re = a[2 * half], im = a[2 * half + 1];
 
-                b[0] = a[0] - re;
-                b[1] = a[1] - im;
-                a[0] = a[0] + re;
-                a[1] = a[1] + im;
+                butterfly(a, a + 2 * half, re * wr - im * wi, re * wi + im * wr);
             }
         }
     }
@@ -122,11 +150,8 @@ static void compute_frame(features_state *state, float *z, float *frame)
 {
     const float *weight = features_mel_weights;
 
-    for (uint32_t i = 0; i < FEATURES_FFT_LENGTH; i++)
-        z[i] = i < FEATURES_FRAME_LENGTH
-                   ? (float)state->pcm[i] * (1.0f / 32768.0f) * features_window[i]
-                   : 0.0f;
-    transform(z);
+    first_stages(state->pcm, z);
+    later_stages(z);
     power_in_place(z);
     for (uint32_t bin = 0; bin < FEATURES_NUM_BINS; bin++) {
         const uint32_t start = features_mel_start[bin];

@@ -254,7 +254,7 @@ static void run_count(void)
 {
     static int8_t x[NETWORK_INPUTS], y[NETWORK_OUTPUTS];
     static network_scratch scratch;
-    uint64_t counts[7] = {0};
+    static uint64_t counts[7];
     uint32_t before = io_ticks();
 
     io_calibrate();
