@@ -17,7 +17,6 @@ from keras_rnn2dnn.deploy.verify.outcome import (
     Outcome,
     judged,
     missing,
-    not_in_bundle,
 )
 
 _MOST_REGRESSION = 0.03
@@ -29,9 +28,6 @@ _LARGEST_STACK = 2048
 def memory_safety(bundle: Bundle, bench: Workbench, _: Sequence) -> Iterator[Outcome]:
     """Runs every stage of the check under the sanitizers, built with all warnings."""
     stage = "memory: sanitizers"
-    if bundle.network is None:
-        yield not_in_bundle(stage, bundle)
-        return
     if missing_tools("sanitize"):
         yield missing(stage, missing_tools("sanitize"))
         return
@@ -52,9 +48,7 @@ def symbols(bundle: Bundle, bench: Workbench, _: Sequence) -> Iterator[Outcome]:
     """Looks for calls of a C library in the object files: none, so no malloc either."""
     for core, name in CORES.items():
         stage = f"memory: symbols, {name}"
-        if bundle.network is None:
-            yield not_in_bundle(stage, bundle)
-        elif missing_tools(core):
+        if missing_tools(core):
             yield missing(stage, missing_tools(core))
         else:
             needed = bench.undefined_symbols(core)
@@ -69,9 +63,7 @@ def core_costs(bundle: Bundle, bench: Workbench, _: Sequence) -> Iterator[Outcom
     """Measures RAM, flash, stack and instructions, and compares with the report."""
     for core, name in CORES.items():
         stage = f"costs: {name}"
-        if bundle.network is None:
-            yield not_in_bundle(stage, bundle)
-        elif missing_tools(core):
+        if missing_tools(core):
             yield missing(stage, missing_tools(core))
         else:
             yield _core_costs(stage, core, bundle, bench)

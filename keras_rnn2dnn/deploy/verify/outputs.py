@@ -10,7 +10,7 @@ from keras_rnn2dnn.deploy.device.features import feature_tables
 from keras_rnn2dnn.deploy.device.network import run_network
 from keras_rnn2dnn.deploy.loading import Bundle
 from keras_rnn2dnn.deploy.toolchain import CORES, Workbench, missing_tools
-from keras_rnn2dnn.deploy.verify.outcome import Outcome, judged, missing, not_in_bundle
+from keras_rnn2dnn.deploy.verify.outcome import Outcome, judged, missing
 
 # Of the logarithms of the energies, float32 against float64.
 MOST_FEATURE_ERROR, USUAL_FEATURE_ERROR = 1e-2, 1e-3
@@ -26,9 +26,6 @@ def files(bundle: Bundle) -> Iterator[Outcome]:
 def golden_files(bundle: Bundle, bench: Workbench, _: Sequence) -> Iterator[Outcome]:
     """Computes the golden files anew from student.tflite and report.json."""
     stage = "golden: numpy"
-    if bundle.network is None:
-        yield not_in_bundle(stage, bundle)
-        return
     windows = _windows(bundle)
     outputs = run_network(bundle.network.layers, windows).tobytes()
     same = {"network_outputs.s8": outputs == bundle.golden("network_outputs.s8")}
@@ -61,7 +58,7 @@ def tflm_outputs(bundle: Bundle, bench: Workbench, _: Sequence) -> Iterator[Outc
     if not tflm.is_installed():
         hint = ": pip install 'keras-rnn2dnn[micro]'"
         yield missing(stage, ["tflite-micro"], hint)
-    elif bundle.network is None:
+    elif bundle.network is None:  # nothing to compare with
         windows = np.random.default_rng(0).integers(-128, 128, _shape(bundle, 100))
         outputs = tflm.run_tflm(bundle.tflite, windows.astype(np.int8))
         yield judged(stage, True, f"runs {len(outputs)} windows")
@@ -73,9 +70,6 @@ def tflm_outputs(bundle: Bundle, bench: Workbench, _: Sequence) -> Iterator[Outc
 def tflite_outputs(bundle: Bundle, bench: Workbench, _: Sequence) -> Iterator[Outcome]:
     """Compares numpy with the TensorFlow Lite of the host, which rounds on its own."""
     stage = "network: TensorFlow Lite"
-    if bundle.network is None:
-        yield not_in_bundle(stage, bundle)
-        return
     found = bundle.student.int8_logits(_windows(bundle)).astype(int)
     difference = np.abs(found - _outputs(bundle).reshape(found.shape))
     count = int((difference > 0).sum())
@@ -90,14 +84,12 @@ def network_outputs(bundle: Bundle, bench: Workbench, _: Sequence) -> Iterator[O
     """Compares numpy with the C code on the host and on the cores."""
     for target, name in _targets().items():
         stage = f"network: {name}"
-        if bundle.network is None:
-            yield not_in_bundle(stage, bundle)
-        elif missing_tools(target):
+        if missing_tools(target):
             yield missing(stage, missing_tools(target))
         else:
             data = bundle.golden("network_inputs.s8")
             yield _compared(stage, bundle, bench.run(target, "network", data))
-    if bundle.network is not None and not missing_tools("host"):
+    if not missing_tools("host"):
         yield _single_rounding(bundle)
 
 
@@ -116,9 +108,6 @@ def feature_accuracy(
 ) -> Iterator[Outcome]:
     """Compares the float32 features with their formula in float64."""
     stage = "features: float64"
-    if bundle.recognizer is None:
-        yield not_in_bundle(stage, bundle)
-        return
     recordings = golden.read_pcm(bundle.golden("recordings.pcm"))
     spec = bundle.recognizer.spec
     expected = np.concatenate([exact_features(pcm, spec) for pcm in recordings])
@@ -166,9 +155,7 @@ def feature_bits(bundle: Bundle, bench: Workbench, _: Sequence) -> Iterator[Outc
     """Compares the bits of numpy and C, for every way to cut the audio into chunks."""
     for target, name in _targets().items():
         stage = f"features: {name}"
-        if bundle.recognizer is None:
-            yield not_in_bundle(stage, bundle)
-        elif missing_tools(target):
+        if missing_tools(target):
             yield missing(stage, missing_tools(target))
         else:
             yield _feature_bits(stage, target, bundle, bench)
@@ -194,10 +181,6 @@ def recognized_words(
 ) -> Iterator[Outcome]:
     """Compares the words, with their times, of numpy and C from PCM on."""
     stages = {target: f"words: {name}" for target, name in _targets().items()}
-    if bundle.recognizer is None:
-        for stage in stages.values():
-            yield not_in_bundle(stage, bundle)
-        return
     for target, stage in stages.items():
         if missing_tools(target):
             yield missing(stage, missing_tools(target))

@@ -10,22 +10,22 @@ from keras_rnn2dnn.deploy.golden import int16_pcm
 from keras_rnn2dnn.deploy.loading import load_bundle
 from keras_rnn2dnn.deploy.toolchain import Workbench
 from keras_rnn2dnn.deploy.verify import costs, mutations, outputs
-from keras_rnn2dnn.deploy.verify.outcome import FAILED, NOT_RUN, Outcome
+from keras_rnn2dnn.deploy.verify.outcome import FAILED, NOT_RUN, Outcome, not_in_bundle
 from keras_rnn2dnn.errors import invalid
 
-_STAGES = (
+_OF_NETWORK = (
     outputs.golden_files,
-    outputs.tflm_outputs,
     outputs.tflite_outputs,
     outputs.network_outputs,
-    outputs.feature_accuracy,
-    outputs.feature_bits,
-    outputs.recognized_words,
     costs.memory_safety,
     costs.symbols,
     costs.core_costs,
     mutations.mutations,
-    costs.ethos_u,
+)
+_OF_RECOGNIZER = (
+    outputs.feature_accuracy,
+    outputs.feature_bits,
+    outputs.recognized_words,
 )
 
 
@@ -93,11 +93,21 @@ def verify(
         raise ValueError(invalid("recordings", expected, received))
     pcm = [int16_pcm(recording) for recording in recordings]
     outcomes = list(outputs.files(loaded))
+    stages = [outputs.tflm_outputs]
+    if loaded.network is None:
+        outcomes.append(not_in_bundle("C code", loaded))
+    else:
+        stages += _OF_NETWORK
+    if loaded.recognizer is not None:
+        stages += _OF_RECOGNIZER
+    elif loaded.network is not None:
+        outcomes.append(not_in_bundle("features, words", loaded, optional=True))
+    stages.append(costs.ethos_u)
     with Workbench(loaded.directory) as bench:
-        for number, stage in enumerate(_STAGES):
+        for number, stage in enumerate(stages):
             if on_progress:
                 name = stage.__name__.replace("_", " ")
-                on_progress(name, number / len(_STAGES))
+                on_progress(name, number / len(stages))
             outcomes += _guarded(stage, loaded, bench, pcm)
     if on_progress:
         on_progress("done", 1.0)
