@@ -23,11 +23,11 @@ def mutations(bundle: Bundle, bench: Workbench, _: Sequence) -> Iterator[Outcome
         for place in [_telling_weight(bundle, number)]
     ]
     if bundle.recognizer is not None:
-        table, middle = "features_table.h", bundle.recognizer.spec.frame_length // 2
+        table, spec = "features_table.h", bundle.recognizer.spec
         changes += [
             ("a mel weight", table, "features_mel_weights", 0),
-            ("a value of the window", table, "features_window", middle),
-            ("a cosine of the FFT", table, "features_cosine", 1),
+            ("a value of the window", table, "features_window", spec.frame_length // 2),
+            ("a cosine of the FFT", table, "features_cosine", spec.fft_length // 8),
         ]
     for what, header, name, place in changes:
         stage = f"mutation: {what}"
