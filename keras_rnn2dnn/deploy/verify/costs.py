@@ -116,6 +116,11 @@ def ethos_u(bundle: Bundle, bench: Workbench, _: Sequence) -> Iterator[Outcome]:
         yield Outcome(stage, NOT_RUN, f"vela failed: {said}", optional=True)
         return
     lines = [" ".join(text.split()) for text in done.stdout.splitlines()]
-    wanted = ("NPU operators", "Total SRAM used", "Total Off-chip", "Batch Inference")
+    wanted = (
+        "NPU operators",
+        "Total SRAM used",
+        "Total Off-chip Flash used",
+        "Batch Inference",
+    )
     shown = [text for text in lines if text.startswith(wanted)]
     yield Outcome(stage, PASSED, "; ".join(shown), optional=True)
