@@ -15,6 +15,7 @@ from keras_rnn2dnn.errors import invalid
 
 PROTOCOLS = ("new-speaker", "official")
 _HISS_RMS = 0.01
+_ADAPTATION_STRINGS = 300
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,12 +44,15 @@ class FeatureString:
         clean: the same without noise, `(frames, features)`.
         states: hard alignment `(frames,)`, int32, or None.
         words: what is said.
+        samples: what `noisy` was computed from, float32 in [-1, 1], or None where it
+            is not kept: it takes several times the memory of the features.
     """
 
     noisy: np.ndarray
     clean: np.ndarray
     states: np.ndarray | None
     words: tuple[str, ...]
+    samples: np.ndarray | None = None
 
 
 def split_recordings(
@@ -129,10 +133,12 @@ def align_recordings(
 ) -> list[np.ndarray]:
     """Aligns recordings from their transcripts alone, by flat start.
 
+    They are at a level of their own, and short: each has its own mean subtracted.
+
     Args:
         recordings: transcribed recordings.
         topology: of the words.
-        layer: computes the features.
+        layer: gives the features but for the mean.
         seed: of the mixtures.
 
     Returns:
@@ -147,6 +153,9 @@ def align_recordings(
         padded[: len(samples)] = samples[: len(padded)]
         padded += _HISS_RMS * augment.white_noise(rng, len(padded))
         waveforms.append(padded)
+    layer = LogMel.from_spec(
+        dataclasses.replace(layer.spec, centering="utterance", mean=None)
+    )
     features = map_by_length(layer, waveforms)
     transcripts = [list(recording.words) for recording in recordings]
     return list(hmm.flat_start(features, transcripts, topology, seed=seed).alignments)
@@ -246,25 +255,52 @@ def evaluation_strings(
         seed: of everything random.
 
     Returns:
-        Strings without labels.
+        Strings without labels, with their samples.
     """
     recordings = getattr(split, use)
     seed = _seed(seed, use, 0)
-    return feature_strings(
-        make_strings(recordings, number, seed, layer.spec, babble=split.train), layer
-    )
+    strings = make_strings(recordings, number, seed, layer.spec, babble=split.train)
+    strings = [  # as a converter clips them
+        dataclasses.replace(s, noisy=np.clip(s.noisy, -1.0, 1.0)) for s in strings
+    ]
+    return [
+        dataclasses.replace(features, samples=string.noisy)
+        for string, features in zip(
+            strings, feature_strings(strings, layer), strict=True
+        )
+    ]
 
 
 def feature_spec(sample_rate_hz: int) -> FeatureSpec:
-    """Returns the demo's features: 24 log-mel bins less the utterance's mean."""
+    """Returns the demo's features: 24 log-mel bins less a running mean.
+
+    So a device can compute them in a stream. Where the running mean starts, and the
+    variance, are for `feature_layer` to find.
+    """
     return FeatureSpec(
         sample_rate_hz=sample_rate_hz,
         num_bins=24,
         low_hz=80.0,
         high_hz=min(3900.0, 0.4875 * sample_rate_hz),
-        centering="utterance",
-        variance=(9.0,) * 24,
+        centering="running",
     )
+
+
+def feature_layer(recordings: Sequence[Recording], seed: int) -> LogMel:
+    """Returns the layer of `feature_spec`, adapted to noisy word strings.
+
+    Args:
+        recordings: of the training.
+        seed: of the strings.
+
+    Returns:
+        The layer, with mean and variance.
+    """
+    layer = LogMel.from_spec(feature_spec(recordings[0].sample_rate_hz))
+    seed = _seed(seed, "train", 0)  # the first strings of the first bank
+    strings = make_strings(recordings, _ADAPTATION_STRINGS, seed, layer.spec)
+    layer.adapt(string.noisy[None] for string in strings)
+    return layer
 
 
 def _seed(seed, use, bank):

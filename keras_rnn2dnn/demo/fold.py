@@ -7,7 +7,6 @@ from pathlib import Path
 import keras
 
 from keras_rnn2dnn import hmm
-from keras_rnn2dnn.audio.features import LogMel
 from keras_rnn2dnn.batches import predict_utterances
 from keras_rnn2dnn.demo import data as demo_data
 from keras_rnn2dnn.demo import table, training
@@ -74,11 +73,10 @@ class Fold:
     def _make_data(self):
         recipe, split = self.recipe, self.split
         self._start("align from transcripts alone")
-        rate = split.train[0].sample_rate_hz
-        self.layer = LogMel.from_spec(demo_data.feature_spec(rate))
         vocabulary = sorted({word for r in split.train for word in r.words})
         self.topology = hmm.Topology(tuple(vocabulary))
         train = demo_data.at_speeds(split.train, recipe.speeds)
+        self.layer = demo_data.feature_layer(train, self.seed)
         alignments = demo_data.align_recordings(
             train, self.topology, self.layer, self.seed
         )

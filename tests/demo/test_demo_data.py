@@ -1,3 +1,4 @@
+import dataclasses
 import itertools
 
 import numpy as np
@@ -249,10 +250,10 @@ def test_feature_strings_have_one_row_per_frame(layer):
 
 
 def test_recordings_are_aligned_by_the_words_they_hold():
-    layer = LogMel.from_spec(data.feature_spec(8000))
     topology = hmm.Topology(WORDS, states_per_unit=2)
     hz = {"one": 500, "two": 2000}
     recordings = [with_tone(r, hz[r.words[0]]) for r in corpus(("anna",), per_word=6)]
+    layer = data.feature_layer(recordings, seed=0)
     first, again = (
         data.align_recordings(recordings, topology, layer, seed=0) for _ in range(2)
     )
@@ -269,8 +270,50 @@ def test_the_features_of_the_demo_fit_any_rate():
         num_bins=24,
         low_hz=80.0,
         high_hz=3900.0,
-        centering="utterance",
-        variance=(9.0,) * 24,
+        centering="running",
+        memory_ms=3000.0,
+        prior_ms=300.0,
     )
     assert data.feature_spec(16000).high_hz == 3900.0
     assert data.feature_spec(6000).high_hz == 2925.0
+
+
+def test_the_running_mean_starts_at_that_of_noisy_training_strings(marked_split, layer):
+    result = data.feature_layer(marked_split.train, seed=3)
+    again = data.feature_layer(marked_split.train, seed=3)
+    assert result.spec == again.spec
+    assert result.spec != data.feature_layer(marked_split.train, seed=4).spec
+    spec = data.feature_spec(8000)
+    assert dataclasses.replace(result.spec, mean=None, variance=None) == spec
+    states = [np.zeros(num_label_frames(r, layer.spec)) for r in marked_split.train]
+    raw = LogMel.from_spec(dataclasses.replace(spec, centering="none"))
+    banks, _ = data.training_banks(marked_split, states, raw, 0, (300, 0), 1, seed=3)
+    frames = np.concatenate([s.noisy for s in banks[0]]).astype("float64")
+    np.testing.assert_allclose(result.spec.mean, frames.mean(axis=0), atol=1e-4)
+    banks, _ = data.training_banks(marked_split, states, result, 0, (300, 0), 1, seed=3)
+    frames = np.concatenate([s.noisy for s in banks[0]]).astype("float64")
+    np.testing.assert_allclose(frames.std(axis=0), 1.0, atol=1e-3)
+
+
+@pytest.mark.parametrize("use", ["development", "test"])
+def test_evaluation_strings_keep_the_samples_of_their_features(
+    marked_split, layer, use
+):
+    loud = [
+        dataclasses.replace(r, samples=np.eye(1, len(r.samples), 99, "float32")[0])
+        for r in getattr(marked_split, use)
+    ]
+    split = dataclasses.replace(marked_split, **{use: loud})
+    strings = data.evaluation_strings(split, use, 5, layer, seed=0)
+    for string in strings:
+        assert string.samples.dtype == np.float32
+        assert string.samples.shape == (layer.spec.num_samples(len(string.noisy)),)
+        assert np.abs(string.samples).max() == 1.0  # clicks, clipped
+        expected = layer(string.samples[None])[0]
+        np.testing.assert_allclose(string.noisy, expected, atol=1e-4)
+
+
+def test_training_strings_keep_no_samples(marked_split, layer):
+    states = [np.zeros(num_label_frames(r, layer.spec)) for r in marked_split.train]
+    _, mixed = data.training_banks(marked_split, states, layer, 0, (2, 2), 1, seed=0)
+    assert [s.samples for s in mixed[0]] == [None] * 4

@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 
 from keras_rnn2dnn.audio.corpora import Recording
+from keras_rnn2dnn.audio.features import FeatureSpec
 from keras_rnn2dnn.batches import predict_utterances
 from keras_rnn2dnn.demo import Recipe, run_demo
+from keras_rnn2dnn.demo.data import feature_layer
 from keras_rnn2dnn.demo.run import folds_of
 from keras_rnn2dnn.deploy import Int8Student
 from keras_rnn2dnn.files import Utterances
@@ -96,6 +98,20 @@ def test_the_demo_measures_every_system_and_keeps_its_files(finished):
         "teacher.keras",
         "test.npz",
     ]
+
+
+def test_the_report_has_the_features_with_mean_and_variance(finished):
+    out, _ = finished
+    report = json.loads((out / "bob" / "report.json").read_text())
+    train = [r for r in tone_words() if r.speaker != "bob" and r.index >= 5]
+    spec = FeatureSpec.from_dict(report["feature_spec"])
+    assert spec == feature_layer(train, seed=3).spec
+    assert (spec.centering, spec.memory_frames, spec.prior_frames) == (
+        "running",
+        300,
+        30,
+    )
+    assert len(spec.mean) == len(spec.variance) == 24
 
 
 FILES = ("teacher", "student_hard", "student_self", "student_soft", "student")
