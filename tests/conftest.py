@@ -6,12 +6,25 @@ import keras
 import pytest
 
 from keras_rnn2dnn import cli
+from keras_rnn2dnn.deploy import bundle
 
 
 @pytest.fixture(autouse=True)
 def seeded():
     """Gives every test the same random numbers."""
     keras.utils.set_random_seed(0)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_costs():
+    """Spares conversions the emulated cores and the search for the smallest arena.
+
+    The tests of these call them by themselves.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bundle, "measure_cores", lambda *arguments: None)
+        patch.setattr(bundle.tflm, "smallest_arena", lambda tflite: 4096)
+        yield patch
 
 
 @pytest.fixture

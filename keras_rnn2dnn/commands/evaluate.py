@@ -20,7 +20,7 @@ def add(commands) -> None:
         "evaluate",
         _run,
         "Recognise utterances with a model and print the word error rate.",
-        "rnn2dnn evaluate out/george/student.tflite --data out/george/test.npz "
+        "rnn2dnn evaluate out/george/bundle --data out/george/test.npz "
         "--decoder out/george/student.decoder.json",
     )
     parser.add_argument(

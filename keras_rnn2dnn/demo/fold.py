@@ -11,8 +11,9 @@ from keras_rnn2dnn.batches import predict_utterances
 from keras_rnn2dnn.demo import data as demo_data
 from keras_rnn2dnn.demo import table, training
 from keras_rnn2dnn.demo.training import Recipe
-from keras_rnn2dnn.deploy import Int8Student, convert
-from keras_rnn2dnn.files import Utterances, joined, new_file
+from keras_rnn2dnn.deploy import Int8Student, convert, load_bundle
+from keras_rnn2dnn.deploy.golden import int16_pcm
+from keras_rnn2dnn.files import Audio, Utterances, joined, new_file
 from keras_rnn2dnn.progress import StageProgress
 
 NUM_STAGES = 13
@@ -62,7 +63,7 @@ class Fold:
                 teacher_hears=hears,
             )
             outputs += self._measure(system, student, file)
-        outputs.append(self._int8(student))
+        outputs += self._int8(student)
         self.progress.finish()
         return outputs
 
@@ -151,25 +152,43 @@ class Fold:
         return [self._output(system, model.count_params(), 4, logits)]
 
     def _int8(self, student):
+        """Converts, and recognises once with TensorFlow Lite, once as the device."""
         self._start("int8: convert and recognise")
         calibration = self.mixed[0][-_CALIBRATION_STRINGS:]
         features = [s.noisy for s in calibration]
         Utterances(features).save(self.out / "calibration.npz")
         references = joined([s.words for s in self.test])
-        test = Utterances([s.noisy for s in self.test], references)
-        test.save(self.out / "test.npz")
-        report = convert(student, self.out, features, feature_spec=self.layer.spec)
-        logits = Int8Student.load(self.out).predict(test.features)
-        output = self._output(table.INT8, student.count_params(), 1, logits)
-        return dataclasses.replace(output, num_bytes=report.bytes)
+        Utterances([s.noisy for s in self.test], references).save(self.out / "test.npz")
+        pcm, spec = [int16_pcm(s.samples) for s in self.test], self.layer.spec
+        Audio(pcm, spec.sample_rate_hz, references).save(self.out / "test_audio.npz")
+        with new_file(self.out / "features.json") as path:
+            path.write_text(json.dumps(spec.to_dict()) + "\n")
+        bundle = self.out / "bundle"
+        report = convert(
+            student,
+            bundle,
+            features,
+            feature_spec=spec,
+            decode=self.tuned,
+            recordings=pcm,
+        )
+        logits = Int8Student.load(bundle).predict([s.noisy for s in self.test])
+        host = self._output(table.INT8, student.count_params(), 1, logits)
+        recognizer = load_bundle(bundle).recognizer
+        logits = [recognizer.logits(samples) for samples in pcm]
+        words = [[w.text for w in found] for found in recognizer.decode(logits)]
+        logits = [recognizer.network.dequantized(z) for z in logits]
+        device = self._output(table.DEVICE, student.count_params(), 1, logits, words)
+        outputs = (host, device)
+        return [dataclasses.replace(o, num_bytes=report.bytes) for o in outputs]
 
-    def _output(self, system, parameters, bytes_per_parameter, logits):
+    def _output(self, system, parameters, bytes_per_parameter, logits, words=None):
         return table.system_output(
             system,
             parameters,
             parameters * bytes_per_parameter,
             [s.words for s in self.test],
-            self.tuned(logits),
+            self.tuned(logits) if words is None else words,
             logits,
             self.teacher_logits,
         )

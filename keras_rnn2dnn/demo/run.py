@@ -92,8 +92,9 @@ def run_demo(
     """Distils a recurrent teacher into a small student and measures what it brings.
 
     Writes under `out`: `table.json` and `table.md`; for each fold a directory with the
-    models, the decoder of each (`student.decoder.json`), `student.tflite`,
-    `report.json`, `test.npz`, `calibration.npz` and the fold's own table.
+    models, the decoder of each (`student.decoder.json`), the firmware bundle
+    (`bundle/`), `features.json`, `test.npz`, `test_audio.npz`, `calibration.npz` and
+    the fold's own table.
 
     Args:
         recordings: of single words by several speakers.

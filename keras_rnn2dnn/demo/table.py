@@ -16,6 +16,7 @@ SELF = "student, hard + self-labelled"
 SOFT = "student, soft, transcribed audio"
 DISTILLED = "student, distilled"
 INT8 = "student, distilled, int8"
+DEVICE = "student, distilled, device arithmetic"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

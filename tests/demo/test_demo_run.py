@@ -15,8 +15,8 @@ from keras_rnn2dnn.batches import predict_utterances
 from keras_rnn2dnn.demo import Recipe, run_demo
 from keras_rnn2dnn.demo.data import feature_layer
 from keras_rnn2dnn.demo.run import folds_of
-from keras_rnn2dnn.deploy import Int8Student
-from keras_rnn2dnn.files import Utterances
+from keras_rnn2dnn.deploy import Int8Student, load_bundle
+from keras_rnn2dnn.files import Audio, Utterances
 from keras_rnn2dnn.hmm import WordLoopDecoder
 from keras_rnn2dnn.scoring import word_error_rate
 
@@ -28,6 +28,7 @@ SYSTEMS = [
     "student, soft, transcribed audio",
     "student, distilled",
     "student, distilled, int8",
+    "student, distilled, device arithmetic",
 ]
 
 
@@ -79,13 +80,14 @@ def test_the_demo_measures_every_system_and_keeps_its_files(finished):
         assert row["relative_to_hard"] == row["wer"] / hard["wer"] - 1
     assert (rows[0]["kl"], rows[0]["agreement"]) == (0.0, 1.0)
     assert all(row["kl"] > 0 for row in rows[1:])
-    assert rows[5]["bytes"] == (out / "bob" / "student.tflite").stat().st_size
+    tflite = out / "bob" / "bundle" / "student.tflite"
+    assert rows[5]["bytes"] == rows[6]["bytes"] == tflite.stat().st_size
     assert sorted(path.name for path in (out / "bob").iterdir()) == [
+        "bundle",
         "calibration.npz",
-        "report.json",
+        "features.json",
         "student.decoder.json",
         "student.keras",
-        "student.tflite",
         "student_hard.decoder.json",
         "student_hard.keras",
         "student_self.decoder.json",
@@ -97,12 +99,13 @@ def test_the_demo_measures_every_system_and_keeps_its_files(finished):
         "teacher.decoder.json",
         "teacher.keras",
         "test.npz",
+        "test_audio.npz",
     ]
 
 
 def test_the_report_has_the_features_with_mean_and_variance(finished):
     out, _ = finished
-    report = json.loads((out / "bob" / "report.json").read_text())
+    report = json.loads((out / "bob" / "bundle" / "report.json").read_text())
     train = [r for r in tone_words() if r.speaker != "bob" and r.index >= 5]
     spec = FeatureSpec.from_dict(report["feature_spec"])
     assert spec == feature_layer(train, seed=3).spec
@@ -126,13 +129,26 @@ def test_the_files_of_the_demo_give_its_numbers_again(finished, number):
         json.loads((folder / f"{file}.decoder.json").read_text())
     )
     if "int8" in row["system"]:
-        logits = Int8Student.load(folder).predict(data.features)
+        logits = Int8Student.load(folder / "bundle").predict(data.features)
     else:
         model = keras.saving.load_model(folder / f"{file}.keras")
         assert model.count_params() == row["parameters"]
         logits = predict_utterances(model, data.features)
     rate = word_error_rate(data.transcripts, decoder(logits))
     assert (rate.errors, rate.words) == (row["errors"], row["words"])
+
+
+def test_the_bundle_of_the_demo_gives_the_row_of_the_device_again(finished):
+    folder, row = finished[0] / "bob", finished[1][6]
+    audio = Audio.load(folder / "test_audio.npz")
+    recognizer = load_bundle(folder / "bundle").recognizer
+    words = [[w.text for w in found] for found in recognizer.recognize(audio.samples)]
+    rate = word_error_rate(audio.transcripts, words)
+    assert (rate.errors, rate.words) == (row["errors"], row["words"])
+    spec = FeatureSpec.from_dict(json.loads((folder / "features.json").read_text()))
+    assert spec == recognizer.spec
+    listed = (folder / "bundle" / "golden" / "test_set.txt").read_text().splitlines()
+    assert listed == [" ".join(found) for found in words]
 
 
 @pytest.mark.slow
@@ -158,7 +174,7 @@ def test_all_speakers_in_turn_are_put_together(tmp_path):
 def test_the_official_protocol_has_no_new_speaker(tmp_path):
     rows = run_demo(tone_words(), tmp_path, protocol="official", recipe=TINY)
     assert [row["system"] for row in rows] == SYSTEMS
-    assert (tmp_path / "official" / "student.tflite").is_file()
+    assert (tmp_path / "official" / "bundle" / "student.tflite").is_file()
 
 
 def test_folds_follow_the_speakers():

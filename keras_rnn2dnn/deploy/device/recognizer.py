@@ -86,6 +86,11 @@ class DeviceNetwork:
         """Rounds features `(frames, features)` to int8, as the device does."""
         return quantized_features(features, *self.input_quantization)
 
+    def dequantized(self, logits: np.ndarray) -> np.ndarray:
+        """Returns int8 logits as numbers, float32 of the same shape."""
+        scale, zero_point = self.output_quantization
+        return (logits.astype(np.float32) - zero_point) * np.float32(scale)
+
     def logits(self, quantized: np.ndarray) -> np.ndarray:
         """Computes the int8 logits of an utterance.
 
