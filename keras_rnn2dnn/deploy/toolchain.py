@@ -53,14 +53,16 @@ class Workbench:
     Args:
         bundle: its directory; nothing is written there.
         rounding: `"double"` or `"single"`.
+        flags: further ones of the compiler.
 
     Example:
         with Workbench("bundle") as bench:
             logits = bench.run("m4", "network", inputs)
     """
 
-    def __init__(self, bundle: str | Path, rounding: str = "double"):
-        self.bundle, self.rounding = Path(bundle).resolve(), rounding
+    def __init__(self, bundle: str | Path, rounding: str = "double", flags: str = ""):
+        self.bundle = Path(bundle).resolve()
+        self._options = [f"ROUNDING={rounding}", f"CFLAGS={flags}"]
         self._folder = tempfile.TemporaryDirectory()
         self.build_directory = Path(self._folder.name) / "build"
 
@@ -86,7 +88,7 @@ class Workbench:
         program = self.build_directory / name
         if not program.is_file():
             line = ["make", "-s", "-C", str(self.bundle), str(program)]
-            line += [f"BUILD={self.build_directory}", f"ROUNDING={self.rounding}"]
+            line += [f"BUILD={self.build_directory}", *self._options]
             _call(line, f"The bundle does not build for {target}")
         return program
 

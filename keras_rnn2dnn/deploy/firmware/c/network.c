@@ -240,13 +240,14 @@ static void run_frame(const network_layer *layer, const int8_t *x, int8_t *y)
 
     for (; output + 4 <= layer->outputs; output += 4, w += 4 * row) {
         const int32_t *from = layer->bias + output;
+        uint32_t tap = 0;
         int32_t acc[4];
 
-        for (uint32_t tap = 0; tap < layer->taps; tap++) {
+        do {
             add_products(w + tap * layer->tap_length, row, x + tap * layer->tap_step,
                          layer->tap_length, from, acc);
             from = acc;
-        }
+        } while (++tap < layer->taps);
         finish_four(layer, output, acc, y + output);
     }
     for (; output < layer->outputs; output++, w += row) {

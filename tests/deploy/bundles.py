@@ -1,0 +1,64 @@
+"""Small bundles for the tests."""
+
+import keras
+import numpy as np
+
+from keras_rnn2dnn import FeatureSpec, dnn_student
+from keras_rnn2dnn.deploy.device.features import device_features
+from keras_rnn2dnn.hmm import Topology, WordLoopDecoder
+
+BINS = 8
+SPEC = FeatureSpec(
+    8000,
+    num_bins=BINS,
+    low_hz=80.0,
+    centering="running",
+    mean=(-6.0,) * BINS,
+    variance=(4.0,) * BINS,
+)
+TOPOLOGY = Topology(("up", "down"), states_per_unit=2)
+DECODER = WordLoopDecoder(TOPOLOGY, insertion_penalty=-1.0)
+
+
+def recordings(count=12, seed=0):
+    """Sweeps with noise, int16."""
+    rng = np.random.default_rng(seed)
+    t = np.arange(6000) / 8000
+    sweeps = [
+        np.sin(2 * np.pi * t * (300 + 400 * k + sign * 500 * t))
+        for k, sign in zip(range(count), (1, -1) * count, strict=False)
+    ]
+    noisy = [s + rng.normal(0, 0.3, len(t)) for s in sweeps]
+    return [(8000 * x).astype(np.int16) for x in noisy]
+
+
+def features(pcm=None):
+    """Features of the recordings, as the device computes them."""
+    return [device_features(samples, SPEC) for samples in pcm or recordings()]
+
+
+def student(seed=0, classes=TOPOLOGY.num_states):
+    """An untrained student with larger logits than usual."""
+    keras.utils.set_random_seed(seed)
+    model = dnn_student(BINS, classes, context=(3, 2), units=(12, 7))
+    for weight in model.weights:
+        weight.assign(3 * weight)
+    return model
+
+
+def parts():
+    """Arguments of `convert` for a bundle from PCM to words."""
+    return {
+        "calibration": features(),
+        "feature_spec": SPEC,
+        "decode": DECODER,
+        "recordings": recordings(4, seed=1),
+    }
+
+
+def residual():
+    """A student that TensorFlow Lite Micro runs, but not the C code."""
+    inputs = keras.Input((None, BINS))
+    x = keras.layers.Dense(6)(inputs)
+    y = keras.layers.Dense(6, "relu")(x)
+    return keras.Model(inputs, keras.layers.Dense(5)(keras.layers.Add()([x, y])))

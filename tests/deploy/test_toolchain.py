@@ -1,0 +1,179 @@
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+
+from keras_rnn2dnn import dnn_student
+from keras_rnn2dnn.deploy import convert, toolchain
+from keras_rnn2dnn.deploy.golden import edge_signals, pcm_bytes
+from keras_rnn2dnn.deploy.toolchain import CORES, Workbench, missing_tools
+
+from .bundles import parts, student
+
+needs_cores = pytest.mark.skipif(
+    bool(missing_tools("m4")),
+    reason="needs arm-none-eabi-gcc and qemu-system-arm: apt install "
+    "gcc-arm-none-eabi qemu-system-arm",
+)
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("bundle")
+    convert(student(), folder, **parts())
+    return folder
+
+
+def golden(folder, name):
+    return (folder / "golden" / name).read_bytes()
+
+
+def test_the_bundle_checks_itself_without_python(written):
+    copy = shutil.copytree(written, written.parent / "copy")
+    line = ["make", "-s", "-C", str(copy), "check"]
+    done = subprocess.run(
+        ["make", "-s", "-C", str(copy), "check"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    lines = done.stdout.splitlines()
+    stages = ["network", "features", "inputs", "logits", "words", "words"]
+    assert [line.partition(":")[0] for line in lines] == stages
+    assert all(line.endswith("is met to the bit") for line in lines)
+    path = copy / "golden" / "words.u32"
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    done = subprocess.run(
+        ["make", "-s", "-C", str(copy), "check"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert "golden/words.u32" in done.stdout + done.stderr
+
+
+@pytest.mark.skipif(shutil.which("cmake") is None, reason="needs cmake")
+def test_the_library_builds_in_a_cmake_project(written, tmp_path):
+    (tmp_path / "main.c").write_text(
+        '#include "recognizer.h"\nstatic recognizer r;\n'
+        "int main(void) { recognizer_init(&r, 0, 0); return 0; }\n"
+    )
+    (tmp_path / "CMakeLists.txt").write_text(
+        "cmake_minimum_required(VERSION 3.13)\nproject(firmware C)\n"
+        f"add_subdirectory({written} recognizer)\nadd_executable(firmware main.c)\n"
+        "target_link_libraries(firmware recognizer)\n"
+    )
+    build = str(tmp_path / "build")
+    for line in (
+        ["cmake", "-S", str(tmp_path), "-B", build],
+        ["cmake", "--build", build],
+    ):
+        subprocess.run(line, check=True, capture_output=True)
+    subprocess.run([str(tmp_path / "build" / "firmware")], check=True)
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++")
+def test_the_headers_serve_cpp_too(written, tmp_path):
+    source = tmp_path / "main.cc"
+    source.write_text(
+        '#include "recognizer.h"\nstatic recognizer r;\n'
+        "int main() { recognizer_init(&r, nullptr, nullptr);\n"
+        "  const int16_t pcm[80] = {}; recognizer_push(&r, pcm, 80);\n"
+        "  recognizer_finish(&r); }\n"
+    )
+    objects = []
+    for path in sorted((written / "c").glob("*.c")):
+        objects.append(str(tmp_path / f"{path.stem}.o"))
+        line = ["gcc", "-c", f"-I{written / 'c'}", str(path), "-o", objects[-1]]
+        subprocess.run(line, check=True)
+    line = ["g++", "-Wall", "-Wextra", "-Werror", f"-I{written / 'c'}", str(source)]
+    subprocess.run([*line, *objects, "-o", str(tmp_path / "main")], check=True)
+    subprocess.run([str(tmp_path / "main")], check=True)
+
+
+def test_fast_math_is_refused_as_the_bits_would_be_others(written):
+    failure = pytest.raises(RuntimeError, match="compile it without -ffast-math")
+    with Workbench(written, flags="-ffast-math") as bench, failure:
+        bench.build("host")
+
+
+@pytest.mark.parametrize("flags", ["-std=gnu11", "-O3 -march=native", "-Os", "-O0"])
+def test_other_flags_give_the_same_bits(written, flags):
+    with Workbench(written, flags=flags) as bench:
+        data = golden(written, "recordings.pcm")
+        assert bench.run("host", "features", data) == golden(written, "features.f32")
+        data = golden(written, "network_inputs.s8")
+        outputs = golden(written, "network_outputs.s8")
+        assert bench.run("host", "network", data) == outputs
+
+
+@needs_cores
+@pytest.mark.parametrize("core", CORES)
+@pytest.mark.parametrize("flags", ["-DNETWORK_PLAIN", "-std=gnu11"])
+def test_cores_give_the_same_bits_without_their_instructions(written, core, flags):
+    with Workbench(written, flags=flags) as bench:
+        data = golden(written, "recordings.pcm")
+        assert bench.run(core, "features", data) == golden(written, "features.f32")
+        data = golden(written, "network_inputs.s8")
+        outputs = golden(written, "network_outputs.s8")
+        assert bench.run(core, "network", data) == outputs
+
+
+@needs_cores
+def test_costs_repeat_and_follow_the_signal(written):
+    second = pcm_bytes([edge_signals(8000)[6]], (1024,))
+    with Workbench(written) as bench:
+        first, again = (bench.costs("m4", second, True) for _ in range(2))
+        louder = bench.costs("m4", pcm_bytes([edge_signals(8000)[0]], (1024,)), True)
+    assert first == again
+    counts = first.instructions_per_frame
+    assert counts["total"] == sum(v for k, v in counts.items() if k != "total")
+    other = louder.instructions_per_frame["network"]  # differs where outputs saturate
+    assert counts["network"] == pytest.approx(other, rel=0.02)
+    assert 6 * 8 * 12 + 12 * 7 + 7 * 5 < counts["network"] < 10_000
+    assert 10_000 < counts["features"] < 25_000
+    assert 100 < first.stack_bytes < 1024
+    tables = sum(p.stat().st_size for p in (written / "c").glob("*_table.h"))
+    assert 4000 < first.flash_bytes < 4000 + tables
+
+
+@needs_cores
+def test_the_library_needs_nothing_of_a_c_library(written):
+    with Workbench(written) as bench:
+        for core in CORES:
+            needed = bench.undefined_symbols(core)
+            assert all(name.startswith("__aeabi_") for name in needed)
+            assert not {n for n in needed if "mem" in n}
+
+
+@needs_cores
+@pytest.mark.slow
+def test_instructions_stay_below_those_of_the_first_measurements(tmp_path, no_costs):
+    """440-128-128-128-42, 94,464 products: 496 k, 213 k and 71 k once."""
+    model = dnn_student(40, 42, context=(5, 5), units=(128, 128, 128))
+    rng = np.random.default_rng(0)
+    x = [rng.normal(size=(100, 40)).astype("float32") for _ in range(12)]
+    convert(model, tmp_path, x)
+    data = golden(tmp_path, "network_inputs.s8")[-100 * 440 :]
+    limits = {"m3": 300_000, "m4": 213_000, "m55": 35_000}
+    with Workbench(tmp_path) as bench:
+        for core, limit in limits.items():
+            count = bench.costs(core, data, False).instructions_per_frame["network"]
+            assert 94_464 / 16 < count <= limit, core
+
+
+def test_missing_programs_are_listed(monkeypatch):
+    monkeypatch.setattr(toolchain.shutil, "which", lambda name: None)
+    assert missing_tools("host") == ["make", "cc"]
+    assert missing_tools("m55") == ["make", "arm-none-eabi-gcc", "qemu-system-arm"]
+    assert toolchain.measure_cores("nowhere", b"", True) is None
+
+
+def test_a_stage_that_fails_says_what_the_check_said(written):
+    with Workbench(written) as bench:
+        with pytest.raises(RuntimeError, match="no such stage"):
+            bench.run("host", "nonsense")
+        with pytest.raises(RuntimeError, match="a file ended too early"):
+            bench.run("host", "words", golden(written, "recordings.pcm")[:-5])

@@ -1,0 +1,184 @@
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from keras_rnn2dnn.deploy import convert, verify
+from keras_rnn2dnn.deploy.toolchain import missing_tools
+from keras_rnn2dnn.deploy.verify import Outcome, Verification, costs, outputs
+
+from ..bundles import features, parts, recordings, residual, student
+
+needs_cores = pytest.mark.skipif(
+    bool(missing_tools("m4")),
+    reason="needs arm-none-eabi-gcc and qemu-system-arm: apt install "
+    "gcc-arm-none-eabi qemu-system-arm",
+)
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("bundle")
+    convert(student(), folder, **parts())
+    return folder
+
+
+@pytest.fixture
+def host_alone(monkeypatch):
+    """Hides the cross compiler, as on a machine without it."""
+    found = shutil.which
+
+    def which(name):
+        return None if name.startswith(("arm-", "qemu-")) else found(name)
+
+    monkeypatch.setattr(shutil, "which", which)
+
+
+def by_stage(found):
+    return {outcome.stage: outcome for outcome in found.outcomes}
+
+
+@pytest.mark.slow
+@needs_cores
+def test_a_bundle_is_verified_on_the_host_and_on_three_cores(written):
+    shares = []
+    found = verify(
+        written,
+        recordings(3, seed=5),
+        on_progress=lambda name, share: shares.append(share),
+    )
+    outcomes = by_stage(found)
+    failed = {k: v for k, v in outcomes.items() if v.status == "FAILED"}
+    assert not failed
+    assert shares[0] == 0 and shares[-1] == 1 and shares == sorted(shares)
+    if "network: TFLM" in {k for k, v in outcomes.items() if v.status == "NOT RUN"}:
+        assert found.verdict == "not verified"
+    else:
+        assert found.verdict == "verified"
+    for core in ("C on the host", *(f"QEMU Cortex-{c}" for c in ("M3", "M4F", "M55"))):
+        assert outcomes[f"network: {core}"].detail.startswith("0 of 12,000 int8")
+        assert outcomes[f"features: {core}"].status == "passed"
+        assert outcomes[f"words: {core}"].status == "passed"
+    # 8 signals and 4 recordings, the 4 again as the test set, 3 more.
+    assert "of 19 recordings" in outcomes["words: QEMU Cortex-M4F"].detail
+    assert "(report:" in outcomes["costs: Cortex-M3"].detail
+
+
+def test_without_the_cross_compiler_the_verdict_is_not_verified(written, host_alone):
+    found = verify(written)
+    outcomes = by_stage(found)
+    missing = outcomes["network: QEMU Cortex-M4F"]
+    assert missing.status == "NOT RUN"
+    assert missing.detail == "arm-none-eabi-gcc, qemu-system-arm missing"
+    assert outcomes["network: C on the host"].status == "passed"
+    assert outcomes["memory: sanitizers"].status == "passed"
+    mutations = [o for o in found.outcomes if o.stage.startswith("mutation: ")]
+    assert [o.status for o in mutations] == ["passed"] * 5
+    assert found.verdict == "not verified"
+    last = str(found).splitlines()[-1]
+    count = sum(o.status == "NOT RUN" and not o.optional for o in found.outcomes)
+    assert last == f"verdict: not verified: {count} checks were not run"
+    assert json.loads(json.dumps(found.to_dict()))["verdict"] == "not verified"
+
+
+@pytest.mark.slow
+def test_c_code_that_computes_otherwise_fails(written, tmp_path, host_alone):
+    folder = shutil.copytree(written, tmp_path / "bundle")
+    path = folder / "c" / "network.c"
+    text = path.read_text()
+    assert "acc += w[k] * x[k]" in text
+    path.write_text(text.replace("acc += w[k] * x[k]", "acc += w[k] * x[k] + 1"))
+    renew_sums(folder)
+    found = verify(folder)
+    assert found.verdict == "FAILED"
+    assert by_stage(found)["network: C on the host"].status == "FAILED"
+    assert str(found).endswith("verdict: FAILED")
+
+
+def test_c_code_that_does_not_build_fails_and_says_why(written, tmp_path, host_alone):
+    folder = shutil.copytree(written, tmp_path / "bundle")
+    path = folder / "c" / "network.c"
+    path.write_text(path.read_text() + "\nint unused(int x) { return 0; }\n")
+    renew_sums(folder)
+    failed = [o for o in verify(folder).outcomes if o.status == "FAILED"]
+    assert any("unused parameter" in outcome.detail for outcome in failed)
+
+
+def renew_sums(folder):
+    """Makes changed files pass as the bundle's own."""
+    import hashlib
+
+    report = json.loads((folder / "report.json").read_text())
+    for name in report["files"]:
+        content = (folder / name).read_bytes()
+        report["files"][name] = hashlib.sha256(content).hexdigest()
+    (folder / "report.json").write_text(json.dumps(report))
+
+
+@pytest.mark.slow
+def test_other_golden_outputs_fail(written, tmp_path, host_alone):
+    folder = shutil.copytree(written, tmp_path / "bundle")
+    for name in ("network_outputs.s8", "features.f32", "words.u32"):
+        path = folder / "golden" / name
+        data = bytearray(path.read_bytes())
+        data[-20] ^= 1
+        path.write_bytes(bytes(data))
+    renew_sums(folder)
+    outcomes = by_stage(verify(folder))
+    assert outcomes["golden: numpy"].status == "FAILED"
+    for name in ("network_outputs.s8", "features.f32", "words.u32"):
+        assert name in outcomes["golden: numpy"].detail
+    assert outcomes["network: C on the host"].detail.startswith("1 of 12,000")
+    assert outcomes["features: C on the host"].status == "FAILED"
+
+
+@pytest.mark.slow
+def test_the_network_alone_and_no_c_code_at_all(tmp_path, host_alone):
+    convert(student(), tmp_path / "network", features())
+    found = verify(tmp_path / "network")
+    outcomes = by_stage(found)
+    assert outcomes["network: C on the host"].status == "passed"
+    assert outcomes["features, words"].optional
+    convert(residual(), tmp_path / "tflm", features())
+    found = verify(tmp_path / "tflm")
+    assert by_stage(found)["C code"].status == "NOT RUN"
+    assert "operator ADD" in by_stage(found)["C code"].detail
+    assert found.verdict == "not verified"
+    for name in ("network", "tflm"):
+        with pytest.raises(
+            ValueError, match="Invalid value for `recordings`. Expected none"
+        ):
+            verify(tmp_path / name, recordings(1))
+
+
+def test_the_verdict_counts_what_was_not_run():
+    passed, failed = Outcome("a", "passed", ""), Outcome("b", "FAILED", "")
+    optional = Outcome("c", "NOT RUN", "", optional=True)
+    assert Verification((passed, optional)).verdict == "verified"
+    assert Verification((passed, Outcome("d", "NOT RUN", ""))).verdict == "not verified"
+    assert Verification((passed, failed, optional)).verdict == "FAILED"
+
+
+def test_a_missing_accelerator_estimate_does_not_count(written, monkeypatch):
+    monkeypatch.setattr(costs.shutil, "which", lambda name: None)
+    (outcome,) = costs.ethos_u(None, None, ())
+    assert (outcome.status, outcome.optional) == ("NOT RUN", True)
+    assert "pip install ethos-u-vela" in outcome.detail
+
+
+def test_exact_features_are_the_formula_frame_by_frame():
+    spec = parts()["feature_spec"]
+    pcm = recordings(1)[0]
+    found = outputs.exact_features(pcm, spec)
+    mean = np.array(spec.mean)
+    for t in range(3):
+        frame = pcm[80 * t : 80 * t + 200] / 32768 * np.hamming(200)
+        k = np.arange(129)[:, None]
+        angles = 2 * np.pi * k * np.arange(200) / 256
+        power = (frame * np.cos(angles)).sum(1) ** 2 + (frame * np.sin(angles)).sum(
+            1
+        ) ** 2
+        x = np.log(power @ outputs.mel_matrix(spec).astype(float) + 1e-6)
+        mean = mean + (x - mean) / min(spec.prior_frames + t + 1, spec.memory_frames)
+        assert found[t] == pytest.approx((x - mean) / 2.0, abs=1e-9)
