@@ -32,24 +32,14 @@ def golden(folder, name):
 def test_the_bundle_checks_itself_without_python(written):
     copy = shutil.copytree(written, written.parent / "copy")
     line = ["make", "-s", "-C", str(copy), "check"]
-    done = subprocess.run(
-        ["make", "-s", "-C", str(copy), "check"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    done = subprocess.run(line, capture_output=True, text=True, check=True)
     lines = done.stdout.splitlines()
     stages = ["network", "features", "inputs", "logits", "words", "words"]
     assert [line.partition(":")[0] for line in lines] == stages
     assert all(line.endswith("is met to the bit") for line in lines)
     path = copy / "golden" / "words.u32"
     path.write_bytes(path.read_bytes()[:-1] + b"x")
-    done = subprocess.run(
-        ["make", "-s", "-C", str(copy), "check"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = subprocess.run(line, capture_output=True, text=True, check=False)
     assert done.returncode != 0
     assert "golden/words.u32" in done.stdout + done.stderr
 
