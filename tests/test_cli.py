@@ -1,12 +1,16 @@
 import json
+import re
+import shutil
 
+import bundles
 import keras
 import numpy as np
 import pytest
 
 from keras_rnn2dnn import Distiller, FeatureSpec, demo, dnn_student, rnn_teacher
-from keras_rnn2dnn.files import Utterances
+from keras_rnn2dnn.files import Audio, Utterances
 from keras_rnn2dnn.hmm import Topology, WordLoopDecoder
+from keras_rnn2dnn.scoring import word_error_rate
 
 WORDS = ("no", "yes")
 
@@ -67,6 +71,79 @@ def test_convert_then_evaluate_both_models(files, tmp_path, run):
         code, output, _ = run("evaluate", model, *data, "--json")
         counts = json.loads(output)
         assert (counts["deletions"], counts["words"]) == (1, 121)
+
+
+def test_a_bundle_is_made_verified_and_evaluated_in_its_own_arithmetic(
+    tmp_path, run, monkeypatch
+):
+    model, spec = bundles.student(), bundles.SPEC
+    model.save(tmp_path / "student.keras")
+    (tmp_path / "spec.json").write_text(json.dumps(spec.to_dict()))
+    (tmp_path / "decoder.json").write_text(json.dumps(bundles.DECODER.to_dict()))
+    pcm = bundles.recordings()
+    Utterances(bundles.features(pcm)).save(tmp_path / "calibration.npz")
+    Audio(pcm, 8000, ["up", "down"] * 6).save(tmp_path / "audio.npz")
+    code, output, _ = run(
+        *("convert", tmp_path / "student.keras", "--out", tmp_path / "bundle"),
+        *("--calibration", tmp_path / "calibration.npz"),
+        *("--features", tmp_path / "spec.json"),
+        *("--decoder", tmp_path / "decoder.json"),
+        *("--recordings", tmp_path / "audio.npz"),
+    )
+    assert code == 0
+    assert "from PCM to words" in output
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    code, output, _ = run(
+        "verify", tmp_path / "bundle", "--recordings", tmp_path / "audio.npz"
+    )
+    assert code == 1
+    assert "verdict: not verified" in output
+    assert re.search(r"golden: numpy +passed", output)
+    assert re.search(r"words: C on the host +NOT RUN +make, cc missing", output)
+    data = ("--data", tmp_path / "audio.npz", "--device-arithmetic")
+    code, output, _ = run("evaluate", tmp_path / "bundle", *data, "--json")
+    words = (tmp_path / "bundle/golden/test_set.txt").read_text().splitlines()
+    expected = word_error_rate(["up", "down"] * 6, words)
+    counts = json.loads(output)
+    assert (code, counts["words"]) == (0, 12)
+    assert counts["substitutions"] == expected.substitutions
+    assert counts["insertions"] == expected.insertions
+    code, _, _ = run("evaluate", tmp_path / "bundle", "--data", files_of(tmp_path))
+    assert code == 0
+
+
+def files_of(folder):
+    """Features with transcripts, which the decoder of the bundle reads too."""
+    Utterances(bundles.features(), ["up", "down"] * 6).save(folder / "features.npz")
+    return folder / "features.npz"
+
+
+def test_bundles_and_audio_that_do_not_fit_are_refused(files, tmp_path, run):
+    calibration = ["--calibration", files / "test.npz", "--out", tmp_path / "net"]
+    run("convert", files / "student.keras", *calibration)
+    Audio([np.zeros(8000, np.int16)], 16000, ["up"]).save(tmp_path / "audio.npz")
+    (tmp_path / "empty").mkdir()
+    audio, spec = tmp_path / "audio.npz", files / "spec.json"
+    device = ("evaluate", tmp_path / "net", "--device-arithmetic", "--data")
+    convert = ("convert", files / "student.keras", *calibration, "--recordings")
+    cases = [
+        ((*device, audio), "Expected a bundle whose C code goes from PCM to words"),
+        (("evaluate", tmp_path / "net", "--data", files / "test.npz"), "`--decoder`"),
+        ((*convert, audio), "Invalid value for `--features`. Expected a feature"),
+        ((*convert, audio, "--features", spec), "Expected 8000 Hz, as the features"),
+        ((*convert, tmp_path / "empty", "--features", spec), "No .wav files in"),
+        ((*convert, files / "test.npz", "--features", spec), "Expected the arrays `s"),
+        (("verify", tmp_path / "empty"), "No bundle in"),
+        (
+            ("verify", tmp_path / "net", "--recordings", audio),
+            "Expected none, as the C code",
+        ),
+    ]
+    for arguments, text in cases:
+        code, output, error = run(*arguments)
+        assert (code, output) == (2, ""), arguments
+        assert text in error, error
+        assert error.count("\n") == 1, error
 
 
 def test_bad_arguments_give_one_line_and_exit_code_2(files, tmp_path, run):

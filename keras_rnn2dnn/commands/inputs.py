@@ -63,7 +63,7 @@ def audio(path, sample_rate_hz) -> Audio:
                 f"Cannot use {str(path)!r}. Expected one sample rate. Received: {rates}"
             )
         found = Audio([int16_pcm(samples) for samples, _ in recordings], rates[0])
-    if found.sample_rate_hz != sample_rate_hz:
+    if sample_rate_hz not in (None, found.sample_rate_hz):
         raise ValueError(
             f"Cannot use {str(path)!r}. Expected {sample_rate_hz} Hz, as the features "
             f"need. Received: {found.sample_rate_hz} Hz"

@@ -5,14 +5,7 @@ import subprocess
 import keras
 import numpy as np
 import pytest
-
-from keras_rnn2dnn import FeatureSpec
-from keras_rnn2dnn.ctc import GreedyDecoder
-from keras_rnn2dnn.deploy import bundle, convert, load_bundle, toolchain
-from keras_rnn2dnn.deploy.golden import read_pcm
-from keras_rnn2dnn.hmm import Topology, WordLoopDecoder
-
-from .bundles import (
+from bundles import (
     BINS,
     DECODER,
     SPEC,
@@ -23,6 +16,12 @@ from .bundles import (
     residual,
     student,
 )
+
+from keras_rnn2dnn import FeatureSpec
+from keras_rnn2dnn.ctc import GreedyDecoder
+from keras_rnn2dnn.deploy import bundle, convert, load_bundle, toolchain
+from keras_rnn2dnn.deploy.golden import read_pcm
+from keras_rnn2dnn.hmm import Topology, WordLoopDecoder
 
 C = ["decoder.c", "decoder.h", "decoder_table.h", "features_table.h", "model.h"]
 C += ["network.c", "network.h", "recognizer.c", "recognizer.h"]

@@ -2,10 +2,9 @@ import json
 import shutil
 
 import pytest
+from bundles import DECODER, SPEC, parts, student
 
 from keras_rnn2dnn.deploy import convert, load_bundle
-
-from .bundles import DECODER, SPEC, parts, student
 
 
 @pytest.fixture(scope="module")

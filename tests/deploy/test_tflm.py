@@ -5,14 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from bundles import BINS, student
 
 from keras_rnn2dnn.deploy import tflm
 from keras_rnn2dnn.deploy.device.layers import read_layers
 from keras_rnn2dnn.deploy.device.network import run_network
 from keras_rnn2dnn.deploy.quantize import MICRO_OPERATORS, operators, quantize
 from keras_rnn2dnn.deploy.window import window_model
-
-from .bundles import BINS, student
 
 needs_tflm = pytest.mark.skipif(
     not tflm.is_installed(), reason="needs tflite-micro (the extra `micro`)"

@@ -3,13 +3,12 @@ import subprocess
 
 import numpy as np
 import pytest
+from bundles import parts, student
 
 from keras_rnn2dnn import dnn_student
 from keras_rnn2dnn.deploy import convert, toolchain
 from keras_rnn2dnn.deploy.golden import edge_signals, pcm_bytes
 from keras_rnn2dnn.deploy.toolchain import CORES, Workbench, missing_tools
-
-from .bundles import parts, student
 
 needs_cores = pytest.mark.skipif(
     bool(missing_tools("m4")),

@@ -3,12 +3,11 @@ import shutil
 
 import numpy as np
 import pytest
+from bundles import features, parts, recordings, residual, student
 
 from keras_rnn2dnn.deploy import convert, verify
 from keras_rnn2dnn.deploy.toolchain import missing_tools
 from keras_rnn2dnn.deploy.verify import Outcome, Verification, costs, outputs
-
-from ..bundles import features, parts, recordings, residual, student
 
 needs_cores = pytest.mark.skipif(
     bool(missing_tools("m4")),
