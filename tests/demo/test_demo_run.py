@@ -1,5 +1,6 @@
 import json
 import os
+import runpy
 import shutil
 import subprocess
 import sys
@@ -150,6 +151,16 @@ def test_the_bundle_of_the_demo_gives_the_row_of_the_device_again(finished):
     assert spec == recognizer.spec
     listed = (folder / "bundle" / "golden" / "test_set.txt").read_text().splitlines()
     assert listed == [" ".join(found) for found in words]
+
+
+@pytest.mark.slow
+def test_the_example_makes_the_bundle_of_the_demo_again(finished, tmp_path, capsys):
+    example = Path(__file__).parents[2] / "examples" / "firmware_bundle.py"
+    fold = finished[0] / "bob"
+    runpy.run_path(str(example))["main"](str(fold), str(tmp_path))
+    assert "verdict: " in capsys.readouterr().out
+    for name in ("student.tflite", "c/model.h", "golden/test_set.u32"):
+        assert (tmp_path / name).read_bytes() == (fold / "bundle" / name).read_bytes()
 
 
 @pytest.mark.slow
