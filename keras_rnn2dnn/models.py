@@ -18,6 +18,7 @@ def dnn_student(
     num_classes: int,
     context: tuple[int, int] = (15, 5),
     units: tuple[int, ...] = (128, 128, 128),
+    step: int = 1,
 ) -> keras.Model:
     """Builds a feed-forward student: context window -> Dense-ReLU layers -> logits.
 
@@ -29,6 +30,8 @@ def dnn_student(
         context: frames before and after the current one. Each frame after it
             delays the output by one frame on a device.
         units: width of each hidden layer.
+        step: distance between the frames of the context: with 2, `context=(5, 5)`
+            reaches 10 frames to each side with half the weights.
 
     Returns:
         A Keras model `(batch, frames, num_features) -> (batch, frames, num_classes)`.
@@ -46,7 +49,7 @@ def dnn_student(
         raise ValueError(invalid("context", "a pair (left, right) of frames", context))
     inputs = keras.Input((None, num_features), name="features")
     x = keras.layers.Masking(name="mask")(inputs)
-    first = SplicedDense(units[0], *context, activation="relu", name="dense_1")
+    first = SplicedDense(units[0], *context, step, activation="relu", name="dense_1")
     x = first(x)
     for number, width in enumerate(units[1:], 2):
         x = keras.layers.Dense(width, activation="relu", name=f"dense_{number}")(x)

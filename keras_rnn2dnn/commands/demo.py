@@ -35,6 +35,12 @@ def add(commands) -> None:
     parser.add_argument(
         "--out", default="out", metavar="DIRECTORY", help="results (default: out)"
     )
+    parser.add_argument(
+        "--keep-alignments",
+        action="store_true",
+        help="keep the store of soft alignments, to train other students on it with "
+        "`rnn2dnn distill` (about 120 MB for each speaker)",
+    )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="default: 0")
 
 
@@ -47,6 +53,7 @@ def _run(options):
         speaker=options.speaker,
         seed=options.seed,
         synthetic=options.data is None,
+        keep_alignments=options.keep_alignments,
     )
     source = "SYNTHETIC speech" if options.data is None else "real recordings"
     say(f"\n{to_markdown(rows)}\nMeasured on {source}. Files: {options.out}")

@@ -1,17 +1,20 @@
 """`rnn2dnn distill`: a student from soft alignments on disk."""
 
 import argparse
+import json
 from pathlib import Path
 
 import keras
 
+from keras_rnn2dnn import budget
 from keras_rnn2dnn.alignments import SoftAlignments
 from keras_rnn2dnn.alignments.training import train_student
+from keras_rnn2dnn.budget_plot import to_svg
 from keras_rnn2dnn.commands import inputs
 from keras_rnn2dnn.commands.align import CHAIN
 from keras_rnn2dnn.commands.parser import add_command, say
 from keras_rnn2dnn.errors import invalid
-from keras_rnn2dnn.files import new_file
+from keras_rnn2dnn.files import Utterances, new_file
 from keras_rnn2dnn.models import dnn_student
 from keras_rnn2dnn.progress import StageProgress
 
@@ -62,6 +65,36 @@ def add(commands) -> None:
         help="highest; default: 0.003",
     )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="default: 0")
+    search = parser.add_argument_group(
+        "budget", "Train several students that fit a budget, and keep the best."
+    )
+    search.add_argument(
+        "--max-bytes", type=_count, metavar="N", help="of the int8 file, such as 32k"
+    )
+    search.add_argument(
+        "--max-instructions",
+        type=_count,
+        metavar="N",
+        help="of the network per frame on a Cortex-M4F, such as 200k",
+    )
+    search.add_argument(
+        "--development",
+        metavar="FEATURES.npz",
+        help="features with transcripts; their word errors choose the student",
+    )
+    search.add_argument(
+        "--decoder", metavar="DECODER.json", help="priors and words; it is tuned"
+    )
+
+
+def _count(text):
+    """Reads 32000, 32k or 1.5M."""
+    scale = {"k": 1e3, "m": 1e6}.get(text[-1:].lower(), 1)
+    try:
+        return round(float(text[:-1] if scale > 1 else text) * scale)
+    except ValueError as error:
+        expected = "Expected a number, such as 32000 or 32k"
+        raise argparse.ArgumentTypeError(f"{expected}. Received: {text!r}") from error
 
 
 def _numbers(text):
@@ -79,6 +112,8 @@ def _run(options):
     if out.exists():
         raise ValueError(f"{options.out!r} exists. Give another name, or remove it")
     store = SoftAlignments(options.store)
+    if options.max_bytes is not None or options.max_instructions is not None:
+        return _search(options, store, out)
     keras.utils.set_random_seed(options.seed)
     student = (
         inputs.load_model(options.student) if options.student else _new(options, store)
@@ -102,6 +137,47 @@ def _run(options):
         f"{out}: {student.count_params():,} parameters, KL {logs['kl']:.4f} from the "
         f"teacher, agreement {100 * logs['agreement']:.1f} %"
     )
+
+
+def _search(options, store, out):
+    for name in ("development", "decoder"):
+        if getattr(options, name) is None:
+            expected = f"a file, as a budget needs --{name}"
+            raise ValueError(invalid(f"--{name}", expected, None))
+    development = Utterances.load(options.development)
+    inputs.transcripts(development)
+    decoder = inputs.decoder(options.decoder)
+    progress = StageProgress(num_stages=2)
+    stages = []
+
+    def on_progress(stage, share):
+        if stage not in stages:
+            stages.append(stage)
+            progress.start(f"{stage} the students of the grid")
+        progress.update(share)
+
+    result = budget.search_student(
+        store,
+        development,
+        decoder,
+        max_bytes=options.max_bytes,
+        max_instructions=options.max_instructions,
+        context=options.context,
+        epochs=options.epochs,
+        batch_size=options.batch_size,
+        learning_rate=options.learning_rate,
+        seed=options.seed,
+        on_progress=on_progress,
+    )
+    progress.finish()
+    plot, decoder = (out.with_suffix(end) for end in (".pareto.svg", ".decoder.json"))
+    with new_file(out) as path:
+        result.student.save(path)
+    with new_file(plot) as path:
+        path.write_text(to_svg(result))
+    with new_file(decoder) as path:
+        path.write_text(json.dumps(result.decoder.to_dict()) + "\n")
+    say(f"{budget.to_markdown(result)}\nBest: {out}, {decoder}. Plot: {plot}")
 
 
 def _new(options, store):

@@ -30,6 +30,8 @@ class Fold:
         seed: of everything random.
         recipe: sizes and settings.
         progress: counts `NUM_STAGES`.
+        keep_alignments: whether the soft alignments of the distilled student stay, in
+            `student.align`.
     """
 
     split: demo_data.Split
@@ -37,6 +39,7 @@ class Fold:
     seed: int
     recipe: Recipe
     progress: StageProgress
+    keep_alignments: bool = False
 
     def run(self) -> list[table.SystemOutput]:
         """Returns what each system gave, in the order of the table."""
@@ -61,11 +64,16 @@ class Fold:
                 self.progress,
                 one_best=one_best,
                 teacher_hears=hears,
+                keep=self._kept(file),
             )
             outputs += self._measure(system, student, file)
         outputs += self._int8(student)
         self.progress.finish()
         return outputs
+
+    def _kept(self, file):
+        kept = self.keep_alignments and file == "student"
+        return self.out / "student.align" if kept else None
 
     def _start(self, stage):
         several = self.progress.num_stages > NUM_STAGES
@@ -157,6 +165,9 @@ class Fold:
         calibration = self.mixed[0][-_CALIBRATION_STRINGS:]
         features = [s.noisy for s in calibration]
         Utterances(features).save(self.out / "calibration.npz")
+        references = joined([s.words for s in self.development])
+        development = Utterances([s.noisy for s in self.development], references)
+        development.save(self.out / "development.npz")
         references = joined([s.words for s in self.test])
         Utterances([s.noisy for s in self.test], references).save(self.out / "test.npz")
         pcm, spec = [int16_pcm(s.samples) for s in self.test], self.layer.spec

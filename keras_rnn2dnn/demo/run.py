@@ -88,13 +88,14 @@ def run_demo(
     seed: int = 0,
     recipe: Recipe | None = None,
     synthetic: bool = False,
+    keep_alignments: bool = False,
 ) -> list[dict]:
     """Distils a recurrent teacher into a small student and measures what it brings.
 
     Writes under `out`: `table.json` and `table.md`; for each fold a directory with the
     models, the decoder of each (`student.decoder.json`), the firmware bundle
-    (`bundle/`), `features.json`, `test.npz`, `test_audio.npz`, `calibration.npz` and
-    the fold's own table.
+    (`bundle/`), `features.json`, the strings (`calibration.npz`, `development.npz`,
+    `test.npz`, `test_audio.npz`) and the fold's own table.
 
     Args:
         recordings: of single words by several speakers.
@@ -104,6 +105,8 @@ def run_demo(
         seed: of everything random.
         recipe: sizes and settings.
         synthetic: whether the speech is synthetic; it is said in the table.
+        keep_alignments: whether the store of soft alignments that the distilled student
+            learns from stays, in `student.align`.
 
     Returns:
         The rows of `table.json`: of all folds together.
@@ -122,7 +125,8 @@ def run_demo(
     outputs = []
     for held, split in zip(folds, splits, strict=True):
         name = _fold_name(held)
-        outputs.append(Fold(split, out / name, seed, recipe, progress).run())
+        fold = Fold(split, out / name, seed, recipe, progress, keep_alignments)
+        outputs.append(fold.run())
         rows = table.table_rows(outputs[-1])
         table.write_table(out / name, _title(protocol, held, synthetic, seed), rows)
     held = [name for fold in folds for name in fold]

@@ -119,10 +119,12 @@ def distil(
     progress: StageProgress,
     one_best: bool,
     teacher_hears: str,
+    keep: Path | None = None,
 ) -> None:
     """Trains a student on the teacher's soft alignments; labels are not looked at.
 
-    The teacher runs once; what it gives is kept on disk until the student is trained.
+    The teacher runs once; what it gives is kept on disk until the student is trained,
+    or for good.
 
     Args:
         teacher: gives the soft alignments.
@@ -133,6 +135,7 @@ def distil(
         progress: shows the progress.
         one_best: whether the student learns the teacher's best classes alone.
         teacher_hears: `"clean"` or `"noisy"`.
+        keep: where the store stays; None to remove it.
     """
     heard = (
         {"teacher": getattr(s, teacher_hears)[None], "student": s.noisy[None]}
@@ -140,7 +143,7 @@ def distil(
         for s in bank
     )
     with tempfile.TemporaryDirectory() as directory:
-        path = Path(directory) / "store"
+        path = keep or Path(directory) / "store"
         store = SoftAlignments.write(path, teacher, heard, one_best=one_best)
         batch_size = recipe.student_batch_size
         data = store.dataset(batch_size, shuffle=True, seed=seed).repeat()

@@ -64,6 +64,8 @@ def build_layer(layer, inputs, frames: int, name: str):
         return x
     if isinstance(layer, SpliceFrames):
         return _splice(layer, x, frames, name)
+    if isinstance(layer, SplicedDense) and frames == 1 and layer.splice.step > 1:
+        return _spliced_conv(layer, x, name)
     if isinstance(layer, SplicedDense):
         x = _splice(layer.splice, x, frames, f"{name}_splice")
     if isinstance(layer, (keras.layers.Dense, SplicedDense)):
@@ -133,6 +135,25 @@ def _conv(layer, x, frames, name):
     bias = layer.bias if layer.use_bias else None
     y = _with_weights(new, _as_image(x, name), kernel[:, None], bias)
     return reshape_frames(y, frames, f"{name}_frames")
+
+
+def _spliced_conv(layer, x, name):
+    """A window with gaps between its frames: a dilated convolution, without a slice."""
+    splice = layer.splice
+    width = splice.left + 1 + splice.right
+    kernel = _array(layer.kernel)
+    new = keras.layers.Conv2D(
+        layer.units,
+        (width, 1),
+        dilation_rate=(splice.step, 1),
+        activation=layer.activation,
+        use_bias=layer.use_bias,
+        dtype="float32",
+        name=name,
+    )
+    kernel = kernel.reshape(width, 1, -1, layer.units)
+    y = _with_weights(new, x, kernel, layer.bias if layer.use_bias else None)
+    return reshape_frames(y, 1, f"{name}_frames")
 
 
 def _depthwise(layer, kernel, bias, activation, x, frames, name):

@@ -87,6 +87,7 @@ def test_the_demo_measures_every_system_and_keeps_its_files(finished):
     assert sorted(path.name for path in (out / "bob").iterdir()) == [
         "bundle",
         "calibration.npz",
+        "development.npz",
         "features.json",
         "student.decoder.json",
         "student.keras",

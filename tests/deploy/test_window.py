@@ -5,6 +5,7 @@ import pytest
 from keras_rnn2dnn import SpliceFrames, dnn_student, rnn_teacher
 from keras_rnn2dnn.deploy import ReceptiveField, window_model
 from keras_rnn2dnn.deploy.interpreter import context_windows
+from keras_rnn2dnn.deploy.quantize import operators, quantize
 from keras_rnn2dnn.spliced_dense import SplicedDense
 
 L = keras.layers
@@ -326,3 +327,18 @@ def test_a_model_of_another_kind_is_refused(build, hint):
         "Invalid value for `student`. Expected a Functional or Sequential Keras model "
         f"of (batch, frames, features). Received: student={model.name!r}. {hint}"
     )
+
+
+def test_a_window_with_gaps_becomes_a_dilated_convolution():
+    student = dnn_student(4, 3, context=(2, 1), units=(6,), step=3)
+    model, field = window_model(student)
+    assert field == ReceptiveField(6, 3)
+    x = np.random.default_rng(0).normal(size=(1, 30, 4)).astype("float32")
+    expected = student(x).numpy()[0]
+    for t in (6, 15, 26):
+        found = model(x[:, t - 6 : t + 4]).numpy()[0]
+        assert found == pytest.approx(expected[t], abs=1e-5)
+    windows = np.concatenate([x[:, t - 6 : t + 4] for t in range(6, 27)])
+    kinds = operators(quantize(model, windows))
+    assert "STRIDED_SLICE" not in kinds
+    assert "CONV_2D" in kinds

@@ -1,0 +1,299 @@
+"""The best student within a budget of bytes and instructions."""
+
+import dataclasses
+import itertools
+import math
+import tempfile
+from collections.abc import Callable, Sequence
+
+import keras
+import numpy as np
+
+from keras_rnn2dnn.alignments import SoftAlignments
+from keras_rnn2dnn.alignments.training import train_student
+from keras_rnn2dnn.deploy import Int8Student, convert, window_model
+from keras_rnn2dnn.deploy.device.layers import read_layers
+from keras_rnn2dnn.deploy.interpreter import context_windows
+from keras_rnn2dnn.deploy.quantize import quantize
+from keras_rnn2dnn.errors import invalid, is_integer
+from keras_rnn2dnn.files import Utterances
+from keras_rnn2dnn.hmm import WordLoopDecoder, tune_decoder
+from keras_rnn2dnn.models import dnn_student
+from keras_rnn2dnn.scoring import word_error_rate
+
+WIDTHS = (16, 24, 32, 40, 48, 64, 96, 128)
+DEPTHS = (1, 2, 3)
+STEPS = (1, 2)
+_TRAINED_PER_SHAPE = 3  # the widest ones that fit; narrower ones are worse
+_CALIBRATION_UTTERANCES = 200
+# Cortex-M4F: 27 instructions for 16 products in network.c, and those of each output.
+_PER_PRODUCT, _PER_OUTPUT = 27 / 16, 110
+
+
+@dataclasses.dataclass(frozen=True)
+class Candidate:
+    """A student of the grid.
+
+    Args:
+        units: of the hidden layers.
+        step: distance between the context frames.
+        num_bytes: of its int8 file.
+        instructions: of its network per frame on a Cortex-M4F.
+        measured: whether the instructions were counted in QEMU, or estimated from the
+            number of products.
+        fits: whether bytes and instructions are within the budget.
+        errors: word errors of the int8 student on the development data; None where it
+            was not trained.
+        words: of the development data.
+    """
+
+    units: tuple[int, ...]
+    step: int
+    num_bytes: int
+    instructions: int
+    measured: bool
+    fits: bool
+    errors: int | None = None
+    words: int | None = None
+
+    @property
+    def wer(self) -> float | None:
+        """Word error rate on the development data."""
+        return None if self.errors is None else self.errors / self.words
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class SearchResult:
+    """What a search found.
+
+    Args:
+        candidates: all of the grid, by bytes.
+        best: the one with the fewest development errors.
+        student: its float student, trained.
+        decoder: its decoder, tuned.
+    """
+
+    candidates: tuple[Candidate, ...]
+    best: Candidate
+    student: keras.Model
+    decoder: WordLoopDecoder
+
+    @property
+    def pareto(self) -> tuple[Candidate, ...]:
+        """Those trained that no other one beats in bytes, instructions and errors."""
+        trained = [c for c in self.candidates if c.errors is not None]
+        return tuple(
+            c for c in trained if not any(_dominates(other, c) for other in trained)
+        )
+
+
+def _dominates(a, b):
+    costs = [(c.num_bytes, c.instructions, c.errors) for c in (a, b)]
+    return costs[0] != costs[1] and all(x <= y for x, y in zip(*costs, strict=True))
+
+
+def search_student(
+    store: SoftAlignments,
+    development: Utterances,
+    decoder: WordLoopDecoder,
+    *,
+    max_bytes: int | None = None,
+    max_instructions: int | None = None,
+    context: tuple[int, int] = (10, 10),
+    widths: Sequence[int] = WIDTHS,
+    depths: Sequence[int] = DEPTHS,
+    steps: Sequence[int] = STEPS,
+    epochs: int = 10,
+    batch_size: int = 32,
+    learning_rate: float = 3e-3,
+    seed: int = 0,
+    on_progress: Callable[[str, float], None] | None = None,
+) -> SearchResult:
+    """Trains the students of a small grid that fit a budget, all from one store.
+
+    Of every depth and step the three widest students that fit are trained. Each is
+    converted to int8, its decoder is tuned, and its words are counted on the
+    development data: by them the best is chosen. So its errors there are too low an
+    estimate of those on new data.
+
+    Args:
+        store: soft alignments of the training data.
+        development: features with transcripts.
+        decoder: to tune: priors and topology.
+        max_bytes: of the int8 file.
+        max_instructions: of the network per frame on a Cortex-M4F.
+        context: frames before and after the current one.
+        widths: of the hidden layers.
+        depths: numbers of hidden layers.
+        steps: distances between the context frames.
+        epochs: of each training.
+        batch_size: utterances.
+        learning_rate: highest.
+        seed: of weights and order.
+        on_progress: called with what is done next and the share that is done.
+
+    Returns:
+        All candidates, and the best student.
+
+    Raises:
+        ValueError: if there is no budget, no candidate fits it, there are no
+            transcripts, or features or states do not fit the store.
+    """
+    _check(store, development, max_bytes, max_instructions)
+    limits = (max_bytes or math.inf, max_instructions or math.inf)
+    settings = {"context": context, "seed": seed}
+    calibration = _calibration(store)
+    grid = [((w,) * d, step) for d in depths for step in steps for w in widths]
+    candidates = []
+    for number, (units, step) in enumerate(grid):
+        _report(on_progress, "measure", number / len(grid))
+        student = _new(store, units, step, **settings)
+        candidates.append(_estimated(student, units, step, calibration, limits))
+    chosen = _widest(candidates)
+    if not chosen:
+        _refuse(candidates, max_bytes, max_instructions)
+    found = {}
+    for number, candidate in enumerate(chosen):
+        student = _new(store, candidate.units, candidate.step, **settings)
+        train_student(
+            student,
+            store,
+            epochs=epochs,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            seed=seed,
+            on_progress=lambda share, n=number: _report(
+                on_progress, "train", (n + share) / len(chosen)
+            ),
+        )
+        tuned = _evaluated(
+            candidate, student, calibration, development, decoder, limits
+        )
+        found[candidate] = (tuned[0], student, tuned[1])
+    fitting = [entry for entry in found.values() if entry[0].fits]
+    if not fitting:
+        _refuse([entry[0] for entry in found.values()], max_bytes, max_instructions)
+    best = min(fitting, key=lambda entry: (entry[0].errors, entry[0].num_bytes))
+    everything = [found[c][0] if c in found else c for c in candidates]
+    everything.sort(key=lambda c: (c.num_bytes, c.instructions))
+    return SearchResult(tuple(everything), *best)
+
+
+def _check(store, development, max_bytes, max_instructions):
+    if max_bytes is None and max_instructions is None:
+        raise ValueError(invalid("max_bytes", "a budget, or `max_instructions`", None))
+    for name, value in (
+        ("max_bytes", max_bytes),
+        ("max_instructions", max_instructions),
+    ):
+        if value is not None and (not is_integer(value) or value < 1):
+            raise ValueError(invalid(name, "an integer >= 1", value))
+    if development.transcripts is None:
+        raise ValueError(invalid("development", "utterances with transcripts", None))
+    shape = store.manifest.settings.feature_shape
+    if tuple(development.features[0].shape[1:]) != tuple(shape):
+        received = development.features[0].shape[1:]
+        expected = f"features of shape {shape}, as in the store"
+        raise ValueError(invalid("development", expected, received))
+
+
+def _report(on_progress, stage, share):
+    if on_progress:
+        on_progress(stage, share)
+
+
+def _calibration(store):
+    chosen = itertools.islice(store.utterances(), _CALIBRATION_UTTERANCES)
+    return [utterance.features for utterance in chosen]
+
+
+def _new(store, units, step, context, seed):
+    keras.utils.set_random_seed(seed)
+    left, right = (frames // step for frames in context)
+    features = store.manifest.settings.feature_shape[0]
+    return dnn_student(features, store.num_classes, (left, right), units, step)
+
+
+def _estimated(student, units, step, calibration, limits):
+    """Returns an untrained candidate: its size depends little on its weights."""
+    model, field = window_model(student)
+    windows = np.concatenate([context_windows(x, field) for x in calibration[:5]])
+    tflite = quantize(model, windows[:50])
+    layers = read_layers(tflite)
+    products = sum(layer.multiply_accumulates for layer in layers)
+    outputs = sum(layer.frames * layer.outputs for layer in layers)
+    instructions = round(_PER_PRODUCT * products + _PER_OUTPUT * outputs)
+    fits = len(tflite) <= limits[0] and instructions <= limits[1]
+    return Candidate(units, step, len(tflite), instructions, False, fits)
+
+
+def _widest(candidates):
+    """Returns those of each depth and step that are worth the training."""
+    shapes = {}
+    for candidate in candidates:
+        if candidate.fits:
+            key = (len(candidate.units), candidate.step)
+            shapes.setdefault(key, []).append(candidate)
+    return [
+        c
+        for shape in shapes.values()
+        for c in sorted(shape, key=lambda c: c.units)[-_TRAINED_PER_SHAPE:]
+    ]
+
+
+def _refuse(candidates, max_bytes, max_instructions):
+    smallest = min(candidates, key=lambda c: c.num_bytes)
+    hint = (
+        f"The smallest one, {smallest.units}, has {smallest.num_bytes:,} bytes and "
+        f"{smallest.instructions:,} instructions per frame"
+    )
+    expected = "a budget that a student of the grid fits"
+    name = "max_instructions" if max_bytes is None else "max_bytes"
+    received = max_instructions if max_bytes is None else max_bytes
+    raise ValueError(invalid(name, expected, received, hint))
+
+
+def _evaluated(candidate, student, calibration, development, decoder, limits):
+    """Converts a trained student, and counts its word errors in int8."""
+    with tempfile.TemporaryDirectory() as folder:
+        report = convert(student, folder, calibration)
+        logits = Int8Student.load(folder).predict(development.features)
+    tuned = tune_decoder(decoder, logits, development.transcripts)
+    rate = word_error_rate(development.transcripts, tuned(logits))
+    instructions, cores = candidate.instructions, report.firmware["cores"]
+    if cores:
+        instructions = cores["m4"]["instructions_per_frame"]["network"]
+    found = dataclasses.replace(
+        candidate,
+        num_bytes=report.bytes,
+        instructions=instructions,
+        measured=cores is not None,
+        fits=report.bytes <= limits[0] and instructions <= limits[1],
+        errors=rate.errors,
+        words=rate.words,
+    )
+    return found, tuned
+
+
+def to_markdown(result: SearchResult) -> str:
+    """Returns the table of a search: the Pareto front, then what else was trained."""
+    front = set(result.pareto)
+    trained = [c for c in result.candidates if c.errors is not None]
+    lines = [
+        "| hidden layers | step | bytes | instructions | development WER % | |",
+        "| - | -: | -: | -: | -: | - |",
+    ]
+    for candidate in sorted(trained, key=lambda c: (c not in front, c.num_bytes)):
+        about = "" if candidate.measured else "about "
+        marks = ["best"] if candidate == result.best else []
+        marks += ["Pareto"] if candidate in front else []
+        marks += [] if candidate.fits else ["beyond the budget"]
+        lines.append(
+            f"| {', '.join(map(str, candidate.units))} | {candidate.step} "
+            f"| {candidate.num_bytes:,} | {about}{candidate.instructions:,} "
+            f"| {100 * candidate.wer:.2f} ({candidate.errors}/{candidate.words}) "
+            f"| {', '.join(marks)} |"
+        )
+    skipped = len(result.candidates) - len(trained)
+    lines.append(f"\n{len(trained)} trained, {skipped} too large or too narrow.")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,182 @@
+import json
+import xml.dom.minidom
+
+import keras
+import numpy as np
+import pytest
+
+from keras_rnn2dnn import SoftAlignments, budget
+from keras_rnn2dnn.budget import Candidate, SearchResult, search_student
+from keras_rnn2dnn.budget_plot import to_svg
+from keras_rnn2dnn.files import Utterances
+from keras_rnn2dnn.hmm import Topology, WordLoopDecoder
+
+TOPOLOGY = Topology(("no", "yes"), states_per_unit=2)
+STATES = TOPOLOGY.num_states
+DECODER = WordLoopDecoder(TOPOLOGY)
+
+
+def spoken(count, seed):
+    """Utterances whose feature `k` is the score of state `k`, with noise."""
+    rng = np.random.default_rng(seed)
+    features, transcripts = [], []
+    for _ in range(count):
+        words = [TOPOLOGY.words[n] for n in rng.integers(2, size=3)]
+        path = np.concatenate([np.repeat(TOPOLOGY.states_of(w), 5) for w in words])
+        clean = 6.0 * np.eye(STATES)[path]
+        features.append((clean + rng.normal(size=clean.shape)).astype("float32"))
+        transcripts.append(" ".join(words))
+    return Utterances(features, transcripts)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    teacher = keras.Sequential(
+        [keras.Input((None, STATES)), keras.layers.Dense(STATES)], name="teacher"
+    )
+    teacher.layers[0].set_weights([np.eye(STATES), np.zeros(STATES)])
+    path = tmp_path_factory.mktemp("store") / "train.align"
+    batches = [x[None] for x in spoken(60, seed=0).features]
+    return SoftAlignments.write(path, teacher, iter(batches))
+
+
+GRID = {"widths": (4, 8, 12, 64), "depths": (1, 2), "steps": (1,), "context": (2, 2)}
+
+
+@pytest.fixture(scope="module")
+def found(store):
+    return search_student(
+        store,
+        spoken(20, seed=1),
+        DECODER,
+        max_bytes=4000,
+        max_instructions=5000,
+        epochs=4,
+        learning_rate=0.02,
+        **GRID,
+    )
+
+
+def test_the_best_student_within_the_budget_is_found(found):
+    assert len(found.candidates) == 8
+    trained = [c for c in found.candidates if c.errors is not None]
+    assert {c.units for c in trained} == {(4,), (8,), (12,), (4, 4), (8, 8), (12, 12)}
+    beyond = [c for c in found.candidates if not c.fits]
+    assert {c.units for c in beyond} == {(64,), (64, 64)}
+    assert found.best.errors == min(c.errors for c in trained)
+    assert found.best.num_bytes <= 4000
+    assert found.student.count_params() == sum(
+        w.size for w in found.student.get_weights()
+    )
+    assert found.student.layers[2].units == found.best.units[0]
+    assert found.best.words == 60
+    assert found.best.wer == found.best.errors / 60 < 0.2
+
+
+def test_sizes_follow_the_number_of_weights(found):
+    sizes = {c.units: c for c in found.candidates}
+    assert sizes[(64,)].num_bytes - sizes[(4,)].num_bytes > 60 * (5 * 5 + 5)
+    products = 5 * 5 * 8 + 8 * 5  # of (8,)
+    expected = products * 27 / 16 + (8 + 5) * 110
+    assert sizes[(8,)].instructions == round(expected)
+
+
+def test_the_search_repeats(found, store):
+    again = search_student(
+        store,
+        spoken(20, seed=1),
+        DECODER,
+        max_bytes=4000,
+        epochs=4,
+        learning_rate=0.02,
+        **{**GRID, "widths": (8,), "depths": (1,)},
+    )
+    errors = {c.units: c.errors for c in found.candidates}
+    assert again.best.errors == errors[(8,)]
+
+
+def candidate(num_bytes, instructions, errors, units=(8,)):
+    return Candidate(units, 1, num_bytes, instructions, True, True, errors, 100)
+
+
+def test_the_front_holds_what_no_other_one_beats():
+    small, worse = candidate(10, 10, 9), candidate(12, 10, 9)
+    better, fast = candidate(20, 20, 5), candidate(21, 15, 6)
+    large, untrained = candidate(30, 30, 5), candidate(5, 5, None)
+    everything = (untrained, small, worse, better, fast, large)
+    result = SearchResult(everything, better, None, None)
+    assert result.pareto == (small, better, fast)
+    text = budget.to_markdown(result)
+    lines = text.splitlines()
+    assert lines[2] == "| 8 | 1 | 10 | 10 | 9.00 (9/100) | Pareto |"
+    assert lines[3] == "| 8 | 1 | 20 | 20 | 5.00 (5/100) | best, Pareto |"
+    assert lines[-1] == "5 trained, 1 too large or too narrow."
+
+
+def test_the_plot_is_well_formed_and_shows_each_trained_candidate():
+    some = tuple(candidate(1000 * k, k, 30 - k, units=(k, k)) for k in range(10, 20, 3))
+    picture = to_svg(SearchResult((*some, candidate(9, 9, None)), some[-1], None, None))
+    document = xml.dom.minidom.parseString(picture)
+    circles = document.getElementsByTagName("circle")
+    assert len(circles) == 4
+    across = [float(c.getAttribute("cx")) for c in circles]
+    down = [float(c.getAttribute("cy")) for c in circles]
+    assert across == sorted(across) and down == sorted(down)  # fewer errors lie lower
+    assert all(70 <= x <= 620 for x in across) and all(30 <= y <= 340 for y in down)
+    texts = [t.firstChild.data for t in document.getElementsByTagName("text")]
+    assert "10,10" in texts and "kB" in texts
+    assert to_svg(SearchResult(some[:1], some[0], None, None)).endswith("</svg>\n")
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({}, "Expected a budget, or `max_instructions`. Received: max_bytes=None"),
+        ({"max_bytes": 0}, "Invalid value for `max_bytes`. Expected an integer >= 1"),
+        (
+            {"max_bytes": 100},
+            "Invalid value for `max_bytes`. Expected a budget that a student of the "
+            "grid fits. Received: max_bytes=100. The smallest one, (4,), has ",
+        ),
+        ({"max_instructions": 9}, "Invalid value for `max_instructions`. Expected a"),
+    ],
+)
+def test_a_budget_that_cannot_be_met_is_refused(options, text, store):
+    with pytest.raises(ValueError) as error:
+        search_student(store, spoken(3, seed=1), DECODER, **options, **GRID)
+    assert text in str(error.value)
+
+
+def test_development_data_must_fit_the_store(store):
+    silent = Utterances(spoken(3, seed=1).features)
+    with pytest.raises(ValueError, match="Expected utterances with transcripts"):
+        search_student(store, silent, DECODER, max_bytes=9000)
+    narrow = Utterances([np.zeros((9, 3), np.float32)], ["no"])
+    with pytest.raises(ValueError, match=r"Expected features of shape \(5,\)"):
+        search_student(store, narrow, DECODER, max_bytes=9000)
+
+
+def test_the_command_writes_student_decoder_and_plot(store, tmp_path, run):
+    spoken(10, seed=1).save(tmp_path / "development.npz")
+    (tmp_path / "decoder.json").write_text(json.dumps(DECODER.to_dict()))
+    arguments = ("distill", store.path, "--out", tmp_path / "best.keras")
+    search = ("--max-bytes", "3k", "--context", "2,2", "--epochs", "1")
+    code, _, error = run(*arguments, *search)
+    assert (code, error.count("\n")) == (2, 1)
+    assert "Invalid value for `--development`. Expected a file" in error
+    code, output, _ = run(
+        *(*arguments, *search),
+        *("--development", tmp_path / "development.npz"),
+        *("--decoder", tmp_path / "decoder.json"),
+    )
+    assert code == 0
+    assert "| best" in output
+    assert sorted(p.name for p in tmp_path.glob("best*")) == [
+        "best.decoder.json",
+        "best.keras",
+        "best.pareto.svg",
+    ]
+    student = keras.saving.load_model(tmp_path / "best.keras", compile=False)
+    assert student.output_shape[-1] == STATES
+    code, _, error = run(*arguments, "--max-bytes", "many")
+    assert (code, "such as 32000 or 32k" in error) == (2, True)
