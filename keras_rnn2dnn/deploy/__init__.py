@@ -2,6 +2,7 @@
 
 from keras_rnn2dnn.deploy.convert import convert
 from keras_rnn2dnn.deploy.interpreter import Int8Student, load_interpreter
+from keras_rnn2dnn.deploy.quantization_aware import quantization_aware
 from keras_rnn2dnn.deploy.report import ConversionReport
 from keras_rnn2dnn.deploy.window import ReceptiveField, window_model
 
@@ -11,5 +12,6 @@ __all__ = [
     "ReceptiveField",
     "convert",
     "load_interpreter",
+    "quantization_aware",
     "window_model",
 ]
