@@ -19,7 +19,7 @@ _RELUS = (keras.activations.relu, keras.activations.relu6)
 
 
 def quantization_aware(
-    student: keras.Model, calibration: Any, *, ranges: str = "minmax"
+    student: keras.Model, calibration: Any, *, ranges: str = "percentile"
 ) -> keras.Model:
     """Rebuilds a student so that it computes, and is trained, in steps of int8.
 
@@ -38,11 +38,12 @@ def quantization_aware(
             with ReLU, ReLU6 or no activation, ReLU layers, SpliceFrames, Masking and
             dropout.
         calibration: real features, as of `convert`.
-        ranges: `"minmax"`, `"percentile"` or `"mse"`; see `ranges.calibrated_range`.
+        ranges: `"percentile"`, `"mse"` or `"minmax"`; see `ranges.calibrated_range`.
+            Up to 20,000 frames set them; the extremes of so many are outliers.
 
     Returns:
         A Keras model with the student's inputs, outputs and layer names, and a copy of
-        its weights, in float32. `.keras` files of it need this module imported.
+        its weights, in float32.
 
     Raises:
         ValueError: if the student has another layer, which is named; or `calibration`
@@ -73,7 +74,7 @@ def quantization_aware(
             return tensor
         low, high = limits[place]
         high = high if low < high else 1.0  # all zero: any scale is as good
-        return FakeQuant(low, high, name=f"{name}_int8")(tensor)
+        return FakeQuant(low, high, name=name)(tensor)
 
     inputs, outputs = _rebuild(student, steps, FAKE_QUANT_CLASSES, rounded)
     return keras.Model(inputs, outputs[-1], name=student.name)
@@ -131,17 +132,29 @@ def _rebuild(student, steps, classes, after):
     shape, name = student.inputs[0].shape[1:], student.inputs[0].name
     inputs = keras.Input(shape, name=name)
     copies = {}  # a layer may be called twice
-    outputs = [after(0, inputs, name)]
+    taken = set()
+
+    def free(name):
+        """Names are unique in a model, but not in those nested in it."""
+        count = 1
+        while (found := name if count == 1 else f"{name}_{count}") in taken:
+            count += 1
+        taken.add(found)
+        return found
+
+    outputs = [after(0, inputs, free(f"{free(name)}_int8"))]
     for place, step in enumerate(steps[1:], 1):
         layer = step.layer
         if id(layer) not in copies:
-            config = {**layer.get_config(), "dtype": "float32"}
+            own = {"name": free(layer.name), "dtype": "float32"}
+            config = {**layer.get_config(), **own}
             copy = classes.get(type(layer), type(layer)).from_config(config)
             copy.build(outputs[step.inputs[0]].shape)
             copy.set_weights(layer.get_weights())
             copies[id(layer)] = copy
         output = copies[id(layer)](outputs[step.inputs[0]])
-        outputs.append(after(place, output, layer.name))
+        name = free(f"{copies[id(layer)].name}_int8")
+        outputs.append(after(place, output, name))
     return inputs, outputs
 
 

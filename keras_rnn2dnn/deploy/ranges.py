@@ -31,7 +31,8 @@ def calibrated_range(values: np.ndarray, ranges: str = "minmax") -> tuple[float,
             of the quantised values, among all whose ends are a multiple of 1/64 of the
             smallest and of the largest value (the criterion of Banner et al.,
             "Post-training 4-bit quantization of convolution networks", 2019, computed
-            from the values themselves).
+            from the values themselves). Few values that lie very far out still widen
+            it, where they are clipped by `"percentile"`.
 
     Returns:
         The smallest and the largest value, `low <= 0 <= high`.

@@ -26,13 +26,16 @@ class ConversionReport:
         latency_frames: input frames that the output is late by, the right context.
         latency_ms: the same in milliseconds.
         operators: operators of the file, sorted, each once.
-        quantization: for `input` and `output`: `scale` and `zero_point`, where
-            value = scale * (int8 - zero_point).
-        calibration: `utterances` and `windows` that set the ranges.
-        comparison: of float and int8 on the utterances held back: `utterances`,
-            `frames`, `kl` (mean KL(softmax(float) || softmax(int8)) in nats),
-            `agreement` (share of frames with the same best class),
+        quantization: for `input` and `output`: `dtype`, `"int8"` or `"int16"`, `scale`
+            and `zero_point`, where value = scale * (integer - zero_point).
+        calibration: `utterances` and `windows` that set the ranges, and `ranges`:
+            `"minmax"`, `"percentile"`, `"mse"`, or `"student"` for a student that
+            brought them.
+        comparison: of float and int8 (or int16) on the utterances held back:
+            `utterances`, `frames`, `kl` (mean KL(softmax(float) || softmax(int8)) in
+            nats), `agreement` (share of frames with the same best class),
             `max_abs_logit_difference`, `wer_float` and `wer_int8` (None if not asked).
+            Float is the student as given: one that is `quantization_aware` rounds too.
         feature_spec: how the features were made, or None.
         versions: of the packages and of Python.
     """
@@ -46,8 +49,8 @@ class ConversionReport:
     latency_frames: int
     latency_ms: float
     operators: tuple[str, ...]
-    quantization: dict[str, dict[str, float]]
-    calibration: dict[str, int]
+    quantization: dict[str, dict[str, Any]]
+    calibration: dict[str, Any]
     comparison: dict[str, Any]
     feature_spec: dict[str, Any] | None
     versions: dict[str, str]
@@ -58,6 +61,7 @@ class ConversionReport:
 
     def __str__(self) -> str:
         context, compared = self.context, self.comparison
+        integer = self.quantization["output"]["dtype"]
         scales = {k: f"{v['scale']:.6g}" for k, v in self.quantization.items()}
         rows = [
             ("file", f"{self.tflite}, {self.bytes:,} bytes"),
@@ -75,20 +79,21 @@ class ConversionReport:
             (
                 "calibrated on",
                 f"{self.calibration['windows']:,} windows of "
-                f"{self.calibration['utterances']:,} utterances",
+                f"{self.calibration['utterances']:,} utterances, ranges "
+                f"{self.calibration['ranges']}",
             ),
             (
                 "compared on",
                 f"{compared['frames']:,} frames of "
                 f"{compared['utterances']:,} utterances held back",
             ),
-            ("KL(float || int8)", f"{compared['kl']:.6f} nats"),
+            (f"KL(float || {integer})", f"{compared['kl']:.6f} nats"),
             ("same best class", f"{compared['agreement']:.2%} of frames"),
             ("largest difference", f"{compared['max_abs_logit_difference']:.4g}"),
         ]
         if compared["wer_float"] is not None:
-            wer = f"float {compared['wer_float']:.2%}, int8 {compared['wer_int8']:.2%}"
-            rows.append(("word error rate", wer))
+            wer = f"{compared['wer_float']:.2%}, {integer} {compared['wer_int8']:.2%}"
+            rows.append(("word error rate", f"float {wer}"))
         width = max(len(name) for name, _ in rows)
         return "\n".join(f"{name:<{width}}  {value}" for name, value in rows)
 
