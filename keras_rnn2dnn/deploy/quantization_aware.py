@@ -108,10 +108,11 @@ def _places(steps):
         for place in range(len(steps))
     ]
     first = 0  # after masking: a frame that counts may be rounded to zeros
-    while len(readers[first]) == 1 and type(steps[readers[first][0]].layer) in (
-        IDENTITIES
-    ):
-        first = readers[first][0]
+    while len(readers[first]) == 1:
+        (reader,) = readers[first]
+        if type(steps[reader].layer) not in IDENTITIES:
+            break
+        first = reader
     places = [first]
     for place, step in enumerate(steps[1:], 1):
         if _keeps_values(step.layer):

@@ -34,7 +34,7 @@ def stack(*layers):
 
 def nested():
     inputs = keras.Input((None, FEATURES))
-    layers = (L.Dropout(0.5), L.Dense(16, name="same"), L.ReLU())
+    layers = (L.Dropout(0.5), L.Dense(FEATURES, name="same"), L.ReLU())
     block = stack(SpliceFrames(1, 2, step=2), *layers)
     last = stack(L.Dense(CLASSES, name="same"))  # names are unique in one model only
     return keras.Model(inputs, last(block(inputs)))
