@@ -146,6 +146,20 @@ def test_bundles_and_audio_that_do_not_fit_are_refused(files, tmp_path, run):
         assert error.count("\n") == 1, error
 
 
+def test_convert_with_other_ranges_and_with_int16(files, tmp_path, run):
+    data = files / "test.npz"
+    convert = ("convert", files / "student.keras", "--calibration", data)
+    for number, option in enumerate((("--ranges", "mse"), ("--activations", "int16"))):
+        out = tmp_path / str(number)
+        code, output, _ = run(*convert, *option, "--out", out)
+        assert code == 0 and f"ranges {('mse', 'minmax')[number]}" in output
+    given = ("--data", data, "--decoder", files / "decoder.json")
+    code, output, _ = run("evaluate", tmp_path / "1" / "student.tflite", *given)
+    assert code == 0 and output.startswith("0.83 % (1/121 words")
+    code, _, error = run(*convert, "--ranges", "most", "--out", tmp_path / "2")
+    assert code == 2 and "invalid choice: 'most'" in error
+
+
 def test_bad_arguments_give_one_line_and_exit_code_2(files, tmp_path, run):
     student, data = files / "student.keras", files / "test.npz"
     decoder = files / "decoder.json"

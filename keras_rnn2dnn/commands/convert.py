@@ -4,6 +4,7 @@ from keras_rnn2dnn.commands import inputs
 from keras_rnn2dnn.commands.parser import add_command, say
 from keras_rnn2dnn.commands.sources import FeatureSource
 from keras_rnn2dnn.deploy import convert
+from keras_rnn2dnn.deploy.ranges import RANGES
 from keras_rnn2dnn.errors import invalid
 
 _MOST_UTTERANCES = 2000
@@ -50,6 +51,19 @@ def add(commands) -> None:
     parser.add_argument(
         "--frame-step-ms", type=float, default=10.0, metavar="MS", help="default: 10"
     )
+    parser.add_argument(
+        "--ranges",
+        choices=RANGES,
+        default="minmax",
+        help="what int8 holds of the values of activations: all, 99.99 %%, or what "
+        "gives the least squared error; default: minmax",
+    )
+    parser.add_argument(
+        "--activations",
+        choices=("int8", "int16"),
+        default="int8",
+        help="int16 is finer and takes twice the memory; default: int8",
+    )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="default: 0")
 
 
@@ -77,5 +91,7 @@ def _run(options):
         recordings=recordings,
         frame_step_ms=options.frame_step_ms,
         seed=options.seed,
+        ranges=options.ranges,
+        activations=options.activations,
     )
     say(str(report))

@@ -13,10 +13,14 @@ from keras_rnn2dnn.budget_plot import to_svg
 from keras_rnn2dnn.commands import inputs
 from keras_rnn2dnn.commands.align import CHAIN
 from keras_rnn2dnn.commands.parser import add_command, say
+from keras_rnn2dnn.commands.sources import FeatureSource
+from keras_rnn2dnn.deploy import quantization_aware
 from keras_rnn2dnn.errors import invalid
 from keras_rnn2dnn.files import Utterances, new_file
 from keras_rnn2dnn.models import dnn_student
 from keras_rnn2dnn.progress import StageProgress
+
+_MOST_UTTERANCES = 2000  # that set the ranges of int8
 
 
 def add(commands) -> None:
@@ -63,6 +67,12 @@ def add(commands) -> None:
         default=3e-3,
         metavar="RATE",
         help="highest; default: 0.003",
+    )
+    parser.add_argument(
+        "--int8",
+        action="store_true",
+        help="train the student as it will be quantised, in ranges set by the store; "
+        "for an epoch more of a trained one, with --student and a low rate",
     )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="default: 0")
     search = parser.add_argument_group(
@@ -118,6 +128,9 @@ def _run(options):
     student = (
         inputs.load_model(options.student) if options.student else _new(options, store)
     )
+    if options.int8:
+        calibration = FeatureSource(options.store).utterances(_MOST_UTTERANCES)
+        student = quantization_aware(student, calibration.features)
     progress = StageProgress(num_stages=1)
     progress.start(f"distill {out.name}")
     logs = train_student(

@@ -3,6 +3,7 @@
 from keras_rnn2dnn.deploy.convert import convert
 from keras_rnn2dnn.deploy.interpreter import Int8Student, load_interpreter
 from keras_rnn2dnn.deploy.loading import Bundle, load_bundle
+from keras_rnn2dnn.deploy.quantization_aware import quantization_aware
 from keras_rnn2dnn.deploy.report import ConversionReport
 from keras_rnn2dnn.deploy.verify import Verification, verify
 from keras_rnn2dnn.deploy.window import ReceptiveField, window_model
@@ -16,6 +17,7 @@ __all__ = [
     "convert",
     "load_bundle",
     "load_interpreter",
+    "quantization_aware",
     "verify",
     "window_model",
 ]

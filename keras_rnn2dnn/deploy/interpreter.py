@@ -64,7 +64,7 @@ class Int8Student:
 
     Args:
         interpreter: of `load_interpreter`, input `(1, window, features)` and output
-            `(1, classes)`, both int8.
+            `(1, classes)`, both int8 or both int16.
         receptive_field: the context of the student.
 
     Attributes:
@@ -72,6 +72,7 @@ class Int8Student:
         input_quantization: `(scale, zero_point)` of the features, where
             feature = scale * (int8 - zero_point).
         output_quantization: `(scale, zero_point)` of the logits.
+        dtype: of features and logits, `"int8"` or `"int16"`.
         num_features: features per frame.
         num_classes: classes.
         runtime: name of the package that computes.
@@ -89,6 +90,7 @@ class Int8Student:
         self.receptive_field = receptive_field
         self.input_quantization = _scale_and_zero_point(inputs)
         self.output_quantization = _scale_and_zero_point(outputs)
+        self.dtype = np.dtype(inputs["dtype"]).name
         self.num_features = window[2]
         self.num_classes = int(outputs["shape"][-1])
         self.runtime = type(interpreter).__module__.partition(".")[0]
@@ -157,16 +159,16 @@ class Int8Student:
             row[: len(found)] = found
         return logits
 
-    def int8_logits(self, windows: np.ndarray) -> np.ndarray:
+    def integer_logits(self, windows: np.ndarray) -> np.ndarray:
         """Computes what the interpreter gives for context windows.
 
         Args:
-            windows: int8 `(windows, window, features)`.
+            windows: integers of the student's `dtype`, `(windows, window, features)`.
 
         Returns:
-            int8 `(windows, classes)`.
+            Integers of the same type, `(windows, classes)`.
         """
-        logits = np.empty((len(windows), self.num_classes), np.int8)
+        logits = np.empty((len(windows), self.num_classes), self.dtype)
         for start in range(0, len(windows), self._batch):
             part = windows[start : start + self._batch]
             logits[start : start + self._batch] = self._run(part)
@@ -179,9 +181,10 @@ class Int8Student:
         if not len(utterance):
             return np.zeros((0, self.num_classes), np.float32)
         scale, zero_point = self.input_quantization
-        quantized = np.clip(np.rint(utterance / scale) + zero_point, -128, 127)
-        windows = context_windows(quantized.astype(np.int8), self.receptive_field)
-        logits = self.int8_logits(windows)
+        least, most = np.iinfo(self.dtype).min, np.iinfo(self.dtype).max
+        quantized = np.clip(np.rint(utterance / scale) + zero_point, least, most)
+        windows = context_windows(quantized.astype(self.dtype), self.receptive_field)
+        logits = self.integer_logits(windows)
         scale, zero_point = self.output_quantization
         return (logits.astype(np.float32) - zero_point) * np.float32(scale)
 
@@ -235,9 +238,9 @@ def context_windows(
 
 
 def _scale_and_zero_point(details):
-    if details["dtype"] != np.int8:
+    if details["dtype"] not in (np.int8, np.int16):
         received = np.dtype(details["dtype"]).name
-        raise ValueError(invalid("model", "int8 input and output", received))
+        raise ValueError(invalid("model", "int8 or int16 input and output", received))
     scale, zero_point = details["quantization"]
     return float(scale), int(zero_point)
 

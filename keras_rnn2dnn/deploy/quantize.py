@@ -4,10 +4,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 from tensorflow.lite.python import schema_py_generated as schema
+from tensorflow.lite.python.convert import mlir_quantize
 from tensorflow.python.framework.convert_to_constants import (
     convert_variables_to_constants_v2,
 )
 
+from keras_rnn2dnn.deploy.fake_quant import FakeQuant, is_fake_quantized
+from keras_rnn2dnn.deploy.ranges import check_ranges, impose_ranges
 from keras_rnn2dnn.errors import invalid
 from keras_rnn2dnn.layers import SpliceFrames
 from keras_rnn2dnn.quiet import captured_output
@@ -41,6 +44,7 @@ _ALLOWED = (
     keras.layers.Dense,
     keras.layers.LeakyReLU,
     keras.layers.ReLU,
+    FakeQuant,
     SpliceFrames,
     SplicedDense,
 )
@@ -76,6 +80,13 @@ _HINTS = {
     "Normalization": "Fold it into the features: normalise before the student",
     "Lambda": "Use Keras layers instead of own functions",
     "TimeDistributed": "Dense works on every frame by itself: leave it out",
+}
+
+_OPERATOR_SETS = {
+    "int8": tf.lite.OpsSet.TFLITE_BUILTINS_INT8,
+    "int16": (
+        tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
+    ),
 }
 
 # Operators that TensorFlow Lite Micro runs on int8 tensors, of those students use.
@@ -159,18 +170,28 @@ def _check_options(layer):
         refuse(layer, f"Its axis is {axis}. Use the last one, axis=-1")
 
 
-def quantize(model: keras.Model, windows: np.ndarray) -> bytes:
+def quantize(
+    model: keras.Model,
+    windows: np.ndarray,
+    ranges: str = "minmax",
+    activations: str = "int8",
+) -> bytes:
     """Converts a model to int8 TensorFlow Lite by post-training quantisation.
 
     Args:
         model: Keras model `(1, window, features) -> (1, classes)`.
         windows: `(calibration windows, window, features)`; their values set the ranges
             of the int8 tensors.
+        ranges: `"minmax"`, `"percentile"` or `"mse"`; see `ranges.calibrated_range`.
+        activations: `"int8"`, or `"int16"`: input, output and all between, symmetric
+            around 0. Weights are int8 always.
 
     Returns:
         The TensorFlow Lite file. The same model and windows give the same bytes.
 
     Raises:
+        ValueError: if `ranges` or `activations` is unknown, or int16 is asked for
+            with ranges that clip.
         RuntimeError: if TensorFlow Lite fails; holds what it wrote to the terminal.
 
     Example:
@@ -181,16 +202,44 @@ def quantize(model: keras.Model, windows: np.ndarray) -> bytes:
         >>> sorted(operators(quantize(keras.Model(inputs, outputs), windows)))
         ['FULLY_CONNECTED', 'RESHAPE']
     """
+    check_quantization(model, ranges, activations)
     windows = np.asarray(windows, np.float32)
     with captured_output() as read:
         try:
-            return _convert(model, windows)
+            return _convert(model, windows, ranges, activations)
         except Exception as error:
             message = f"TensorFlow Lite could not convert the student: {error}"
             raise RuntimeError(f"{message}\n{read()}") from error
 
 
-def _convert(model, windows):
+def check_quantization(model: keras.Model, ranges: str, activations: str) -> None:
+    """Checks that a model can be quantised so.
+
+    Args:
+        model: of one context window.
+        ranges: as of `quantize`.
+        activations: as of `quantize`.
+
+    Raises:
+        ValueError: if something is unknown, int16 is asked for with ranges that clip,
+            or the model brings its ranges and others are asked for.
+    """
+    check_ranges(ranges)
+    if activations not in _OPERATOR_SETS:
+        expected = f"one of {list(_OPERATOR_SETS)}"
+        raise ValueError(invalid("activations", expected, activations))
+    if is_fake_quantized(model):
+        hint = "The student was trained for int8, with ranges of its own"
+        if ranges != "minmax":
+            raise ValueError(invalid("ranges", "the default", ranges, hint))
+        if activations != "int8":
+            raise ValueError(invalid("activations", "'int8'", activations, hint))
+    if activations == "int16" and ranges != "minmax":
+        hint = "int16 has steps enough for outliers: only int8 gains by clipping them"
+        raise ValueError(invalid("ranges", "'minmax' with int16", ranges, hint))
+
+
+def _convert(model, windows, ranges, activations):
     # The one route that works for every TensorFlow from 2.17 on: a batch of one, and
     # the weights as constants.
     spec = tf.TensorSpec(model.inputs[0].shape, tf.float32, name="window")
@@ -199,10 +248,16 @@ def _convert(model, windows):
     converter = tf.lite.TFLiteConverter.from_concrete_functions([frozen])
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = lambda: ([w[None]] for w in windows)
-    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-    converter.inference_input_type = tf.int8
-    converter.inference_output_type = tf.int8
-    return converter.convert()
+    converter.target_spec.supported_ops = [_OPERATOR_SETS[activations]]
+    converter.inference_input_type = tf.as_dtype(activations)
+    converter.inference_output_type = tf.as_dtype(activations)
+    if ranges == "minmax":
+        return converter.convert()
+    # The converter knows minimum and maximum alone; so it stops where it has them, and
+    # goes on with others.
+    converter._experimental_calibrate_only = True
+    file = impose_ranges(converter.convert(), windows, ranges)
+    return mlir_quantize(file, input_data_type=tf.int8, output_data_type=tf.int8)
 
 
 def operators(tflite: bytes) -> tuple[str, ...]:
@@ -224,27 +279,32 @@ def operators(tflite: bytes) -> tuple[str, ...]:
     return tuple(names[codes[step.OpcodeIndex()]] for step in steps)
 
 
-def check_runs_on_device(tflite: bytes) -> None:
-    """Checks that TensorFlow Lite Micro can run a file in int8.
+def check_runs_on_device(tflite: bytes, activations: str = "int8") -> None:
+    """Checks that TensorFlow Lite Micro can run a file in integers.
 
     Args:
         tflite: the file.
+        activations: `"int8"` or `"int16"`.
 
     Raises:
-        RuntimeError: if an operator is not one of its own, or a tensor is not int8.
+        RuntimeError: if an operator is not one of its own, or a tensor is of another
+            type.
     """
     foreign = sorted(set(operators(tflite)) - MICRO_OPERATORS)
     if foreign:
         raise RuntimeError(
             f"The converted student has operators that TensorFlow Lite Micro does not "
-            f"run in int8: {', '.join(foreign)}. Replace the layers they come from."
+            f"run in {activations}: {', '.join(foreign)}. Replace the layers they come "
+            "from."
         )
     graph = schema.Model.GetRootAs(tflite, 0).Subgraphs(0)
     tensors = [graph.Tensors(k) for k in range(graph.TensorsLength())]
     integers = {schema.TensorType.INT8, schema.TensorType.INT32}  # int32: biases
+    if activations == "int16":  # int64: biases; int8: weights
+        integers |= {schema.TensorType.INT16, schema.TensorType.INT64}
     names = [t.Name().decode() for t in tensors if t.Type() not in integers]
     if names:
         raise RuntimeError(
-            f"The converted student has tensors that are not int8: {', '.join(names)}. "
-            "Replace the layers they come from."
+            f"The converted student has tensors that are not {activations}: "
+            f"{', '.join(names)}. Replace the layers they come from."
         )

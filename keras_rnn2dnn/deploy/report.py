@@ -26,14 +26,17 @@ class ConversionReport:
         latency_frames: input frames that the output is late by, the right context.
         latency_ms: the same in milliseconds.
         operators: operators of the file, sorted, each once.
-        quantization: for `input` and `output`: `scale` and `zero_point`, where
-            value = scale * (int8 - zero_point).
-        calibration: `utterances` and `windows` that set the ranges.
-        comparison: of float and int8 on the utterances held back: `utterances`,
-            `frames`, `kl` (mean KL(softmax(float) || softmax(int8)) in nats),
-            `agreement` (share of frames with the same best class),
+        quantization: for `input` and `output`: `dtype`, `"int8"` or `"int16"`, `scale`
+            and `zero_point`, where value = scale * (integer - zero_point).
+        calibration: `utterances` and `windows` that set the ranges, and `ranges`:
+            `"minmax"`, `"percentile"`, `"mse"`, or `"student"` for a student that
+            brought them.
+        comparison: of float and int8 (or int16) on the utterances held back:
+            `utterances`, `frames`, `kl` (mean KL(softmax(float) || softmax(int8)) in
+            nats), `agreement` (share of frames with the same best class),
             `max_abs_logit_difference`, `wer_float` and `wer_int8` (None if not asked),
-            `wer_device` (network and decoder in the arithmetic of the C code).
+            `wer_device` (network and decoder in the arithmetic of the C code). Float is
+            the student as given: one that is `quantization_aware` rounds too.
         feature_spec: how the features were made, or None.
         versions: of the packages and of Python.
         decoder: `kind` (`"word-loop"` or `"ctc-greedy"`) and what it was made of, or
@@ -55,8 +58,8 @@ class ConversionReport:
     latency_frames: int
     latency_ms: float
     operators: tuple[str, ...]
-    quantization: dict[str, dict[str, float]]
-    calibration: dict[str, int]
+    quantization: dict[str, dict[str, Any]]
+    calibration: dict[str, Any]
     comparison: dict[str, Any]
     feature_spec: dict[str, Any] | None
     versions: dict[str, str]
@@ -72,6 +75,7 @@ class ConversionReport:
     def rows(self) -> list[tuple[str, str]]:
         """The lines of the table: name and value."""
         context, compared = self.context, self.comparison
+        integer = self.quantization["output"]["dtype"]
         scales = {k: f"{v['scale']:.6g}" for k, v in self.quantization.items()}
         rows = [
             ("file", f"{self.tflite}, {self.bytes:,} bytes"),
@@ -89,22 +93,23 @@ class ConversionReport:
             (
                 "calibrated on",
                 f"{self.calibration['windows']:,} windows of "
-                f"{self.calibration['utterances']:,} utterances",
+                f"{self.calibration['utterances']:,} utterances, ranges "
+                f"{self.calibration['ranges']}",
             ),
             (
                 "compared on",
                 f"{compared['frames']:,} frames of "
                 f"{compared['utterances']:,} utterances held back",
             ),
-            ("KL(float || int8)", f"{compared['kl']:.6f} nats"),
+            (f"KL(float || {integer})", f"{compared['kl']:.6f} nats"),
             ("same best class", f"{compared['agreement']:.2%} of frames"),
             ("largest difference", f"{compared['max_abs_logit_difference']:.4g}"),
         ]
         if compared["wer_float"] is not None:
-            wer = f"float {compared['wer_float']:.2%}, int8 {compared['wer_int8']:.2%}"
+            wer = f"{compared['wer_float']:.2%}, {integer} {compared['wer_int8']:.2%}"
             if compared.get("wer_device") is not None:
                 wer += f", device arithmetic {compared['wer_device']:.2%}"
-            rows.append(("word error rate", wer))
+            rows.append(("word error rate", f"float {wer}"))
         return rows + _firmware_rows(self.firmware)
 
     def __str__(self) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import keras
 
+from keras_rnn2dnn.deploy.fake_quant import plain_layer
 from keras_rnn2dnn.deploy.quantize import RECURRENT, check_layer, refuse
 from keras_rnn2dnn.deploy.window_layers import (
     build_layer,
@@ -96,8 +97,7 @@ def window_model(student: keras.Model) -> tuple[keras.Model, ReceptiveField]:
         >>> model.input_shape, model.output_shape
         ((1, 9, 24), (1, 51))
     """
-    _check_model(student)
-    steps = _steps(student)
+    steps = graph_steps(student)
     _set_strides(steps)
     steps[-1].needed.append(range(0, 1))
     for step in reversed(steps):
@@ -123,6 +123,22 @@ def window_model(student: keras.Model) -> tuple[keras.Model, ReceptiveField]:
         ]
         outputs.append(build_layer(step.layer, taken, len(step.frames), name))
     return keras.Model(inputs, outputs[-1], name="window_model"), receptive_field
+
+
+def graph_steps(student: keras.Model) -> list[_Step]:
+    """Checks a student, and lists the calls of its layers, each after its inputs.
+
+    Args:
+        student: as of `window_model`.
+
+    Returns:
+        One step for each call, nested models inlined; step 0 is the input.
+
+    Raises:
+        ValueError: as of `window_model`.
+    """
+    _check_model(student)
+    return _steps(student)
 
 
 def shortens(student: keras.Model) -> bool:
@@ -186,7 +202,7 @@ def _steps(model) -> list[_Step]:
             return known[id(tensor)]
         layer, node, output = tensor._keras_history
         if not _is_graph(layer):
-            check_layer(layer)
+            check_layer(plain_layer(layer))
         # The first argument holds the frames; a mask may come as a keyword.
         arguments = layer._inbound_nodes[node].arguments
         first = arguments.args[0] if arguments.args else arguments.keras_tensors
@@ -195,7 +211,7 @@ def _steps(model) -> list[_Step]:
             inside = {id(t): i for t, i in zip(layer.inputs, sources, strict=True)}
             known[id(tensor)] = visit(layer.outputs[output], inside)
         else:
-            steps.append(_Step(layer, sources))
+            steps.append(_Step(plain_layer(layer), sources))
             known[id(tensor)] = len(steps) - 1
         return known[id(tensor)]
 

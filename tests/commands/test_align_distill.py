@@ -56,6 +56,22 @@ def test_the_chain_from_teacher_to_int8(files, tmp_path, run):
     assert (tmp_path / "bundle" / "student.tflite").is_file()
 
 
+def test_a_student_is_trained_for_int8_and_converted(files, tmp_path, run):
+    store, student = tmp_path / "store", tmp_path / "student.keras"
+    data = files / "data.npz"
+    assert run("align", files / "teacher.keras", data, "--out", store)[0] == 0
+    dnn_student(FEATURES, CLASSES, (2, 1), (8,)).save(student)
+    distill = ("distill", store, "--student", student, "--epochs", "1")
+    aware = tmp_path / "aware.keras"
+    code, output, _ = run(*distill, "--learning-rate", "1e-4", "--int8", "--out", aware)
+    assert code == 0 and f"{aware}: " in output
+    convert = ("--calibration", data, "--out", tmp_path / "bundle")
+    code, output, error = run("convert", aware, *convert)
+    assert (code, error) == (0, "") and "ranges student" in output
+    code, _, error = run("convert", aware, *convert, "--ranges", "mse")
+    assert code == 2 and "with ranges of its own" in error
+
+
 def test_every_source_gives_the_same_features(files, tmp_path, run):
     stores = []
     teacher = files / "teacher.keras"

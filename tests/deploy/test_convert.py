@@ -47,7 +47,8 @@ def test_the_numbers_of_the_report_are_those_counted_by_hand(tmp_path):
     assert (report.latency_frames, report.latency_ms) == (2, 25.0)
     assert report.operators == ("FULLY_CONNECTED", "RESHAPE")
     # 12 utterances of 70 frames: 2 held back, 700 windows are all there are.
-    assert report.calibration == {"utterances": 10, "windows": 700}
+    calibration = {"utterances": 10, "windows": 700, "ranges": "minmax"}
+    assert report.calibration == calibration
     assert (report.comparison["utterances"], report.comparison["frames"]) == (2, 140)
     assert report.comparison["wer_float"] is report.comparison["wer_int8"] is None
     assert report.feature_spec is None
@@ -82,6 +83,20 @@ def test_float_and_int8_agree_on_the_utterances_held_back(tmp_path):
     assert report.comparison["agreement"] == (p.argmax(-1) == q.argmax(-1)).mean()
     assert 0 < report.comparison["kl"] < 2e-3
     assert report.comparison["agreement"] > 0.95
+
+
+def test_int16_is_finer_than_int8(tmp_path):
+    x, model = features(), student()
+    reports = {}
+    for activations in ("int8", "int16"):
+        out = tmp_path / activations
+        reports[activations] = convert(model, out, x, activations=activations)
+        dtypes = {v["dtype"] for v in reports[activations].quantization.values()}
+        assert dtypes == {activations}
+    assert reports["int16"].comparison["kl"] < reports["int8"].comparison["kl"] / 3
+    assert "KL(float || int16)" in str(reports["int16"])
+    assert reports["int16"].bytes < reports["int8"].bytes + 1500
+    assert Int8Student.load(tmp_path / "int16").predict(x).shape == (12, 70, CLASSES)
 
 
 def residual():
@@ -339,7 +354,7 @@ def test_a_failed_conversion_leaves_the_files_of_the_last_good_one(
     convert(student(), tmp_path, features())
     before = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
 
-    def fail(tflite):
+    def fail(tflite, activations):
         raise RuntimeError("no")
 
     module = convert.__globals__

@@ -172,6 +172,62 @@ def test_a_failed_conversion_tells_what_was_written_and_restores_the_output(capf
     assert capfd.readouterr() == ("out", "err")
 
 
+INT16 = [
+    *("splice twice", "strided conv", "separable", "leaky relu layer", "concatenate"),
+    *("batch normalization after relu", "activation silu", "activation tanh"),
+]
+
+
+@pytest.mark.parametrize("name", INT16)
+def test_layers_run_with_activations_of_int16(name):
+    model, field = window_model(KINDS[name]())
+    shape = (80, field.window, FEATURES)
+    windows = np.random.default_rng(0).uniform(-2, 2, shape).astype("float32")
+    tflite = quantize(model, windows, activations="int16")
+    check_runs_on_device(tflite, "int16")
+    with pytest.raises(RuntimeError, match="tensors that are not int8: "):
+        check_runs_on_device(tflite)
+    device = Int8Student.load(tflite, field)
+    assert device.dtype == "int16" and device.output_quantization[1] == 0
+    place = field.left // field.stride
+    if field.left % field.stride:  # see above
+        windows, place = np.pad(windows, ((0, 0), (1, 0), (0, 0))), place + 1
+    received = np.stack([z[place] for z in device.predict(list(windows[:40]))])
+    windows = windows[:, -field.window :]
+    expected = np.concatenate([model(w[None]).numpy() for w in windows[:40]])
+    # What int8 weights cost is left.
+    assert np.abs(received - expected).max() < 0.02 * np.abs(expected).max()
+
+
+def test_hard_silu_has_no_int16():
+    model, field = window_model(KINDS["activation hard_silu"]())
+    with pytest.raises(RuntimeError, match="not yet supported for op: 'HARD_SWISH'"):
+        quantize(model, np.zeros((5, field.window, FEATURES)), activations="int16")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            {"activations": "float16"},
+            "Invalid value for `activations`. Expected one of ['int8', 'int16']. "
+            "Received: activations='float16'",
+        ),
+        (
+            {"activations": "int16", "ranges": "mse"},
+            "Invalid value for `ranges`. Expected 'minmax' with int16. Received: "
+            "ranges='mse'. int16 has steps enough for outliers: only int8 gains by "
+            "clipping them",
+        ),
+    ],
+)
+def test_options_that_do_not_exist_are_refused(options, message):
+    model, field = window_model(KINDS["dense"]())
+    with pytest.raises(ValueError) as error:
+        quantize(model, np.zeros((5, field.window, FEATURES)), **options)
+    assert str(error.value) == message
+
+
 def test_operators_outside_a_device_are_named():
     inputs = keras.Input(batch_shape=(1, 4), name="window")
     outputs = L.Dense(4, "exponential", name="bad")(inputs)

@@ -19,10 +19,10 @@ def report(**changes):
         "latency_ms": 50.0,
         "operators": ("FULLY_CONNECTED", "RESHAPE"),
         "quantization": {
-            "input": {"scale": 0.05, "zero_point": 3},
-            "output": {"scale": 0.04, "zero_point": -1},
+            "input": {"dtype": "int8", "scale": 0.05, "zero_point": 3},
+            "output": {"dtype": "int8", "scale": 0.04, "zero_point": -1},
         },
-        "calibration": {"utterances": 24, "windows": 1000},
+        "calibration": {"utterances": 24, "windows": 1000, "ranges": "minmax"},
         "comparison": {
             "utterances": 6,
             "frames": 600,

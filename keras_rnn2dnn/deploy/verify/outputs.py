@@ -60,7 +60,7 @@ def tflm_outputs(bundle: Bundle, bench: Workbench, _: Sequence) -> Iterator[Outc
         yield missing(stage, ["tflite-micro"], hint)
     elif bundle.network is None:  # nothing to compare with
         windows = np.random.default_rng(0).integers(-128, 128, _shape(bundle, 100))
-        outputs = tflm.run_tflm(bundle.tflite, windows.astype(np.int8))
+        outputs = tflm.run_tflm(bundle.tflite, windows.astype(bundle.student.dtype))
         yield judged(stage, True, f"runs {len(outputs)} windows")
     else:
         outputs = tflm.run_tflm(bundle.tflite, _windows(bundle))
@@ -70,7 +70,7 @@ def tflm_outputs(bundle: Bundle, bench: Workbench, _: Sequence) -> Iterator[Outc
 def tflite_outputs(bundle: Bundle, bench: Workbench, _: Sequence) -> Iterator[Outcome]:
     """Compares numpy with the TensorFlow Lite of the host, which rounds on its own."""
     stage = "network: TensorFlow Lite"
-    found = bundle.student.int8_logits(_windows(bundle)).astype(int)
+    found = bundle.student.integer_logits(_windows(bundle)).astype(int)
     difference = np.abs(found - _outputs(bundle).reshape(found.shape))
     count = int((difference > 0).sum())
     text = (

@@ -1,0 +1,178 @@
+"""Students that are trained as they will be quantised."""
+
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_rnn2dnn.deploy.convert import _utterances
+from keras_rnn2dnn.deploy.fake_quant import FAKE_QUANT_CLASSES, FakeQuant
+from keras_rnn2dnn.deploy.quantize import IDENTITIES, refuse
+from keras_rnn2dnn.deploy.ranges import calibrated_range, check_ranges
+from keras_rnn2dnn.deploy.window import graph_steps
+from keras_rnn2dnn.errors import invalid
+from keras_rnn2dnn.layers import SpliceFrames
+
+_MOST_FRAMES = 20_000
+_RELUS = (keras.activations.relu, keras.activations.relu6)
+
+
+def quantization_aware(
+    student: keras.Model, calibration: Any, *, ranges: str = "percentile"
+) -> keras.Model:
+    """Rebuilds a student so that it computes, and is trained, in steps of int8.
+
+    Kernels are rounded to int8 by output channel. The input and what each layer gives
+    are rounded to int8 as a whole tensor, in the range that the student's values have
+    on the calibration data. In training the gradient passes the rounding as if it were
+    not there (Jacob et al., 2018, section 3); the ranges stay as they are.
+
+    An epoch at a low learning rate through the `Distiller` fits the weights to the
+    rounding. `convert` then takes the ranges from the student, so that the int8 file
+    computes what the student does, but for values that lie on the edge between two
+    steps.
+
+    Args:
+        student: Functional or Sequential model of Dense, SplicedDense and Conv1D layers
+            with ReLU, ReLU6 or no activation, ReLU layers, SpliceFrames, Masking and
+            dropout.
+        calibration: real features, as of `convert`.
+        ranges: `"percentile"`, `"mse"` or `"minmax"`; see `ranges.calibrated_range`.
+            Up to 20,000 frames set them; the extremes of so many are outliers.
+
+    Returns:
+        A Keras model with the student's inputs, outputs and layer names, and a copy of
+        its weights, in float32.
+
+    Raises:
+        ValueError: if the student has another layer, which is named; or `calibration`
+            or `ranges` is invalid.
+
+    Example:
+        >>> from keras_rnn2dnn import dnn_student
+        >>> student = dnn_student(4, 3, context=(2, 1), units=(8,))
+        >>> features = np.random.default_rng(0).normal(size=(20, 50, 4))
+        >>> aware = quantization_aware(student, features)
+        >>> [layer.name for layer in aware.layers]
+        ['features', 'mask', 'mask_int8', 'dense_1', 'dense_1_int8', 'logits',
+        'logits_int8']
+        >>> len(np.unique(aware.predict(features, verbose=0))) <= 256
+        True
+    """
+    check_ranges(ranges)
+    steps = graph_steps(student)
+    for step in steps[1:]:
+        _check_layer(step.layer)
+    places = _places(steps)
+    utterances = _utterances(calibration, student.input_shape[-1])
+    values = _values(student, steps, places, utterances)
+    limits = {place: calibrated_range(values.pop(place), ranges) for place in places}
+
+    def rounded(place, tensor, name):
+        if place not in limits:
+            return tensor
+        low, high = limits[place]
+        high = high if low < high else 1.0  # all zero: any scale is as good
+        return FakeQuant(low, high, name=name)(tensor)
+
+    inputs, outputs = _rebuild(student, steps, FAKE_QUANT_CLASSES, rounded)
+    return keras.Model(inputs, outputs[-1], name=student.name)
+
+
+def _check_layer(layer):
+    rounded = isinstance(layer, tuple(FAKE_QUANT_CLASSES))
+    if not (rounded or _is_relu(layer) or _keeps_values(layer)):
+        refuse(
+            layer,
+            "quantization_aware knows Dense, SplicedDense, Conv1D and ReLU alone (fold "
+            "BatchNormalization into the layer before): convert it as it is",
+        )
+    if rounded and layer.activation not in (*_RELUS, keras.activations.linear):
+        refuse(layer, "quantization_aware knows relu, relu6 and no activation alone")
+
+
+def _is_relu(layer):
+    activation = type(layer) is keras.layers.Activation and layer.activation in _RELUS
+    return activation or type(layer) is keras.layers.ReLU
+
+
+def _keeps_values(layer):
+    return type(layer) in (*IDENTITIES, SpliceFrames)
+
+
+def _places(steps):
+    """Returns the steps whose outputs are int8 tensors with a range of their own."""
+    readers = [
+        [k for k, step in enumerate(steps) if place in step.inputs]
+        for place in range(len(steps))
+    ]
+    first = 0  # after masking: a frame that counts may be rounded to zeros
+    while len(readers[first]) == 1:
+        (reader,) = readers[first]
+        if type(steps[reader].layer) not in IDENTITIES:
+            break
+        first = reader
+    places = [first]
+    for place, step in enumerate(steps[1:], 1):
+        if _keeps_values(step.layer):
+            continue
+        # TensorFlow Lite puts layer and ReLU into one operator: nothing between them.
+        fused = (
+            getattr(step.layer, "activation", None) is keras.activations.linear
+            and len(readers[place]) == 1
+            and _is_relu(steps[readers[place][0]].layer)
+        )
+        if not fused:
+            places.append(place)
+    return places
+
+
+def _rebuild(student, steps, classes, after):
+    """Builds the graph anew from copies of its layers; gives input and all outputs."""
+    shape, name = student.inputs[0].shape[1:], student.inputs[0].name
+    inputs = keras.Input(shape, name=name)
+    copies = {}  # a layer may be called twice
+    taken = set()
+
+    def free(name):
+        """Names are unique in a model, but not in those nested in it."""
+        count = 1
+        while (found := name if count == 1 else f"{name}_{count}") in taken:
+            count += 1
+        taken.add(found)
+        return found
+
+    outputs = [after(0, inputs, free(f"{free(name)}_int8"))]
+    for place, step in enumerate(steps[1:], 1):
+        layer = step.layer
+        if id(layer) not in copies:
+            own = {"name": free(layer.name), "dtype": "float32"}
+            config = {**layer.get_config(), **own}
+            copy = classes.get(type(layer), type(layer)).from_config(config)
+            copy.build(outputs[step.inputs[0]].shape)
+            copy.set_weights(layer.get_weights())
+            copies[id(layer)] = copy
+        output = copies[id(layer)](outputs[step.inputs[0]])
+        name = free(f"{copies[id(layer)].name}_int8")
+        outputs.append(after(place, output, name))
+    return inputs, outputs
+
+
+def _values(student, steps, places, utterances):
+    """Returns what the float student computes at these places, of frames spread out."""
+    inputs, outputs = _rebuild(student, steps, {}, lambda place, tensor, name: tensor)
+    model = keras.Model(inputs, [outputs[place] for place in places])
+    signature = tf.TensorSpec((None, *inputs.shape[1:]), tf.float32)
+    run = tf.function(lambda x: model(x, training=False), input_signature=[signature])
+    total = sum(len(utterance) for utterance in utterances)
+    if not total:
+        raise ValueError(invalid("calibration", "at least one frame", 0))
+    every = -(-total // _MOST_FRAMES)
+    found = {place: [] for place in places}
+    for utterance in utterances:
+        if len(utterance):
+            arrays = keras.tree.flatten(run(utterance[None]))
+            for place, array in zip(places, arrays, strict=True):
+                found[place].append(array.numpy()[0, ::every])
+    return {place: np.concatenate(arrays) for place, arrays in found.items()}
