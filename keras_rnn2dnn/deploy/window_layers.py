@@ -106,12 +106,16 @@ def _dense(layer, kernel, x, frames, activation, name):
     """One frame: fully connected. Several: a convolution with a kernel of one frame."""
     kernel = _array(kernel)
     options = {"activation": activation, "use_bias": layer.use_bias, "name": name}
-    if frames == 1:
+    # TensorFlow 2.17 takes a sum apart that a dense layer reads, and makes one half of
+    # it that layer's bias, which no runtime loads.
+    reads_sum = isinstance(x._keras_history.operation, MERGES)
+    if frames == 1 and not reads_sum:
         new = keras.layers.Dense(kernel.shape[-1], dtype="float32", **options)
     else:
         new = keras.layers.Conv2D(kernel.shape[-1], 1, dtype="float32", **options)
-        kernel = kernel[None, None]
-    return _with_weights(new, x, kernel, layer.bias if layer.use_bias else None)
+        kernel, x = kernel[None, None], _as_image(x, name)
+    y = _with_weights(new, x, kernel, layer.bias if layer.use_bias else None)
+    return reshape_frames(y, frames, f"{name}_frames")
 
 
 def _conv(layer, x, frames, name):

@@ -374,3 +374,18 @@ def test_a_failed_conversion_leaves_the_files_of_the_last_good_one(
         convert(student(), tmp_path, features(seed=1))
     monkeypatch.undo()
     assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize("merge", [L.Add, L.Subtract, L.Average, L.Multiply])
+def test_a_dense_layer_on_merged_branches_keeps_a_bias_of_its_own(merge, tmp_path):
+    """TensorFlow 2.17 folded one branch into the bias: no runtime loaded the file."""
+    inputs = keras.Input((None, FEATURES))
+    x = L.Dense(6, "relu")(inputs)
+    merged = merge()([x, L.Dense(6, "relu")(x)])
+    model = keras.Model(inputs, L.Dense(CLASSES)(merged))
+    rng = np.random.default_rng(1)
+    for weight in model.weights:
+        weight.assign(rng.uniform(-0.7, 0.9, weight.shape))
+    report = convert(model, tmp_path, features())
+    assert report.comparison["kl"] < 2e-3
+    assert report.comparison["agreement"] > 0.95

@@ -113,7 +113,10 @@ def search(tables: WordLoopTables, logits: Sequence[np.ndarray]) -> list[Words]:
     Returns:
         For each utterance `(word, start, end)` in output frames, `end` not included.
     """
-    lengths = np.array([len(z) for z in logits])
+    for number, z in enumerate(logits):
+        if z.dtype != np.int8:
+            raise ValueError(invalid(f"logits[{number}]", "int8 values", z.dtype.name))
+    lengths = np.array([len(z) for z in logits], int)
     order = np.argsort(-lengths, kind="stable")  # so that those that go on come first
     padded = np.zeros((len(order), lengths.max(initial=0), len(tables.offset)), np.int8)
     for row, index in enumerate(order):

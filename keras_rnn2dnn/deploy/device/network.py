@@ -1,5 +1,6 @@
 """The int8 network in numpy, with the arithmetic of the C code and of TFLM."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -36,7 +37,7 @@ def run_network(
         raise ValueError(invalid("rounding", f"one of {ROUNDINGS}", rounding))
     if windows.dtype != np.int8:
         raise ValueError(invalid("windows", "int8 values", windows.dtype.name))
-    x = windows.reshape(len(windows), -1)
+    x = windows.reshape(len(windows), math.prod(windows.shape[1:]))
     outputs = np.empty((len(x), layers[-1].frames * layers[-1].outputs), np.int8)
     for start in range(0, len(x), _BATCH):
         part = x[start : start + _BATCH]

@@ -134,8 +134,8 @@ class DeviceRecognizer:
         if isinstance(self.decoder, GreedyDecoder):
             expected, given = "labels", len(self.decoder.labels)
         else:
-            expected, given = "states", self.tables.state_of_node.max() + 1
-            given = self.decoder.topology.num_states
+            expected, given = "states", self.decoder.topology.num_states
+            word_loop_tables(self.decoder, self.network.output_quantization[0])
         if given != classes:
             expected = f"a decoder of {classes} {expected}, as the student has classes"
             raise ValueError(invalid("decode", expected, given))

@@ -1,0 +1,110 @@
+import numpy as np
+import pytest
+
+from keras_rnn2dnn import FeatureSpec
+from keras_rnn2dnn.ctc import GreedyDecoder
+from keras_rnn2dnn.deploy import ReceptiveField
+from keras_rnn2dnn.deploy.device import DeviceNetwork, DeviceRecognizer
+from keras_rnn2dnn.deploy.device.layers import Int8Layer
+from keras_rnn2dnn.deploy.device.ram import recognizer_ram, scratch_size, window_size
+from keras_rnn2dnn.hmm import Topology, WordLoopDecoder
+
+CLASSES = 5
+SPEC = FeatureSpec(8000, num_bins=8)  # windows of 200 samples, an FFT of 256
+LOOP = WordLoopDecoder(Topology("a b", 2))
+GREEDY = GreedyDecoder(("", "a", "b", "c", "d"))
+
+
+def layer(inputs, outputs, frames=1):
+    return Int8Layer(
+        name="layer",
+        weights=np.zeros((outputs, inputs), np.int8),
+        bias=np.zeros(outputs, np.int64),
+        multipliers=np.full(1, 2**30),
+        shifts=np.zeros(1, np.int64),
+        frames=frames,
+        taps=1,
+        tap_length=inputs,
+        tap_step=inputs,
+        frame_step=0,
+        output_offset=0,
+        minimum=-128,
+        maximum=127,
+    )
+
+
+def recognizer(decoder, layers, spec=SPEC, field=None):
+    field = field or ReceptiveField(2, 1)
+    network = DeviceNetwork(layers, field, (0.1, 0), (0.1, 0), spec.num_bins)
+    return DeviceRecognizer(network, spec, decoder)
+
+
+def test_the_bytes_of_a_word_loop_are_those_counted_by_hand():
+    layers = [layer(32, 16), layer(16, CLASSES)]
+    found = recognizer_ram(recognizer(LOOP, layers))
+    # 200 samples, three counters, 8 means.
+    features = 200 * 2 + 3 * 4 + 8 * 4
+    # 2 words of 2 states and silence are 5 nodes: a frame number, then of each node a
+    # score and three 16-bit numbers; three 16-bit numbers of each of 200 records.
+    # 1254 bytes are filled up to a multiple of 4.
+    decoder = 4 + 5 * 4 + 3 * 5 * 2 + 3 * 200 * 2 + 2
+    window = (2 + 1 + 1) * 8
+    scratch = 256 * 4  # more than two layers of 16 bytes
+    # 5 logits, filled up by 3 bytes; a counter; three pointers.
+    total = features + decoder + window + (5 + 3) + 4 + scratch + 3 * 4
+    assert (features, decoder, total) == (444, 1256, 2780)
+    assert found == {
+        "features": 444,
+        "decoder": 1256,
+        "window": 32,
+        "scratch": 1024,
+        "total": 2780,
+    }
+
+
+def test_the_bytes_of_greedy_decoding_are_those_counted_by_hand():
+    layers = [layer(32, 600), layer(600, 100, frames=7), layer(700, CLASSES)]
+    found = recognizer_ram(recognizer(GREEDY, layers))
+    decoder = 4 + 4 + 2 + 2  # two frame numbers, a label, filled up
+    scratch = 2 * 7 * 100  # two layers of 7 frames are more than the spectrum
+    total = 444 + decoder + 32 + (5 + 3) + 4 + scratch + 3 * 4
+    assert found == {
+        "features": 444,
+        "decoder": 12,
+        "window": 32,
+        "scratch": 1400,
+        "total": total,
+    }
+    assert total == 1912
+
+
+def test_odd_numbers_of_bytes_are_filled_up():
+    spec = FeatureSpec(1000, 11, 5, num_bins=3)  # 11 samples, an FFT of 16
+    layers = [layer(9, 33), layer(33, CLASSES)]
+    parts = recognizer(GREEDY, layers, spec, ReceptiveField(1, 1))
+    assert recognizer_ram(parts) == {
+        "features": 11 * 2 + 2 + 3 * 4 + 3 * 4,
+        "decoder": 12,
+        "window": 3 * 3,
+        "scratch": 2 * 33 + 2,  # 66 bytes, beside floats: a multiple of 4
+        "total": 48 + 12 + (9 + 5 + 2) + 4 + 68 + 3 * 4,
+    }
+
+
+@pytest.mark.parametrize("decoder", [LOOP, GREEDY])
+@pytest.mark.parametrize("units", [1, 7, 900])
+def test_the_parts_add_up(decoder, units):
+    layers = [layer(40, units), layer(units, CLASSES)]
+    parts = recognizer(decoder, layers, field=ReceptiveField(3, 1))
+    found = recognizer_ram(parts)
+    rest = found["total"] - sum(n for name, n in found.items() if name != "total")
+    # Logits, a counter and three pointers, and up to 3 bytes twice to fill up.
+    assert CLASSES + 4 + 12 <= rest <= CLASSES + 4 + 12 + 6
+    assert found["total"] % 4 == 0
+
+
+def test_the_logits_need_no_scratch():
+    assert scratch_size([layer(8, 900)]) == 1
+    assert scratch_size([layer(8, 3), layer(3, 900)]) == 3
+    assert scratch_size([layer(8, 3, frames=4), layer(12, 7), layer(7, 1)]) == 12
+    assert window_size(recognizer(LOOP, [layer(32, CLASSES)])) == 32
