@@ -12,7 +12,7 @@ import numpy as np
 from keras_rnn2dnn.alignments import SoftAlignments
 from keras_rnn2dnn.alignments.training import train_student
 from keras_rnn2dnn.deploy import Int8Student, convert, window_model
-from keras_rnn2dnn.deploy.device.layers import read_layers
+from keras_rnn2dnn.deploy.device.layers import read_layers, streaming_spans
 from keras_rnn2dnn.deploy.interpreter import context_windows
 from keras_rnn2dnn.deploy.quantize import quantize
 from keras_rnn2dnn.errors import invalid, is_integer
@@ -220,8 +220,11 @@ def _estimated(student, units, step, calibration, limits):
     windows = np.concatenate([context_windows(x, field) for x in calibration[:5]])
     tflite = quantize(model, windows[:50])
     layers = read_layers(tflite)
-    products = sum(layer.multiply_accumulates for layer in layers)
-    outputs = sum(layer.frames * layer.outputs for layer in layers)
+    streams = streaming_spans(layers, field, student.input_shape[-1]) is not None
+    frames = [1 if streams else layer.frames for layer in layers]
+    pairs = list(zip(layers, frames, strict=True))
+    products = sum(layer.weights.size * count for layer, count in pairs)
+    outputs = sum(layer.outputs * count for layer, count in pairs)
     instructions = round(_PER_PRODUCT * products + _PER_OUTPUT * outputs)
     fits = len(tflite) <= limits[0] and instructions <= limits[1]
     return Candidate(units, step, len(tflite), instructions, False, fits)

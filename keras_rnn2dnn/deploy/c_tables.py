@@ -11,8 +11,8 @@ from keras_rnn2dnn.audio.features import FeatureSpec
 from keras_rnn2dnn.ctc import GreedyDecoder
 from keras_rnn2dnn.deploy.device.decoder import WordLoopTables
 from keras_rnn2dnn.deploy.device.features import feature_tables, input_rounding
-from keras_rnn2dnn.deploy.device.layers import Int8Layer
-from keras_rnn2dnn.deploy.device.ram import scratch_size
+from keras_rnn2dnn.deploy.device.layers import Int8Layer, streaming_spans
+from keras_rnn2dnn.deploy.device.ram import scratch_size, step_size
 from keras_rnn2dnn.deploy.window import ReceptiveField
 
 _WIDTH = 88
@@ -30,7 +30,9 @@ _LAYER = """typedef struct {
     int32_t output_offset;
     int32_t minimum;
     int32_t maximum;
-    uint8_t per_channel; /* whether each output has its own multiplier */
+    uint32_t channels; /* values of an input frame */
+    uint32_t span;     /* values that network_step keeps for it */
+    uint32_t per_channel; /* 1 where each output has its own multiplier, else 0 */
 } network_layer;
 """
 
@@ -52,12 +54,20 @@ def model_header(
         ram_bytes: of `recognizer`; None where the bundle is the network alone.
     """
     scale, zero_point = output_quantization
+    window = field.window * num_features
+    spans = streaming_spans(layers, field, num_features)
+    widths = [num_features, *(layer.outputs for layer in layers)]
     sizes = {
         "MODEL_HAS_RECOGNIZER": int(ram_bytes is not None),
         "NETWORK_LAYERS": f"{len(layers)}u",
-        "NETWORK_INPUTS": f"{field.window * num_features}u",
+        "NETWORK_INPUTS": f"{window}u",
         "NETWORK_OUTPUTS": f"{layers[-1].outputs}u",
         "NETWORK_SCRATCH_SIZE": f"{scratch_size(layers)}u",
+        "NETWORK_STREAMS": int(spans is not None),
+        "NETWORK_HISTORY_SIZE": f"{sum(spans or [window])}u",
+        "NETWORK_STEP_SIZE": f"{step_size(layers)}u",
+        "NETWORK_NEWEST": f"{(spans or [window])[0] - num_features}u",
+        "NETWORK_LEFT": f"{field.left}u",
         "NETWORK_RIGHT": f"{field.right}u",
         "NETWORK_STRIDE": f"{field.stride}u",
         "NETWORK_OUTPUT_SCALE": float_literal(scale),
@@ -84,6 +94,8 @@ def model_header(
             layer.output_offset,
             layer.minimum,
             layer.maximum,
+            widths[number],
+            (spans or [window] * len(layers))[number],
             int(len(layer.multipliers) > 1),
         ]
         rows.append("    {" + ", ".join([*names, *map(str, numbers)]) + "},\n")

@@ -6,6 +6,8 @@ import math
 import numpy as np
 from tensorflow.lite.python import schema_py_generated as schema
 
+from keras_rnn2dnn.deploy.window import ReceptiveField
+
 _INT32 = 2**31
 _ACTIVATIONS = {
     schema.ActivationFunctionType.NONE: None,
@@ -181,6 +183,29 @@ def _check_range(layer, kind):
     reach = (reach + np.abs(layer.bias)) << np.maximum(layer.shifts, 0)
     if reach.max() >= _INT32 // 2:
         _refuse(f"{kind} ({layer.name}): its sums do not fit into 31 bits")
+
+
+def streaming_spans(
+    layers: list[Int8Layer], field: ReceptiveField, num_features: int
+) -> list[int] | None:
+    """Returns the values that each layer keeps to compute its newest frame alone.
+
+    Args:
+        layers: of `read_layers`.
+        field: context of the student.
+        num_features: features of a frame.
+
+    Returns:
+        For each layer the frames it reads for one output frame, times their width; or
+        None where a stride keeps the frames of one window from serving the next.
+    """
+    frames, channels, spans = field.window, num_features, []
+    for layer in layers:
+        if field.stride > 1 or (layer.frames > 1 and layer.frame_step != channels):
+            return None
+        spans.append((frames - layer.frames + 1) * channels)
+        frames, channels = layer.frames, layer.outputs
+    return spans
 
 
 def quantized_multiplier(scale: float) -> tuple[int, int]:

@@ -3,6 +3,7 @@
 import ctypes
 
 from keras_rnn2dnn.ctc import GreedyDecoder
+from keras_rnn2dnn.deploy.device.layers import streaming_spans
 from keras_rnn2dnn.deploy.device.recognizer import DeviceRecognizer
 
 _POINTER = ctypes.c_uint32  # of a Cortex-M
@@ -15,12 +16,12 @@ def recognizer_ram(recognizer: DeviceRecognizer) -> dict[str, int]:
         recognizer: of the student.
 
     Returns:
-        Bytes of `features`, `decoder`, `window`, `scratch`, and of `total`.
+        Bytes of `features`, `decoder`, `network`, `scratch`, and of `total`.
     """
     parts = {
         "features": _features(recognizer.spec),
         "decoder": _decoder(recognizer.tables),
-        "window": ctypes.c_int8 * window_size(recognizer),
+        "network": ctypes.c_int8 * _history(recognizer),
         "logits": ctypes.c_int8 * recognizer.network.layers[-1].outputs,
         "frames": ctypes.c_uint32,
         "scratch": _scratch(recognizer),
@@ -28,18 +29,28 @@ def recognizer_ram(recognizer: DeviceRecognizer) -> dict[str, int]:
     pointers = [(name, _POINTER) for name in ("on_word", "on_logits", "context")]
     whole = _structure("Recognizer", [*parts.items(), *pointers])
     sizes = {name: ctypes.sizeof(kind) for name, kind in parts.items()}
-    counted = ("features", "decoder", "window", "scratch")
+    counted = ("features", "decoder", "network", "scratch")
     return {name: sizes[name] for name in counted} | {"total": ctypes.sizeof(whole)}
-
-
-def window_size(recognizer: DeviceRecognizer) -> int:
-    """Returns the int8 values of one context window."""
-    return recognizer.network.field.window * recognizer.network.num_features
 
 
 def scratch_size(layers) -> int:
     """Returns the bytes of the largest hidden layer, of which two are kept."""
     return max([1, *(layer.frames * layer.outputs for layer in layers[:-1])])
+
+
+def step_size(layers) -> int:
+    """Returns the bytes of the widest hidden frame, of which two are kept."""
+    return max([1, *(layer.outputs for layer in layers[:-1])])
+
+
+def _spans(recognizer):
+    network = recognizer.network
+    return streaming_spans(network.layers, network.field, network.num_features)
+
+
+def _history(recognizer):
+    network = recognizer.network
+    return sum(_spans(recognizer) or [network.field.window * network.num_features])
 
 
 def _structure(name, fields):
@@ -77,6 +88,7 @@ def _decoder(tables):
 
 def _scratch(recognizer):
     spectrum = ctypes.c_float * recognizer.spec.fft_length
-    layers = ctypes.c_int8 * (2 * scratch_size(recognizer.network.layers))
+    size = step_size if _spans(recognizer) else scratch_size
+    layers = ctypes.c_int8 * (2 * size(recognizer.network.layers))
     fields = [("features", spectrum), ("network", layers)]
     return type("Scratch", (ctypes.Union,), {"_fields_": fields})

@@ -5,8 +5,8 @@ from keras_rnn2dnn import FeatureSpec
 from keras_rnn2dnn.ctc import GreedyDecoder
 from keras_rnn2dnn.deploy import ReceptiveField
 from keras_rnn2dnn.deploy.device import DeviceNetwork, DeviceRecognizer
-from keras_rnn2dnn.deploy.device.layers import Int8Layer
-from keras_rnn2dnn.deploy.device.ram import recognizer_ram, scratch_size, window_size
+from keras_rnn2dnn.deploy.device.layers import Int8Layer, streaming_spans
+from keras_rnn2dnn.deploy.device.ram import recognizer_ram, scratch_size, step_size
 from keras_rnn2dnn.hmm import Topology, WordLoopDecoder
 
 CLASSES = 5
@@ -15,18 +15,18 @@ LOOP = WordLoopDecoder(Topology("a b", 2))
 GREEDY = GreedyDecoder(("", "a", "b", "c", "d"))
 
 
-def layer(inputs, outputs, frames=1):
+def layer(inputs, outputs, frames=1, taps=1, step=0):
     return Int8Layer(
         name="layer",
-        weights=np.zeros((outputs, inputs), np.int8),
+        weights=np.zeros((outputs, taps * inputs), np.int8),
         bias=np.zeros(outputs, np.int64),
         multipliers=np.full(1, 2**30),
         shifts=np.zeros(1, np.int64),
         frames=frames,
-        taps=1,
+        taps=taps,
         tap_length=inputs,
-        tap_step=inputs,
-        frame_step=0,
+        tap_step=2 * inputs,
+        frame_step=step,
         output_offset=0,
         minimum=-128,
         maximum=127,
@@ -48,34 +48,51 @@ def test_the_bytes_of_a_word_loop_are_those_counted_by_hand():
     # score and three 16-bit numbers; three 16-bit numbers of each of 200 records.
     # 1254 bytes are filled up to a multiple of 4.
     decoder = 4 + 5 * 4 + 3 * 5 * 2 + 3 * 200 * 2 + 2
-    window = (2 + 1 + 1) * 8
+    network = (2 + 1 + 1) * 8 + 16  # the window, and what the last layer reads
     scratch = 256 * 4  # more than two layers of 16 bytes
     # 5 logits, filled up by 3 bytes; a counter; three pointers.
-    total = features + decoder + window + (5 + 3) + 4 + scratch + 3 * 4
-    assert (features, decoder, total) == (444, 1256, 2780)
+    total = features + decoder + network + (5 + 3) + 4 + scratch + 3 * 4
+    assert (features, decoder, total) == (444, 1256, 2796)
     assert found == {
         "features": 444,
         "decoder": 1256,
-        "window": 32,
+        "network": 48,
         "scratch": 1024,
-        "total": 2780,
+        "total": 2796,
     }
 
 
 def test_the_bytes_of_greedy_decoding_are_those_counted_by_hand():
-    layers = [layer(32, 600), layer(600, 100, frames=7), layer(700, CLASSES)]
-    found = recognizer_ram(recognizer(GREEDY, layers))
+    # A stride of 2 frames: no frame of one window serves the next.
+    layers = [layer(16, 100, frames=7, step=16), layer(700, CLASSES)]
+    found = recognizer_ram(recognizer(GREEDY, layers, field=ReceptiveField(9, 5)))
     decoder = 4 + 4 + 2 + 2  # two frame numbers, a label, filled up
     scratch = 2 * 7 * 100  # two layers of 7 frames are more than the spectrum
-    total = 444 + decoder + 32 + (5 + 3) + 4 + scratch + 3 * 4
+    total = 444 + decoder + 15 * 8 + (5 + 3) + 4 + scratch + 3 * 4
     assert found == {
         "features": 444,
         "decoder": 12,
-        "window": 32,
+        "network": 120,
         "scratch": 1400,
         "total": total,
     }
-    assert total == 1912
+    assert total == 2000
+
+
+def test_a_stream_keeps_what_each_layer_reads_for_its_newest_frame():
+    # 9 frames of 8; 3 taps two frames apart (5 frames); then 3 frames of 100, joined.
+    layers = [layer(8, 100, frames=5, taps=3, step=8), layer(300, 7, frames=3)]
+    layers[1] = layer(300, 7, frames=3, step=100)
+    layers.append(layer(21, CLASSES))
+    field = ReceptiveField(6, 2)
+    spans = streaming_spans(layers, field, 8)
+    assert spans == [(9 - 5 + 1) * 8, (5 - 3 + 1) * 100, 3 * 7]
+    found = recognizer_ram(recognizer(GREEDY, layers, field=field))
+    assert found["network"] == 40 + 300 + 21
+    assert found["scratch"] == 1024  # two frames of 100 are less than the spectrum
+    assert streaming_spans(layers, ReceptiveField(6, 2, stride=2), 8) is None
+    strided = [layer(8, 100, frames=5, step=16), layer(500, CLASSES)]
+    assert streaming_spans(strided, field, 8) is None
 
 
 def test_odd_numbers_of_bytes_are_filled_up():
@@ -85,9 +102,9 @@ def test_odd_numbers_of_bytes_are_filled_up():
     assert recognizer_ram(parts) == {
         "features": 11 * 2 + 2 + 3 * 4 + 3 * 4,
         "decoder": 12,
-        "window": 3 * 3,
+        "network": 3 * 3 + 33,
         "scratch": 2 * 33 + 2,  # 66 bytes, beside floats: a multiple of 4
-        "total": 48 + 12 + (9 + 5 + 2) + 4 + 68 + 3 * 4,
+        "total": 48 + 12 + (42 + 5 + 1) + 4 + 68 + 3 * 4,
     }
 
 
@@ -107,4 +124,5 @@ def test_the_logits_need_no_scratch():
     assert scratch_size([layer(8, 900)]) == 1
     assert scratch_size([layer(8, 3), layer(3, 900)]) == 3
     assert scratch_size([layer(8, 3, frames=4), layer(12, 7), layer(7, 1)]) == 12
-    assert window_size(recognizer(LOOP, [layer(32, CLASSES)])) == 32
+    assert step_size([layer(8, 3, frames=4), layer(12, 7), layer(7, 9)]) == 7
+    assert step_size([layer(8, 900)]) == 1

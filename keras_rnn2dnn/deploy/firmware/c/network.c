@@ -265,6 +265,55 @@ static void run_frame(const network_layer *layer, const int8_t *x, int8_t *y)
     }
 }
 
+/* Moves `size` bytes to the left by `frame` bytes, and puts a frame at their end. */
+static void append(int8_t *history, uint32_t size, const int8_t *frame, uint32_t count)
+{
+    uint32_t i = 0;
+
+    for (; i + count + 4 <= size; i += 4) {
+        uint32_t word;
+
+        __builtin_memcpy(&word, history + i + count, 4);
+        __builtin_memcpy(history + i, &word, 4);
+    }
+    for (; i + count < size; i++)
+        history[i] = history[i + count];
+    for (i = 0; i < count; i++)
+        history[size - count + i] = frame[i];
+}
+
+#if NETWORK_STREAMS
+
+void network_step(network_state *state, network_step_scratch *scratch,
+                  const int8_t *frame, int8_t *output, int wanted)
+{
+    int8_t *history = state->history;
+    const int8_t *x = frame;
+
+    (void)wanted; /* the next steps need all layers of this one */
+    for (uint32_t number = 0; number < NETWORK_LAYERS; number++) {
+        const network_layer *layer = &network_layers[number];
+        int8_t *y = number + 1 == NETWORK_LAYERS ? output : scratch->layers[number & 1];
+
+        append(history, layer->span, x, layer->channels);
+        run_frame(layer, history, y);
+        history += layer->span;
+        x = y;
+    }
+}
+
+#else
+
+void network_step(network_state *state, network_step_scratch *scratch,
+                  const int8_t *frame, int8_t *output, int wanted)
+{
+    append(state->history, NETWORK_INPUTS, frame, network_layers[0].channels);
+    if (wanted)
+        network_run(state->history, output, scratch);
+}
+
+#endif
+
 void network_run(const int8_t *input, int8_t *output, network_scratch *scratch)
 {
     const int8_t *x = input;

@@ -39,27 +39,19 @@ static void report(const decoder_word *found, void *context)
     r->on_word(&word, r->context);
 }
 
-static void copy(int8_t *to, const int8_t *from, uint32_t count)
-{
-    for (uint32_t i = 0; i < count; i++)
-        to[i] = from[i];
-}
-
-/* Moves the window by one frame; returns 1 where that completed an output frame. */
+/* Takes the next frame; returns 1 where that completed an output frame. */
 static uint32_t add_frame(recognizer *r, const int8_t *frame)
 {
-    int8_t *newest = r->window + NETWORK_INPUTS - FEATURES_NUM_BINS;
+    const uint32_t number = r->frames++;
+    const int ready = number + 1 > NETWORK_RIGHT &&
+                      (number - NETWORK_RIGHT) % NETWORK_STRIDE == 0;
 
-    if (r->frames == 0) /* the first frame stands for those before it */
-        for (uint32_t k = 0; k < NETWORK_INPUTS; k += FEATURES_NUM_BINS)
-            copy(r->window + k, frame, FEATURES_NUM_BINS);
-    copy(r->window, r->window + FEATURES_NUM_BINS, NETWORK_INPUTS - FEATURES_NUM_BINS);
-    copy(newest, frame, FEATURES_NUM_BINS);
-    r->frames++;
-    if (r->frames <= NETWORK_RIGHT ||
-        (r->frames - 1 - NETWORK_RIGHT) % NETWORK_STRIDE != 0)
+    if (number == 0) /* the first frame stands for those before it */
+        for (uint32_t k = 0; k != NETWORK_LEFT; k++)
+            network_step(&r->network, &r->scratch.network, frame, r->logits, 0);
+    network_step(&r->network, &r->scratch.network, frame, r->logits, ready);
+    if (!ready)
         return 0;
-    network_run(r->window, r->logits, &r->scratch.network);
     if (r->on_logits)
         r->on_logits(r->logits, r->context);
     decoder_step(&r->decoder, r->logits, report, r);
@@ -91,10 +83,12 @@ void recognizer_finish(recognizer *r)
 {
     int8_t last[FEATURES_NUM_BINS];
 
-    copy(last, r->window + NETWORK_INPUTS - FEATURES_NUM_BINS, FEATURES_NUM_BINS);
-    if (r->frames > 0)
-        for (uint32_t k = 0; k < NETWORK_RIGHT; k++)
+    if (r->frames > 0) { /* the last frame stands for those after it */
+        for (uint32_t k = 0; k < FEATURES_NUM_BINS; k++)
+            last[k] = r->network.history[NETWORK_NEWEST + k];
+        for (uint32_t k = 0; k != NETWORK_RIGHT; k++)
             add_frame(r, last);
+    }
     decoder_finish(&r->decoder, report, r);
     start(r);
 }

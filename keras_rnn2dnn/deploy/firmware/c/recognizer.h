@@ -34,12 +34,12 @@ typedef void (*recognizer_on_word)(const recognizer_word *word, void *context);
 typedef struct {
     features_state features;
     decoder_state decoder;
-    int8_t window[NETWORK_INPUTS]; /* the frames around the next output frame */
+    network_state network;
     int8_t logits[NETWORK_OUTPUTS]; /* of the last output frame */
     uint32_t frames;               /* input frames so far */
     union {                        /* never needed at the same time */
         features_scratch features;
-        network_scratch network;
+        network_step_scratch network;
     } scratch;
     recognizer_on_word on_word;
     void (*on_logits)(const int8_t *logits, void *context); /* may be set after init */

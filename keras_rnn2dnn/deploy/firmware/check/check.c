@@ -189,12 +189,8 @@ static void count_frame(const float *frame)
     before = io_ticks();
     features_quantize(frame, quantized);
     counts[1] += ticks_since(before);
-    for (uint32_t k = 0; k < NETWORK_INPUTS - FEATURES_NUM_BINS; k++)
-        device.window[k] = device.window[k + FEATURES_NUM_BINS];
-    for (uint32_t k = 0; k < FEATURES_NUM_BINS; k++)
-        device.window[NETWORK_INPUTS - FEATURES_NUM_BINS + k] = quantized[k];
     before = io_ticks();
-    network_run(device.window, device.logits, &device.scratch.network);
+    network_step(&device.network, &device.scratch.network, quantized, device.logits, 1);
     counts[2] += ticks_since(before);
     before = io_ticks();
     decoder_step(&device.decoder, device.logits, ignore_word, NULL);
@@ -241,7 +237,7 @@ static void run_count(void)
 static void run_sizes(void)
 {
     const uint32_t sizes[5] = {sizeof(recognizer), sizeof(features_state),
-                               sizeof(decoder_state), sizeof device.window,
+                               sizeof(decoder_state), sizeof device.network,
                                sizeof device.scratch};
 
     write_all(sizes, sizeof sizes);
