@@ -18,12 +18,13 @@ from keras_rnn2dnn.deploy.quantize import quantize
 from keras_rnn2dnn.errors import invalid, is_integer
 from keras_rnn2dnn.files import Utterances
 from keras_rnn2dnn.hmm import WordLoopDecoder, tune_decoder
-from keras_rnn2dnn.models import dnn_student
+from keras_rnn2dnn.models import dnn_student, tdnn_student
 from keras_rnn2dnn.scoring import word_error_rate
 
 WIDTHS = (16, 24, 32, 40, 48, 64, 96, 128)
 DEPTHS = (1, 2, 3)
 STEPS = (1, 2)
+_TDNN_SHARES = (0.1, 0.3, 0.6)  # of the context, by layer
 _TRAINED_PER_SHAPE = 3  # the widest ones that fit; narrower ones are worse
 _CALIBRATION_UTTERANCES = 200
 # Cortex-M4F: 27 instructions for 16 products in network.c, and those of each output.
@@ -36,7 +37,8 @@ class Candidate:
 
     Args:
         units: of the hidden layers.
-        step: distance between the context frames.
+        steps: of a `dnn_student` the distance between its context frames, of a
+            `tdnn_student` those of its layers.
         num_bytes: of its int8 file.
         instructions: of its network per frame on a Cortex-M4F.
         measured: whether the instructions were counted in QEMU, or estimated from the
@@ -48,13 +50,21 @@ class Candidate:
     """
 
     units: tuple[int, ...]
-    step: int
+    steps: tuple[int, ...]
     num_bytes: int
     instructions: int
     measured: bool
     fits: bool
     errors: int | None = None
     words: int | None = None
+
+    @property
+    def name(self) -> str:
+        """Such as `64,64`, `40,40 step 2` or `tdnn 48,32 steps 1,3`."""
+        units, steps = (",".join(map(str, n)) for n in (self.units, self.steps))
+        if len(self.steps) > 1:
+            return f"tdnn {units} steps {steps}"
+        return units if self.steps == (1,) else f"{units} step {steps}"
 
     @property
     def wer(self) -> float | None:
@@ -103,6 +113,7 @@ def search_student(
     widths: Sequence[int] = WIDTHS,
     depths: Sequence[int] = DEPTHS,
     steps: Sequence[int] = STEPS,
+    tdnn: bool = True,
     epochs: int = 10,
     batch_size: int = 32,
     learning_rate: float = 3e-3,
@@ -111,7 +122,8 @@ def search_student(
 ) -> SearchResult:
     """Trains the students of a small grid that fit a budget, all from one store.
 
-    Of every depth and step the three widest students that fit are trained. Each is
+    The grid has a `dnn_student` of each width, depth and step, and a `tdnn_student` of
+    each width. Of every kind the three widest students that fit are trained. Each is
     converted to int8, its decoder is tuned, and its words are counted on the
     development data: by them the best is chosen. So its errors there are too low an
     estimate of those on new data.
@@ -126,6 +138,7 @@ def search_student(
         widths: of the hidden layers.
         depths: numbers of hidden layers.
         steps: distances between the context frames.
+        tdnn: whether the grid has time-delay students of three layers, too.
         epochs: of each training.
         batch_size: utterances.
         learning_rate: highest.
@@ -143,18 +156,20 @@ def search_student(
     limits = (max_bytes or math.inf, max_instructions or math.inf)
     settings = {"context": context, "seed": seed}
     calibration = _calibration(store)
-    grid = [((w,) * d, step) for d in depths for step in steps for w in widths]
+    grid = [((w,) * d, (step,)) for d in depths for step in steps for w in widths]
+    if tdnn:
+        grid += _tdnn_grid(context, widths)
     candidates = []
-    for number, (units, step) in enumerate(grid):
+    for number, (units, between) in enumerate(grid):
         _report(on_progress, "measure", number / len(grid))
-        student = _new(store, units, step, **settings)
-        candidates.append(_estimated(student, units, step, calibration, limits))
+        student = _new(store, units, between, **settings)
+        candidates.append(_estimated(student, units, between, calibration, limits))
     chosen = _widest(candidates)
     if not chosen:
         _refuse(candidates, max_bytes, max_instructions)
     found = {}
     for number, candidate in enumerate(chosen):
-        student = _new(store, candidate.units, candidate.step, **settings)
+        student = _new(store, candidate.units, candidate.steps, **settings)
         train_student(
             student,
             store,
@@ -207,14 +222,25 @@ def _calibration(store):
     return [utterance.features for utterance in chosen]
 
 
-def _new(store, units, step, context, seed):
+def _tdnn_grid(context, widths):
+    """Lists three layers of each width that together see the shorter side."""
+    reach = min(context)
+    steps = tuple(max(1, round(share * reach)) for share in _TDNN_SHARES)
+    if sum(steps) > reach:
+        return []
+    return [((round(1.5 * w), w, w), steps) for w in widths]
+
+
+def _new(store, units, steps, context, seed):
     keras.utils.set_random_seed(seed)
-    left, right = (frames // step for frames in context)
-    features = store.manifest.settings.feature_shape[0]
-    return dnn_student(features, store.num_classes, (left, right), units, step)
+    features, classes = store.manifest.settings.feature_shape[0], store.num_classes
+    if len(steps) > 1:
+        return tdnn_student(features, classes, units, steps)
+    left, right = (frames // steps[0] for frames in context)
+    return dnn_student(features, classes, (left, right), units, steps[0])
 
 
-def _estimated(student, units, step, calibration, limits):
+def _estimated(student, units, steps, calibration, limits):
     """Returns an untrained candidate: its size depends little on its weights."""
     model, field = window_model(student)
     windows = np.concatenate([context_windows(x, field) for x in calibration[:5]])
@@ -227,7 +253,7 @@ def _estimated(student, units, step, calibration, limits):
     outputs = sum(layer.outputs * count for layer, count in pairs)
     instructions = round(_PER_PRODUCT * products + _PER_OUTPUT * outputs)
     fits = len(tflite) <= limits[0] and instructions <= limits[1]
-    return Candidate(units, step, len(tflite), instructions, False, fits)
+    return Candidate(units, steps, len(tflite), instructions, False, fits)
 
 
 def _widest(candidates):
@@ -235,7 +261,7 @@ def _widest(candidates):
     shapes = {}
     for candidate in candidates:
         if candidate.fits:
-            key = (len(candidate.units), candidate.step)
+            key = (len(candidate.units), candidate.steps)
             shapes.setdefault(key, []).append(candidate)
     return [
         c
@@ -247,7 +273,7 @@ def _widest(candidates):
 def _refuse(candidates, max_bytes, max_instructions):
     smallest = min(candidates, key=lambda c: c.num_bytes)
     hint = (
-        f"The smallest one, {smallest.units}, has {smallest.num_bytes:,} bytes and "
+        f"The smallest one, {smallest.name}, has {smallest.num_bytes:,} bytes and "
         f"{smallest.instructions:,} instructions per frame"
     )
     expected = "a budget that a student of the grid fits"
@@ -283,8 +309,8 @@ def to_markdown(result: SearchResult) -> str:
     front = set(result.pareto)
     trained = [c for c in result.candidates if c.errors is not None]
     lines = [
-        "| hidden layers | step | bytes | instructions | development WER % | |",
-        "| - | -: | -: | -: | -: | - |",
+        "| student | bytes | instructions | development WER % | |",
+        "| - | -: | -: | -: | - |",
     ]
     for candidate in sorted(trained, key=lambda c: (c not in front, c.num_bytes)):
         about = "" if candidate.measured else "about "
@@ -292,7 +318,7 @@ def to_markdown(result: SearchResult) -> str:
         marks += ["Pareto"] if candidate in front else []
         marks += [] if candidate.fits else ["beyond the budget"]
         lines.append(
-            f"| {', '.join(map(str, candidate.units))} | {candidate.step} "
+            f"| {candidate.name} "
             f"| {candidate.num_bytes:,} | {about}{candidate.instructions:,} "
             f"| {100 * candidate.wer:.2f} ({candidate.errors}/{candidate.words}) "
             f"| {', '.join(marks)} |"

@@ -40,13 +40,8 @@ def to_svg(result: SearchResult) -> str:
         radius = 6 if candidate == result.best else 4
         parts.append(f'<circle cx="{x}" cy="{y}" r="{radius}" fill="{colour}"/>')
         if candidate in front:
-            parts.append(f'<text x="{x + 7}" y="{y - 6}">{_name(candidate)}</text>')
+            parts.append(f'<text x="{x + 7}" y="{y - 6}">{candidate.name}</text>')
     return "\n".join([*parts, "</svg>"]) + "\n"
-
-
-def _name(candidate):
-    units = ",".join(map(str, candidate.units))
-    return f"{units} step {candidate.step}" if candidate.step > 1 else units
 
 
 def _scale(values, start, end):

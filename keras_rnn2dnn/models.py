@@ -57,6 +57,51 @@ def dnn_student(
     return keras.Model(inputs, logits, name="dnn_student")
 
 
+def tdnn_student(
+    num_features: int,
+    num_classes: int,
+    units: tuple[int, ...] = (48, 32, 32),
+    steps: tuple[int, ...] = (1, 3, 6),
+) -> keras.Model:
+    """Builds a time-delay student: layers on three frames each, ever further apart.
+
+    It sees `sum(steps)` frames to each side with far fewer weights than a dense layer
+    on all of them, and costs as little on a device, which computes the newest frame of
+    each layer alone (Peddinti, Povey and Khudanpur, "A time delay neural network
+    architecture for efficient modeling of long temporal contexts", Interspeech 2015).
+
+    Frames whose features are all zero are padding: they are masked.
+
+    Args:
+        num_features: features per frame.
+        num_classes: classes (acoustic states, characters, ...).
+        units: width of each hidden layer.
+        steps: for each of them the distance of its three frames.
+
+    Returns:
+        A Keras model `(batch, frames, num_features) -> (batch, frames, num_classes)`.
+
+    Raises:
+        ValueError: if a number is not positive, or there is no step for a layer.
+
+    Example:
+        >>> student = tdnn_student(num_features=24, num_classes=51)
+        >>> student.output_shape, student.count_params()
+        ((None, None, 51), 12931)
+    """
+    num_features, num_classes, units = _sizes(num_features, num_classes, units)
+    if len(steps) != len(units):
+        expected = f"{len(units)} numbers, one for each layer"
+        raise ValueError(invalid("steps", expected, steps))
+    inputs = keras.Input((None, num_features), name="features")
+    x = keras.layers.Masking(name="mask")(inputs)
+    for number, (width, step) in enumerate(zip(units, steps, strict=True), 1):
+        layer = SplicedDense(width, 1, 1, step, "relu", name=f"tdnn_{number}")
+        x = layer(x)
+    logits = keras.layers.Dense(num_classes, name="logits")(x)
+    return keras.Model(inputs, logits, name="tdnn_student")
+
+
 def rnn_teacher(
     num_features: int,
     num_classes: int,

@@ -40,7 +40,13 @@ def store(tmp_path_factory):
     return SoftAlignments.write(path, teacher, iter(batches))
 
 
-GRID = {"widths": (4, 8, 12, 64), "depths": (1, 2), "steps": (1,), "context": (2, 2)}
+GRID = {
+    "widths": (4, 8, 12, 64),
+    "depths": (1, 2),
+    "steps": (1,),
+    "context": (2, 2),
+    "tdnn": False,
+}
 
 
 @pytest.fixture(scope="module")
@@ -95,8 +101,31 @@ def test_the_search_repeats(found, store):
     assert again.best.errors == errors[(8,)]
 
 
+def test_time_delay_students_are_in_the_grid(store):
+    result = search_student(
+        store,
+        spoken(6, seed=1),
+        DECODER,
+        max_bytes=6000,
+        context=(12, 10),
+        widths=(4, 8),
+        depths=(1,),
+        steps=(2,),
+        epochs=1,
+    )
+    names = {c.name for c in result.candidates}
+    assert names == {
+        *("4 step 2", "8 step 2"),
+        *("tdnn 6,4,4 steps 1,3,6", "tdnn 12,8,8 steps 1,3,6"),
+    }
+    sizes = {c.name: c for c in result.candidates}
+    small = sizes["tdnn 6,4,4 steps 1,3,6"]
+    products = 3 * (5 * 6 + 6 * 4 + 4 * 4) + 4 * 5  # of the newest frame alone
+    assert small.instructions == round(products * 27 / 16 + (6 + 4 + 4 + 5) * 110)
+
+
 def candidate(num_bytes, instructions, errors, units=(8,)):
-    return Candidate(units, 1, num_bytes, instructions, True, True, errors, 100)
+    return Candidate(units, (1,), num_bytes, instructions, True, True, errors, 100)
 
 
 def test_the_front_holds_what_no_other_one_beats():
@@ -108,8 +137,8 @@ def test_the_front_holds_what_no_other_one_beats():
     assert result.pareto == (small, better, fast)
     text = budget.to_markdown(result)
     lines = text.splitlines()
-    assert lines[2] == "| 8 | 1 | 10 | 10 | 9.00 (9/100) | Pareto |"
-    assert lines[3] == "| 8 | 1 | 20 | 20 | 5.00 (5/100) | best, Pareto |"
+    assert lines[2] == "| 8 | 10 | 10 | 9.00 (9/100) | Pareto |"
+    assert lines[3] == "| 8 | 20 | 20 | 5.00 (5/100) | best, Pareto |"
     assert lines[-1] == "5 trained, 1 too large or too narrow."
 
 
@@ -136,7 +165,7 @@ def test_the_plot_is_well_formed_and_shows_each_trained_candidate():
         (
             {"max_bytes": 100},
             "Invalid value for `max_bytes`. Expected a budget that a student of the "
-            "grid fits. Received: max_bytes=100. The smallest one, (4,), has ",
+            "grid fits. Received: max_bytes=100. The smallest one, 4, has ",
         ),
         ({"max_instructions": 9}, "Invalid value for `max_instructions`. Expected a"),
     ],

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from keras_rnn2dnn import Distiller, dnn_student, rnn_teacher
+from keras_rnn2dnn.models import tdnn_student
 
 
 def padded_batch(frames=(5, 9), features=4):
@@ -30,6 +31,7 @@ def test_the_student_is_the_network_its_weights_describe():
     "build",
     [
         lambda: dnn_student(4, 3, context=(2, 2), units=(8,)),
+        lambda: tdnn_student(4, 3, units=(6, 5), steps=(1, 2)),
         lambda: rnn_teacher(4, 3, units=(6, 5)),
         lambda: rnn_teacher(4, 3, units=(6,), cell="gru", stack=3),
         lambda: rnn_teacher(4, 3, units=(6,), cell="simple_rnn", bidirectional=False),
@@ -53,6 +55,21 @@ def test_models_come_back_from_their_file(model, tmp_path):
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     x = padded_batch()
     np.testing.assert_array_equal(loaded(x), model(x))
+
+
+def test_a_time_delay_student_sees_three_frames_in_each_layer():
+    student = tdnn_student(4, 3, units=(6, 5), steps=(1, 3))
+    x = padded_batch((15,))
+    w = [weight.astype("float64") for weight in student.get_weights()]
+    hidden = x[0].astype("float64")
+    for (kernel, bias), step in zip((w[0:2], w[2:4]), (1, 3), strict=True):
+        places = np.arange(15)[:, None] + [-step, 0, step]
+        frames = hidden[places.clip(0, 14)].reshape(15, -1)  # edges repeated
+        hidden = np.maximum(frames @ kernel + bias, 0)
+    expected = hidden @ w[4] + w[5]
+    np.testing.assert_allclose(student(x)[0], expected, atol=1e-5)
+    with pytest.raises(ValueError, match="Expected 2 numbers, one for each layer"):
+        tdnn_student(4, 3, units=(6, 5), steps=(1,))
 
 
 def test_the_teacher_drops_outputs_in_training_alone():

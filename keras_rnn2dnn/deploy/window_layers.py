@@ -64,8 +64,8 @@ def build_layer(layer, inputs, frames: int, name: str):
         return x
     if isinstance(layer, SpliceFrames):
         return _splice(layer, x, frames, name)
-    if isinstance(layer, SplicedDense) and frames == 1 and layer.splice.step > 1:
-        return _spliced_conv(layer, x, name)
+    if isinstance(layer, SplicedDense) and (frames > 1 or layer.splice.step > 1):
+        return _spliced_conv(layer, x, frames, name)
     if isinstance(layer, SplicedDense):
         x = _splice(layer.splice, x, frames, f"{name}_splice")
     if isinstance(layer, (keras.layers.Dense, SplicedDense)):
@@ -141,8 +141,8 @@ def _conv(layer, x, frames, name):
     return reshape_frames(y, frames, f"{name}_frames")
 
 
-def _spliced_conv(layer, x, name):
-    """A window with gaps between its frames: a dilated convolution, without a slice."""
+def _spliced_conv(layer, x, frames, name):
+    """Several windows, or one with gaps: a convolution, without slices."""
     splice = layer.splice
     width = splice.left + 1 + splice.right
     kernel = _array(layer.kernel)
@@ -156,8 +156,9 @@ def _spliced_conv(layer, x, name):
         name=name,
     )
     kernel = kernel.reshape(width, 1, -1, layer.units)
-    y = _with_weights(new, x, kernel, layer.bias if layer.use_bias else None)
-    return reshape_frames(y, 1, f"{name}_frames")
+    bias = layer.bias if layer.use_bias else None
+    y = _with_weights(new, _as_image(x, name), kernel, bias)
+    return reshape_frames(y, frames, f"{name}_frames")
 
 
 def _depthwise(layer, kernel, bias, activation, x, frames, name):

@@ -6,6 +6,7 @@ from keras_rnn2dnn import SpliceFrames, dnn_student, rnn_teacher
 from keras_rnn2dnn.deploy import ReceptiveField, window_model
 from keras_rnn2dnn.deploy.interpreter import context_windows
 from keras_rnn2dnn.deploy.quantize import operators, quantize
+from keras_rnn2dnn.models import tdnn_student
 from keras_rnn2dnn.spliced_dense import SplicedDense
 
 L = keras.layers
@@ -342,3 +343,17 @@ def test_a_window_with_gaps_becomes_a_dilated_convolution():
     kinds = operators(quantize(model, windows))
     assert "STRIDED_SLICE" not in kinds
     assert "CONV_2D" in kinds
+
+
+def test_a_time_delay_student_is_a_row_of_convolutions():
+    student = tdnn_student(4, 3, units=(6, 5), steps=(1, 3))
+    model, field = window_model(student)
+    assert field == ReceptiveField(4, 4)
+    x = np.random.default_rng(0).normal(size=(1, 30, 4)).astype("float32")
+    expected = student(x).numpy()[0]
+    for t in (4, 17, 25):
+        found = model(x[:, t - 4 : t + 5]).numpy()[0]
+        assert found == pytest.approx(expected[t], abs=1e-5)
+    windows = np.concatenate([x[:, t - 4 : t + 5] for t in range(4, 26)])
+    kinds = set(operators(quantize(model, windows)))
+    assert kinds <= {"CONV_2D", "FULLY_CONNECTED", "RESHAPE"}
