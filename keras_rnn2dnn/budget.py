@@ -21,7 +21,7 @@ from keras_rnn2dnn.hmm import WordLoopDecoder, tune_decoder
 from keras_rnn2dnn.models import dnn_student, tdnn_student
 from keras_rnn2dnn.scoring import word_error_rate
 
-WIDTHS = (16, 24, 32, 40, 48, 64, 96, 128)
+WIDTHS = (16, 20, 24, 28, 32, 40, 48, 64, 96, 128)
 DEPTHS = (1, 2, 3)
 STEPS = (1, 2)
 _TDNN_SHARES = (0.1, 0.3, 0.6)  # of the context, by layer

@@ -60,6 +60,7 @@ def model_header(
     sizes = {
         "MODEL_HAS_RECOGNIZER": int(ram_bytes is not None),
         "NETWORK_LAYERS": f"{len(layers)}u",
+        "NETWORK_FEATURES": f"{num_features}u",
         "NETWORK_INPUTS": f"{window}u",
         "NETWORK_OUTPUTS": f"{layers[-1].outputs}u",
         "NETWORK_SCRATCH_SIZE": f"{scratch_size(layers)}u",

@@ -171,10 +171,9 @@ def read_pcm(data: bytes) -> list[np.ndarray]:
 
 
 def counted_input(files: dict[str, bytes], network: DeviceNetwork) -> bytes:
-    """Returns what instructions are counted on: a second of noise, or 100 windows."""
+    """Returns what instructions are counted on: a second of noise, or 100 frames."""
     if "golden/recordings.pcm" not in files:
-        size = network.field.window * network.num_features
-        return files["golden/network_inputs.s8"][-100 * size :]
+        return files["golden/network_inputs.s8"][-100 * network.num_features :]
     recordings = read_pcm(files["golden/recordings.pcm"])
     return pcm_bytes(recordings[6:7])
 

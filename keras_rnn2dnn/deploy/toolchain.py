@@ -123,7 +123,7 @@ class Workbench:
 
         Args:
             core: a core.
-            data: recordings as of `golden.pcm_bytes`, or int8 windows.
+            data: recordings as of `golden.pcm_bytes`, or frames of int8 features.
             stages: whether the bundle has features and decoder.
 
         Returns:
