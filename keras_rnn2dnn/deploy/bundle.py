@@ -27,6 +27,8 @@ from keras_rnn2dnn.hmm import WordLoopDecoder
 
 DECODERS = {"word-loop": WordLoopDecoder, "ctc-greedy": GreedyDecoder}
 _FIRMWARE = Path(__file__).with_name("firmware")
+_NAMES = ("student.tflite", "report.json", "report.md", "Makefile", "CMakeLists.txt")
+_NAMES += ("c", "check", "golden", "qemu", "tflm")
 _NETWORK_ONLY = ("network.c", "network.h")
 _NO_PARTS = (
     "features and decoder: they need a FeatureSpec as `feature_spec` and a "
@@ -142,6 +144,15 @@ class Firmware:
         """
         if len(recordings) and self.recognizer is None:
             raise ValueError(self.refused)
+        files = self.generated(tflite, operators, recordings)
+        if self.network is None:
+            return files
+        return files | golden.network_golden(self.network, utterances)
+
+    def generated(
+        self, tflite: bytes, operators: Sequence[str], recordings: Sequence[np.ndarray]
+    ) -> dict[str, bytes]:
+        """Returns what follows from the student, the report and recordings alone."""
         texts = tflm.tflm_files(tflite, operators, self.arena_bytes)
         files = {f"tflm/{name}": text.encode() for name, text in texts.items()}
         files["student.tflite"] = tflite
@@ -150,7 +161,7 @@ class Firmware:
         files |= self._sources() | {k: t.encode() for k, t in self._tables().items()}
         if self.recognizer is not None:
             files |= golden.recognizer_golden(self.recognizer, recordings)
-        return files | golden.network_golden(self.network, utterances)
+        return files
 
     def _sources(self):
         files = {}
@@ -220,25 +231,60 @@ def write(
     text = json.dumps(report.to_dict(), indent=2) + "\n"
     files["report.json"] = text.encode()
     directory.mkdir(parents=True, exist_ok=True)
-    stale = [name for name in _listed(directory) if name not in files]
+    stale = _stale(directory, files)
     with tempfile.TemporaryDirectory(prefix=".writing-", dir=directory) as folder:
         _write_all(folder, files)
-        for name in stale:
-            (directory / name).unlink(missing_ok=True)
+        for path in stale:
+            path.unlink()
         for name in files:
             (directory / name).parent.mkdir(parents=True, exist_ok=True)
             os.replace(Path(folder) / name, directory / name)
     return report
 
 
+def check_directory(directory: str | Path) -> None:
+    """Checks that a bundle may be written here.
+
+    Args:
+        directory: of the bundle.
+
+    Raises:
+        ValueError: if it is no directory, or holds files that a bundle would overwrite
+            and that are not those of an earlier one.
+    """
+    directory = Path(directory)
+    if directory.exists() and not directory.is_dir():
+        raise ValueError(invalid("directory", "a directory, or none", str(directory)))
+    if _listed(directory) is None:
+        taken = [name for name in _NAMES if (directory / name).exists()]
+        if taken:
+            expected = "a new directory, or one of an earlier bundle"
+            hint = f"It holds files of other origin: {', '.join(taken)}"
+            raise ValueError(invalid("directory", expected, str(directory), hint))
+
+
 def _listed(directory):
-    """Lists the files of an earlier bundle in this directory."""
-    path = directory / "report.json"
+    """Returns the SHA-256 of an earlier bundle's files; None where there is none."""
     try:
-        listed = json.loads(path.read_text())["files"]
-        return [name for name in listed if ".." not in Path(name).parts]
+        report = json.loads((directory / "report.json").read_text())
+        if "keras_rnn2dnn" not in report["versions"]:
+            return None
+        return dict(report.get("files") or {})
     except (OSError, ValueError, KeyError, TypeError):  # none, or another program's
-        return []
+        return None
+
+
+def _stale(directory, files):
+    """Lists unchanged files of an earlier bundle that the new one does not have."""
+    stale = []
+    for name, expected in (_listed(directory) or {}).items():
+        path = directory / name
+        inside = path.resolve().is_relative_to(directory.resolve())
+        if name in files or not inside or not path.is_file():
+            continue
+        if hashlib.sha256(path.read_bytes()).hexdigest() == expected:
+            stale.append(path)
+    return stale
 
 
 def _write_all(folder, files):

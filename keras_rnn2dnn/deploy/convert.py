@@ -110,8 +110,7 @@ def convert(
     if decode is None and references is not None:
         expected = "a value, since `references` is given"
         raise ValueError(invalid("decode", expected, None, "Give both, or neither"))
-    if Path(directory).exists() and not Path(directory).is_dir():
-        raise ValueError(invalid("directory", "a directory, or none", str(directory)))
+    bundle.check_directory(directory)
     model, field = window_model(student)
     check_quantization(model, ranges, activations)
     _check_width(spec, student)

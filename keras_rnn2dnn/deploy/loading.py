@@ -57,10 +57,21 @@ def load_bundle(directory: str | Path) -> Bundle:
     directory = Path(directory)
     report = _read_report(directory)
     _check_files(directory, report["files"])
-    context = report["context"]
+    try:
+        return _built(directory, report)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        path = str(directory / "report.json")
+        raise ValueError(f"Cannot use {path!r}: {error!r}. {_HINT}") from error
+
+
+def _built(directory, report):
+    """Builds the parts which the report describes."""
+    context, kind = report["context"], report["firmware"]["c"]
+    if kind not in ("recognizer", "network", None):
+        raise ValueError(f"firmware.c is {kind!r}")
     field = ReceptiveField(context["left"], context["right"], context["stride"])
     tflite = (directory / "student.tflite").read_bytes()
-    student, kind = Int8Student.load(tflite, field), report["firmware"]["c"]
+    student = Int8Student.load(tflite, field)
     network = DeviceNetwork.of(tflite, student) if kind else None
     recognizer = None
     if kind == "recognizer":

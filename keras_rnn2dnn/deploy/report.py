@@ -167,7 +167,7 @@ def _firmware_rows(firmware):
             )
         )
     if firmware["c"] and not firmware["cores"]:
-        rows.append(("cores", "not measured: arm-none-eabi-gcc, QEMU or make missing"))
+        rows.append(("cores", "not measured: a tool is missing, or the build failed"))
     return rows
 
 

@@ -16,7 +16,8 @@ _HOST_TOOLS = ("make", "cc")
 _logger = logging.getLogger(__name__)
 _CORE_TOOLS = ("make", "arm-none-eabi-gcc", "qemu-system-arm")
 _CALIBRATION = 200_000  # instructions, IO_CALIBRATION of check/io.h
-_ICOUNT = "-icount shift=6"  # one instruction is 64 ns: more than a tick of any core
+# An instruction takes 2 or 64 ns: 24 bits last for 335 or 10 million of them.
+_COUNTED_COARSELY, _COUNTED_FINELY = 200e6, 6e6
 _TIMEOUT_S = 900
 _TARGETS = {"host": "host/check", "sanitize": "sanitize/check"}
 
@@ -87,7 +88,8 @@ class Workbench:
         name = _TARGETS.get(target, f"{target}/check.elf")
         program = self.build_directory / name
         if not program.is_file():
-            line = ["make", "-s", "-C", str(self.bundle), str(program)]
+            line = ["make", "-s", "-C", str(self.bundle), "-f", "Makefile"]
+            line += [str(program)]
             line += [f"BUILD={self.build_directory}", *self._options]
             _call(line, f"The bundle does not build for {target}")
         return program
@@ -129,7 +131,7 @@ class Workbench:
         Returns:
             The costs.
         """
-        counts = np.frombuffer(self.run(core, "count", data, _ICOUNT), "<u8")
+        counts = self._counts(core, data)
         ticks, frames = counts[1:4].astype(float), np.maximum(counts[4:7], 1)
         found = np.rint(ticks / counts[0] * _CALIBRATION / frames).astype(int)
         named = dict(
@@ -139,6 +141,19 @@ class Workbench:
             named = {"network": named["network"]}
         named["total"] = sum(named.values())
         return CoreCosts(self._flash(core), self._stack(core), named)
+
+    def _counts(self, core, data):
+        """Returns the ticks: coarse ones, or where they fit its 24 bits fine ones."""
+        for shift in (1, 6):
+            options = f"-icount shift={shift}"
+            found = np.frombuffer(self.run(core, "count", data, options), "<u8")
+            if shift > 1:
+                return found
+            most = (found[1:4] / np.maximum(found[4:7], 1)).max() / found[0]
+            if most * _CALIBRATION > _COUNTED_COARSELY:
+                raise RuntimeError("more instructions per frame than can be counted")
+            if most * _CALIBRATION > _COUNTED_FINELY:
+                return found
 
     def undefined_symbols(self, core: str) -> list[str]:
         """Lists what the library's object files need from elsewhere."""

@@ -87,6 +87,31 @@ def test_a_new_bundle_takes_the_place_of_an_earlier_one(tmp_path):
     assert load_bundle(tmp_path).network is None
 
 
+def test_files_of_other_origin_are_neither_overwritten_nor_removed(tmp_path):
+    (tmp_path / "project").mkdir()
+    (tmp_path / "victim.txt").write_text("mine")
+    folder = tmp_path / "project"
+    (folder / "Makefile").write_text("all:")
+    with pytest.raises(ValueError) as error:
+        convert(student(), folder, **parts())
+    assert str(error.value) == (
+        "Invalid value for `directory`. Expected a new directory, or one of an earlier "
+        f"bundle. Received: directory={str(folder)!r}. It holds files of other origin: "
+        "Makefile"
+    )
+    (folder / "Makefile").unlink()
+    convert(student(), folder, **parts())
+    report = json.loads((folder / "report.json").read_text())
+    content = hashlib.sha256(b"mine").hexdigest()
+    report["files"] |= {"../victim.txt": content, str(tmp_path / "victim.txt"): content}
+    (folder / "report.json").write_text(json.dumps(report))
+    (folder / "golden" / "test_set.txt").write_text("edited")
+    convert(student(seed=1), folder, **{**parts(), "recordings": ()})
+    assert (tmp_path / "victim.txt").read_text() == "mine"
+    assert (folder / "golden" / "test_set.txt").read_text() == "edited"
+    assert not (folder / "golden" / "test_set.pcm").exists()
+
+
 @pytest.mark.parametrize(
     ("options", "reason"),
     [

@@ -6,7 +6,7 @@ import pytest
 from bundles import parts, student
 
 from keras_rnn2dnn import dnn_student
-from keras_rnn2dnn.deploy import convert, toolchain
+from keras_rnn2dnn.deploy import convert, load_bundle, toolchain
 from keras_rnn2dnn.deploy.golden import edge_signals, pcm_bytes
 from keras_rnn2dnn.deploy.toolchain import CORES, Workbench, missing_tools
 
@@ -151,6 +151,77 @@ def test_instructions_stay_below_those_of_the_first_measurements(tmp_path, no_co
         for core, limit in limits.items():
             count = bench.costs(core, data, False).instructions_per_frame["network"]
             assert 94_464 / 16 < count <= limit, core
+
+
+@needs_cores
+def test_large_networks_are_counted_without_wrapping(tmp_path):
+    """The counter has 24 bits: some 10 million instructions in its finest grain."""
+    model = dnn_student(64, 8, context=(40, 40), units=(512,))
+    rng = np.random.default_rng(0)
+    x = [rng.normal(size=(100, 64)).astype("float32") for _ in range(12)]
+    convert(model, tmp_path, x)
+    data = golden(tmp_path, "network_inputs.s8")[: 3 * 64]
+    with Workbench(tmp_path, flags="-DNETWORK_PLAIN -O0") as bench:
+        count = bench.costs("m3", data, False).instructions_per_frame["network"]
+    assert count > 3 * 81 * 64 * 512
+
+
+@needs_cores
+@pytest.mark.parametrize("core", CORES)
+def test_plain_flags_need_nothing_of_a_c_library_either(written, core, tmp_path):
+    flags = {"m3": ["-mcpu=cortex-m3"], "m4": ["-mcpu=cortex-m4"]}
+    chosen = flags.get(core, ["-mcpu=cortex-m55", "-mfloat-abi=hard"])
+    for path in sorted((written / "c").glob("*.c")):
+        line = ["arm-none-eabi-gcc", "-mthumb", "-O2", "-ffreestanding", *chosen]
+        line += [f"-I{written / 'c'}", "-c", str(path), "-o", str(tmp_path / "x.o")]
+        subprocess.run(line, check=True)
+        line = ["arm-none-eabi-nm", "-u", str(tmp_path / "x.o")]
+        done = subprocess.run(line, capture_output=True, text=True, check=True)
+        assert not {"memset", "memcpy", "memmove"} & set(done.stdout.split())
+
+
+CALLBACK = """
+#include <stdio.h>
+#include "recognizer.h"
+static recognizer r;
+static int words, depth, deepest;
+static void on_word(const recognizer_word *word, void *context)
+{
+    const int16_t pcm[80] = {0};
+    (void)word;
+    (void)context;
+    words++;
+    depth++;
+    deepest = depth > deepest ? depth : deepest;
+    recognizer_push(&r, pcm, 80);
+    recognizer_finish(&r);
+    depth--;
+}
+int main(void)
+{
+    static int16_t pcm[100000];
+    size_t count = fread(pcm, 2, 100000, stdin);
+    recognizer_init(&r, on_word, 0);
+    recognizer_push(&r, pcm, count);
+    recognizer_finish(&r);
+    printf("%d %d", words, deepest);
+    return 0;
+}
+"""
+
+
+def test_a_callback_that_calls_back_changes_nothing(written, tmp_path):
+    (tmp_path / "main.c").write_text(CALLBACK)
+    line = ["cc", "-fsanitize=address,undefined", f"-I{written / 'c'}"]
+    line += [str(tmp_path / "main.c"), *map(str, (written / "c").glob("*.c"))]
+    subprocess.run([*line, "-o", str(tmp_path / "main")], check=True)
+    pcm = parts()["recordings"][0]
+    expected = len(load_bundle(written).recognizer.recognize([pcm])[0])
+    done = subprocess.run(
+        [str(tmp_path / "main")], input=pcm.tobytes(), capture_output=True, check=True
+    )
+    assert done.stdout.split() == [str(expected).encode(), b"1"]
+    assert expected > 0
 
 
 def test_missing_programs_are_listed(monkeypatch):

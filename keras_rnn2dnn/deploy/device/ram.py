@@ -24,6 +24,7 @@ def recognizer_ram(recognizer: DeviceRecognizer) -> dict[str, int]:
         "network": ctypes.c_int8 * _history(recognizer),
         "logits": ctypes.c_int8 * recognizer.network.layers[-1].outputs,
         "frames": ctypes.c_uint32,
+        "busy": ctypes.c_uint32,
         "scratch": _scratch(recognizer),
     }
     pointers = [(name, _POINTER) for name in ("on_word", "on_logits", "context")]

@@ -58,6 +58,7 @@ def _differing(bundle, header, name, place):
         ignored = shutil.ignore_patterns("golden", "build", "tflm")
         shutil.copytree(bundle.directory, copy, ignore=ignored)
         path = copy / "c" / header
+        path.chmod(0o644)
         path.write_text(mutated(path.read_text(), name, place))
         stage, given, expected = ("features", "recordings.pcm", "features.f32")
         if header == "model.h":

@@ -4,8 +4,10 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+import keras_rnn2dnn
 from keras_rnn2dnn.audio.features import FeatureSpec, mel_matrix
 from keras_rnn2dnn.deploy import golden, tflm
+from keras_rnn2dnn.deploy.bundle import Firmware
 from keras_rnn2dnn.deploy.device.features import feature_tables
 from keras_rnn2dnn.deploy.device.network import run_network
 from keras_rnn2dnn.deploy.loading import Bundle
@@ -13,6 +15,7 @@ from keras_rnn2dnn.deploy.toolchain import CORES, Workbench, missing_tools
 from keras_rnn2dnn.deploy.verify.outcome import Outcome, judged, missing
 
 # Of the logarithms of the energies, float32 against float64.
+LEAST_WINDOWS = 2000
 MOST_FEATURE_ERROR, USUAL_FEATURE_ERROR = 1e-2, 1e-3
 _CHUNKS = {"one sample": 1, "160 samples": 160, "1,024": 1024, "changing": 0}
 
@@ -23,33 +26,40 @@ def files(bundle: Bundle) -> Iterator[Outcome]:
     yield judged("files", True, f"{count} files have the SHA-256 of report.json")
 
 
-def golden_files(bundle: Bundle, bench: Workbench, _: Sequence) -> Iterator[Outcome]:
-    """Computes the golden files anew from student.tflite and report.json."""
-    stage = "golden: numpy"
-    windows = _windows(bundle)
-    outputs = run_network(bundle.network.layers, windows).tobytes()
-    same = {"network_outputs.s8": outputs == bundle.golden("network_outputs.s8")}
-    count = f"{len(windows):,} windows"
-    recognizer = bundle.recognizer
-    if recognizer is not None:
-        recordings = golden.read_pcm(bundle.golden("recordings.pcm"))
-        features = [recognizer.features(pcm) for pcm in recordings]
-        inputs = [recognizer.network.quantized(x) for x in features]
-        logits = [recognizer.network.logits(x) for x in inputs]
-        for name, arrays in (
-            ("features.f32", features),
-            ("inputs.s8", inputs),
-            ("logits.s8", logits),
-        ):
-            same[name] = np.concatenate(arrays).tobytes() == bundle.golden(name)
-        words = golden.word_bytes(recognizer.decode(logits))
-        same["words.u32"] = words == bundle.golden("words.u32")
-        count += f", {len(recordings)} recordings"
-    other = [name for name, equal in same.items() if not equal]
-    text = (
-        f"{', '.join(other)} computed otherwise" if other else f"{count} as in golden/"
+def generated_files(bundle: Bundle, bench: Workbench, _: Sequence) -> Iterator[Outcome]:
+    """Generates the bundle anew from student.tflite and report.json, byte for byte."""
+    firmware, report = bundle.report["firmware"], bundle.report
+    parts = Firmware(
+        bundle.network,
+        bundle.recognizer,
+        firmware["refused"],
+        firmware["tensor_arena_bytes"],
     )
-    yield judged(stage, not other, text)
+    recordings = []
+    if (bundle.directory / "golden/test_set.pcm").is_file():
+        recordings = golden.read_pcm(bundle.golden("test_set.pcm"))
+    expected = parts.generated(bundle.tflite, report["operators"], recordings)
+    if bundle.network is not None:
+        outputs = run_network(bundle.network.layers, _windows(bundle))
+        expected["golden/network_outputs.s8"] = outputs.tobytes()
+    other = [
+        name
+        for name, content in expected.items()
+        if not (bundle.directory / name).is_file()
+        or (bundle.directory / name).read_bytes() != content
+    ]
+    listed = set(report["files"]) - set(expected)
+    other += sorted(listed - {"report.md", "golden/network_inputs.s8"})
+    text = f"{len(expected)} files are those that this version generates"
+    if other:
+        text = f"other than generated: {', '.join(other)}"
+        made = report["versions"]["keras_rnn2dnn"]
+        text += f" (written by version {made}, this is {keras_rnn2dnn.__version__})"
+    yield judged("generated anew", not other, text)
+    if bundle.network is not None:
+        count = len(_windows(bundle))
+        least = f"{count:,} golden windows (at least {LEAST_WINDOWS:,})"
+        yield judged("golden: size", count >= LEAST_WINDOWS, least)
 
 
 def tflm_outputs(bundle: Bundle, bench: Workbench, _: Sequence) -> Iterator[Outcome]:

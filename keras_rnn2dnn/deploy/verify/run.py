@@ -14,7 +14,6 @@ from keras_rnn2dnn.deploy.verify.outcome import FAILED, NOT_RUN, Outcome, not_in
 from keras_rnn2dnn.errors import invalid
 
 _OF_NETWORK = (
-    outputs.golden_files,
     outputs.tflite_outputs,
     outputs.network_outputs,
     costs.memory_safety,
@@ -93,7 +92,7 @@ def verify(
         raise ValueError(invalid("recordings", expected, received))
     pcm = [int16_pcm(recording) for recording in recordings]
     outcomes = list(outputs.files(loaded))
-    stages = [outputs.tflm_outputs]
+    stages = [outputs.generated_files, outputs.tflm_outputs]
     if loaded.network is None:
         outcomes.append(not_in_bundle("C code", loaded))
     else:
@@ -118,6 +117,6 @@ def _guarded(stage, bundle, bench, recordings) -> Iterator[Outcome]:
     """Turns what a tool says when it fails into an outcome; the other stages go on."""
     try:
         yield from stage(bundle, bench, recordings)
-    except RuntimeError as error:
-        text = " ".join(str(error).split())
+    except Exception as error:  # what a damaged bundle leads to is a failed stage
+        text = " ".join(f"{type(error).__name__}: {error}".split())
         yield Outcome(stage.__name__.replace("_", " "), FAILED, text[:600])

@@ -50,15 +50,15 @@ def test_the_bytes_of_a_word_loop_are_those_counted_by_hand():
     decoder = 4 + 5 * 4 + 3 * 5 * 2 + 3 * 200 * 2 + 2
     network = (2 + 1 + 1) * 8 + 16  # the window, and what the last layer reads
     scratch = 256 * 4  # more than two layers of 16 bytes
-    # 5 logits, filled up by 3 bytes; a counter; three pointers.
-    total = features + decoder + network + (5 + 3) + 4 + scratch + 3 * 4
-    assert (features, decoder, total) == (444, 1256, 2796)
+    # 5 logits, filled up by 3 bytes; two numbers; three pointers.
+    total = features + decoder + network + (5 + 3) + 8 + scratch + 3 * 4
+    assert (features, decoder, total) == (444, 1256, 2800)
     assert found == {
         "features": 444,
         "decoder": 1256,
         "network": 48,
         "scratch": 1024,
-        "total": 2796,
+        "total": 2800,
     }
 
 
@@ -68,7 +68,7 @@ def test_the_bytes_of_greedy_decoding_are_those_counted_by_hand():
     found = recognizer_ram(recognizer(GREEDY, layers, field=ReceptiveField(9, 5)))
     decoder = 4 + 4 + 2 + 2  # two frame numbers, a label, filled up
     scratch = 2 * 7 * 100  # two layers of 7 frames are more than the spectrum
-    total = 444 + decoder + 15 * 8 + (5 + 3) + 4 + scratch + 3 * 4
+    total = 444 + decoder + 15 * 8 + (5 + 3) + 8 + scratch + 3 * 4
     assert found == {
         "features": 444,
         "decoder": 12,
@@ -76,7 +76,7 @@ def test_the_bytes_of_greedy_decoding_are_those_counted_by_hand():
         "scratch": 1400,
         "total": total,
     }
-    assert total == 2000
+    assert total == 2004
 
 
 def test_a_stream_keeps_what_each_layer_reads_for_its_newest_frame():
@@ -104,7 +104,7 @@ def test_odd_numbers_of_bytes_are_filled_up():
         "decoder": 12,
         "network": 3 * 3 + 33,
         "scratch": 2 * 33 + 2,  # 66 bytes, beside floats: a multiple of 4
-        "total": 48 + 12 + (42 + 5 + 1) + 4 + 68 + 3 * 4,
+        "total": 48 + 12 + (42 + 5 + 1) + 8 + 68 + 3 * 4,
     }
 
 
@@ -115,8 +115,8 @@ def test_the_parts_add_up(decoder, units):
     parts = recognizer(decoder, layers, field=ReceptiveField(3, 1))
     found = recognizer_ram(parts)
     rest = found["total"] - sum(n for name, n in found.items() if name != "total")
-    # Logits, a counter and three pointers, and up to 3 bytes twice to fill up.
-    assert CLASSES + 4 + 12 <= rest <= CLASSES + 4 + 12 + 6
+    # Logits, two numbers and three pointers, and up to 3 bytes twice to fill up.
+    assert CLASSES + 8 + 12 <= rest <= CLASSES + 8 + 12 + 6
     assert found["total"] % 4 == 0
 
 

@@ -125,9 +125,9 @@ def test_other_golden_outputs_fail(written, tmp_path, host_alone):
         path.write_bytes(bytes(data))
     renew_sums(folder)
     outcomes = by_stage(verify(folder))
-    assert outcomes["golden: numpy"].status == "FAILED"
+    assert outcomes["generated anew"].status == "FAILED"
     for name in ("network_outputs.s8", "features.f32", "words.u32"):
-        assert name in outcomes["golden: numpy"].detail
+        assert f"golden/{name}" in outcomes["generated anew"].detail
     assert outcomes["network: C on the host"].detail.startswith("1 of 12,000")
     assert outcomes["features: C on the host"].status == "FAILED"
 
@@ -149,6 +149,28 @@ def test_the_network_alone_and_no_c_code_at_all(tmp_path, host_alone):
             ValueError, match="Invalid value for `recordings`. Expected none"
         ):
             verify(tmp_path / name, recordings(1))
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "after"),
+    [
+        ("c/decoder_table.h", '"up"', '"pu"'),
+        ("c/model.h", "NETWORK_OUTPUT_ZERO_POINT ", "NETWORK_OUTPUT_ZERO_POINT 1"),
+        ("golden/test_set.txt", "\n", " up\n"),
+        ("tflm/model_data.cc", "0x", "1x"),
+    ],
+)
+def test_what_no_run_would_notice_is_generated_anew(
+    name, before, after, written, tmp_path, monkeypatch
+):
+    folder = shutil.copytree(written, tmp_path / "bundle")
+    text = (folder / name).read_text()
+    assert before in text
+    (folder / name).write_text(text.replace(before, after, 1))
+    renew_sums(folder)
+    monkeypatch.setattr(shutil, "which", lambda tool: None)
+    found = by_stage(verify(folder))["generated anew"]
+    assert (found.status, name in found.detail) == ("FAILED", True)
 
 
 def test_the_verdict_counts_what_was_not_run():

@@ -5,6 +5,11 @@
  * word is made in a ring with one place for each frame. A word is emitted as soon as all
  * paths agree on it; one that they still disagree on after DECODER_HISTORY_FRAMES is
  * decided by the best path, and the paths that disagree end. */
+#if defined(__GNUC__) && !defined(__clang__)
+/* keeps GCC from turning loops into calls of memcpy and memset */
+#pragma GCC optimize("no-tree-loop-distribute-patterns")
+#endif
+
 #include "decoder.h"
 
 #define DECODER_TABLES

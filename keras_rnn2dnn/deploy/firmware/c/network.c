@@ -4,6 +4,11 @@
  * C99, Armv7E-M with DSP, Armv8.1-M with MVE. All give the same results. NETWORK_PLAIN
  * asks for plain C; NETWORK_SINGLE_ROUNDING rounds once instead of twice, as builds of
  * TensorFlow Lite with TFLITE_SINGLE_ROUNDING do. */
+#if defined(__GNUC__) && !defined(__clang__)
+/* keeps GCC from turning loops into calls of memcpy and memset */
+#pragma GCC optimize("no-tree-loop-distribute-patterns")
+#endif
+
 #include "network.h"
 
 #define MODEL_TABLES

@@ -1,10 +1,16 @@
 /* The stages in a row. Beyond both ends of an utterance the window repeats the first
  * and the last frame, as in training. */
+#if defined(__GNUC__) && !defined(__clang__)
+/* keeps GCC from turning loops into calls of memcpy and memset */
+#pragma GCC optimize("no-tree-loop-distribute-patterns")
+#endif
+
 #include "recognizer.h"
 
 static void start(recognizer *r)
 {
     r->frames = 0;
+    r->busy = 0;
     features_init(&r->features);
     decoder_init(&r->decoder);
 }
@@ -62,6 +68,9 @@ uint32_t recognizer_push(recognizer *r, const int16_t *pcm, size_t count)
 {
     uint32_t outputs = 0;
 
+    if (r->busy)
+        return 0;
+    r->busy = 1;
     while (count > 0) {
         float frame[FEATURES_NUM_BINS];
         int8_t quantized[FEATURES_NUM_BINS];
@@ -76,6 +85,7 @@ uint32_t recognizer_push(recognizer *r, const int16_t *pcm, size_t count)
             outputs += add_frame(r, quantized);
         }
     }
+    r->busy = 0;
     return outputs;
 }
 
@@ -83,6 +93,9 @@ void recognizer_finish(recognizer *r)
 {
     int8_t last[FEATURES_NUM_BINS];
 
+    if (r->busy)
+        return;
+    r->busy = 1;
     if (r->frames > 0) { /* the last frame stands for those after it */
         for (uint32_t k = 0; k < FEATURES_NUM_BINS; k++)
             last[k] = r->network.history[NETWORK_NEWEST + k];

@@ -29,6 +29,8 @@ typedef struct {
     uint32_t end_ms;
 } recognizer_word;
 
+/* A callback must not call recognizer_init; recognizer_push and recognizer_finish do
+ * nothing in it. Set a flag, and act on it after recognizer_push. */
 typedef void (*recognizer_on_word)(const recognizer_word *word, void *context);
 
 typedef struct {
@@ -37,6 +39,7 @@ typedef struct {
     network_state network;
     int8_t logits[NETWORK_OUTPUTS]; /* of the last output frame */
     uint32_t frames;               /* input frames so far */
+    uint32_t busy;                 /* 1 while a callback may run */
     union {                        /* never needed at the same time */
         features_scratch features;
         network_step_scratch network;

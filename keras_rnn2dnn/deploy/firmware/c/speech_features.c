@@ -8,13 +8,14 @@
 #include "features_table.h"
 
 /* A fused multiply-add rounds once where two operations round twice. */
-#if defined(__FAST_MATH__)
+#if defined(__FAST_MATH__) || defined(__ASSOCIATIVE_MATH__) || \
+    defined(__RECIPROCAL_MATH__)
 #error "speech_features.c needs IEEE-754 arithmetic: compile it without -ffast-math"
 #endif
 #if defined(__clang__)
 #pragma STDC FP_CONTRACT OFF
 #elif defined(__GNUC__)
-#pragma GCC optimize("fp-contract=off")
+#pragma GCC optimize("fp-contract=off", "no-tree-loop-distribute-patterns")
 #endif
 
 enum { HALF = FEATURES_FFT_LENGTH / 2 };
