@@ -14,7 +14,7 @@ demo: $(VENV)/ready
 	$(VENV)/bin/rnn2dnn demo --out out $(DEMO)
 
 test: $(VENV)/ready
-	$(VENV)/bin/pytest -m "not slow"
+	$(VENV)/bin/pytest -n 2 --dist loadfile -m "not slow"
 
 slow: $(VENV)/ready
 	$(VENV)/bin/pytest -m slow
