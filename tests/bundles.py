@@ -2,11 +2,18 @@
 
 import keras
 import numpy as np
+import pytest
 
 from keras_rnn2dnn import FeatureSpec, dnn_student
 from keras_rnn2dnn.deploy.device.features import device_features
+from keras_rnn2dnn.deploy.toolchain import missing_tools
 from keras_rnn2dnn.hmm import Topology, WordLoopDecoder
 
+needs_cores = pytest.mark.skipif(
+    bool(missing_tools("m4")),
+    reason="needs arm-none-eabi-gcc and qemu-system-arm: apt install "
+    "gcc-arm-none-eabi qemu-system-arm",
+)
 BINS = 8
 SPEC = FeatureSpec(
     8000,

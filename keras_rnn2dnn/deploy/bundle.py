@@ -74,7 +74,7 @@ def _refused(spec, decode) -> str | None:
     try:
         feature_tables(spec)
         if isinstance(decode, WordLoopDecoder):
-            word_loop_tables(decode, scale=0.01)
+            word_loop_tables(decode, scale=0.01)  # that of the student comes later
     except ValueError as error:
         return str(error)
     return None

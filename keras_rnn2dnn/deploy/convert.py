@@ -62,7 +62,8 @@ def convert(
     Args:
         student: Functional or Sequential model
             `(batch, frames, features) -> (batch, frames, classes)`, logits out.
-        directory: where the two files go; made if it is missing.
+        directory: of the bundle; made if it is missing. An earlier bundle there is
+            replaced.
         calibration: real features, never random numbers: `(utterances, frames,
             features)`, a list of `(frames, features)`, or a `tf.data.Dataset` or
             another iterable of batches `x` or `(x, ...)`. All-zero frames at the end of
@@ -92,7 +93,8 @@ def convert(
 
     Raises:
         ValueError: if the student cannot run in int8 on one context window, there are
-            too few calibration frames, or an argument is invalid.
+            too few calibration frames, `directory` holds files of other origin, or
+            an argument is invalid.
         RuntimeError: if TensorFlow Lite fails, or a device could not run its file.
 
     Example:
@@ -109,7 +111,7 @@ def convert(
     _check_count("num_calibration_windows", num_calibration_windows)
     if decode is None and references is not None:
         expected = "a value, since `references` is given"
-        raise ValueError(invalid("decode", expected, None, "Give both, or neither"))
+        raise ValueError(invalid("decode", expected, None))
     bundle.check_directory(directory)
     model, field = window_model(student)
     check_quantization(model, ranges, activations)

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 CORES = {"m3": "Cortex-M3", "m4": "Cortex-M4F", "m55": "Cortex-M55"}
-_HOST_TOOLS = ("make", "cc")
 _logger = logging.getLogger(__name__)
+_HOST_TOOLS = ("make", "cc")
 _CORE_TOOLS = ("make", "arm-none-eabi-gcc", "qemu-system-arm")
 _CALIBRATION = 200_000  # instructions, IO_CALIBRATION of check/io.h
 # An instruction takes 2 or 64 ns: 24 bits last for 335 or 10 million of them.
@@ -143,17 +143,17 @@ class Workbench:
         return CoreCosts(self._flash(core), self._stack(core), named)
 
     def _counts(self, core, data):
-        """Returns the ticks: coarse ones, or where they fit its 24 bits fine ones."""
-        for shift in (1, 6):
+        """Returns the ticks: fine ones, where the coarse ones say that they fit."""
+
+        def count(shift):
             options = f"-icount shift={shift}"
-            found = np.frombuffer(self.run(core, "count", data, options), "<u8")
-            if shift > 1:
-                return found
-            most = (found[1:4] / np.maximum(found[4:7], 1)).max() / found[0]
-            if most * _CALIBRATION > _COUNTED_COARSELY:
-                raise RuntimeError("more instructions per frame than can be counted")
-            if most * _CALIBRATION > _COUNTED_FINELY:
-                return found
+            return np.frombuffer(self.run(core, "count", data, options), "<u8")
+
+        coarse = count(1)
+        most = (coarse[1:4] / np.maximum(coarse[4:7], 1)).max() / coarse[0]
+        if most * _CALIBRATION > _COUNTED_COARSELY:
+            raise RuntimeError("more instructions per frame than can be counted")
+        return coarse if most * _CALIBRATION > _COUNTED_FINELY else count(6)
 
     def undefined_symbols(self, core: str) -> list[str]:
         """Lists what the library's object files need from elsewhere."""

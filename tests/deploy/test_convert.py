@@ -259,7 +259,7 @@ def test_a_feature_spec_gives_the_frame_step_and_goes_into_the_report(tmp_path):
         (
             {"references": ["one"] * 12},
             "Invalid value for `decode`. Expected a value, since `references` is "
-            "given. Received: decode=None. Give both, or neither",
+            "given. Received: decode=None",
         ),
         (
             {"references": ["one"], "decode": list},

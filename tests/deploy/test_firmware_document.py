@@ -4,10 +4,7 @@ import re
 import subprocess
 from pathlib import Path
 
-import pytest
-from bundles import parts, student
-
-from keras_rnn2dnn.deploy import convert
+from bundles import parts
 
 PAGE = Path(__file__).parents[2] / "docs" / "firmware.md"
 BOARD = """
@@ -27,21 +24,14 @@ void set_led(int on) { printf("%d\\n", on); }
 """
 
 
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("firmware") / "bundle"
-    convert(student(), folder, **parts())
-    return folder
-
-
-def test_the_program_of_the_page_blinks(bundle, tmp_path):
+def test_the_program_of_the_page_blinks(written, tmp_path):
     (program,) = re.findall(r"```c\n(.*?)```", PAGE.read_text(), re.DOTALL)
     (tmp_path / "main.c").write_text(program)
     (tmp_path / "board.c").write_text(BOARD)
     pcm = parts()["recordings"]
     (tmp_path / "pcm").write_bytes(b"".join(x.tobytes() for x in pcm))
-    line = ["cc", "-std=c99", "-Wall", "-Wextra", "-Werror", f"-I{bundle / 'c'}"]
-    sources = [tmp_path / "main.c", tmp_path / "board.c", *(bundle / "c").glob("*.c")]
+    line = ["cc", "-std=c99", "-Wall", "-Wextra", "-Werror", f"-I{written / 'c'}"]
+    sources = [tmp_path / "main.c", tmp_path / "board.c", *(written / "c").glob("*.c")]
     line += [*map(str, sources), "-o", str(tmp_path / "firmware")]
     subprocess.run(line, check=True)
     done = subprocess.run(
@@ -55,9 +45,9 @@ def test_the_program_of_the_page_blinks(bundle, tmp_path):
     assert len(done.stdout.split()) >= 1
 
 
-def test_the_files_which_the_page_names_are_in_the_bundle(bundle):
+def test_the_files_which_the_page_names_are_in_the_bundle(written):
     text = PAGE.read_text()
     for name in re.findall(r"`((?:golden|c|check|qemu|tflm)/[\w.]*)`", text):
-        assert (bundle / name).exists(), name
+        assert (written / name).exists(), name
     for target in re.findall(r"`make ([\w-]+)`", text):
-        assert re.search(rf"\b{target}\b", (bundle / "Makefile").read_text()), target
+        assert re.search(rf"\b{target}\b", (written / "Makefile").read_text()), target

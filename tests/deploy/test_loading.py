@@ -7,13 +7,6 @@ from bundles import DECODER, SPEC, parts, student
 from keras_rnn2dnn.deploy import convert, load_bundle
 
 
-@pytest.fixture(scope="module")
-def written(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("bundle")
-    convert(student(), folder, **parts())
-    return folder
-
-
 @pytest.fixture
 def copy(written, tmp_path):
     return shutil.copytree(written, tmp_path / "bundle")

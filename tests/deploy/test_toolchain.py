@@ -3,33 +3,20 @@ import subprocess
 
 import numpy as np
 import pytest
-from bundles import parts, student
+from bundles import needs_cores, parts
 
 from keras_rnn2dnn import dnn_student
 from keras_rnn2dnn.deploy import convert, load_bundle, toolchain
 from keras_rnn2dnn.deploy.golden import edge_signals, pcm_bytes
 from keras_rnn2dnn.deploy.toolchain import CORES, Workbench, missing_tools
 
-needs_cores = pytest.mark.skipif(
-    bool(missing_tools("m4")),
-    reason="needs arm-none-eabi-gcc and qemu-system-arm: apt install "
-    "gcc-arm-none-eabi qemu-system-arm",
-)
-
-
-@pytest.fixture(scope="module")
-def written(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("bundle")
-    convert(student(), folder, **parts())
-    return folder
-
 
 def golden(folder, name):
     return (folder / "golden" / name).read_bytes()
 
 
-def test_the_bundle_checks_itself_without_python(written):
-    copy = shutil.copytree(written, written.parent / "copy")
+def test_the_bundle_checks_itself_without_python(written, tmp_path):
+    copy = shutil.copytree(written, tmp_path / "copy")
     line = ["make", "-s", "-C", str(copy), "check"]
     done = subprocess.run(line, capture_output=True, text=True, check=True)
     lines = done.stdout.splitlines()

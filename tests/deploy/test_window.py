@@ -330,30 +330,30 @@ def test_a_model_of_another_kind_is_refused(build, hint):
     )
 
 
-def test_a_window_with_gaps_becomes_a_dilated_convolution():
-    student = dnn_student(4, 3, context=(2, 1), units=(6,), step=3)
+@pytest.mark.parametrize(
+    ("build", "expected_field"),
+    [
+        (
+            lambda: dnn_student(4, 3, context=(2, 1), units=(6,), step=3),
+            ReceptiveField(6, 3),
+        ),
+        (
+            lambda: tdnn_student(4, 3, units=(6, 5), steps=(1, 3)),
+            ReceptiveField(4, 4),
+        ),
+    ],
+    ids=["window with gaps", "time delay"],
+)
+def test_frames_apart_become_dilated_convolutions(build, expected_field):
+    student = build()
     model, field = window_model(student)
-    assert field == ReceptiveField(6, 3)
+    assert field == expected_field
     x = np.random.default_rng(0).normal(size=(1, 30, 4)).astype("float32")
     expected = student(x).numpy()[0]
-    for t in (6, 15, 26):
-        found = model(x[:, t - 6 : t + 4]).numpy()[0]
-        assert found == pytest.approx(expected[t], abs=1e-5)
-    windows = np.concatenate([x[:, t - 6 : t + 4] for t in range(6, 27)])
-    kinds = operators(quantize(model, windows))
-    assert "STRIDED_SLICE" not in kinds
+    inner = range(field.left, 30 - field.right)
+    windows = [x[:, t - field.left : t + field.right + 1] for t in inner]
+    for t, window in zip(inner, windows, strict=True):
+        assert model(window).numpy()[0] == pytest.approx(expected[t], abs=1e-5)
+    kinds = set(operators(quantize(model, np.concatenate(windows))))
     assert "CONV_2D" in kinds
-
-
-def test_a_time_delay_student_is_a_row_of_convolutions():
-    student = tdnn_student(4, 3, units=(6, 5), steps=(1, 3))
-    model, field = window_model(student)
-    assert field == ReceptiveField(4, 4)
-    x = np.random.default_rng(0).normal(size=(1, 30, 4)).astype("float32")
-    expected = student(x).numpy()[0]
-    for t in (4, 17, 25):
-        found = model(x[:, t - 4 : t + 5]).numpy()[0]
-        assert found == pytest.approx(expected[t], abs=1e-5)
-    windows = np.concatenate([x[:, t - 4 : t + 5] for t in range(4, 26)])
-    kinds = set(operators(quantize(model, windows)))
     assert kinds <= {"CONV_2D", "FULLY_CONNECTED", "RESHAPE"}

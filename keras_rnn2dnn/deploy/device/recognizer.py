@@ -1,6 +1,7 @@
 """The whole device in numpy: from PCM to words, with the arithmetic of the C code."""
 
 import dataclasses
+import functools
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -135,12 +136,12 @@ class DeviceRecognizer:
             expected, given = "labels", len(self.decoder.labels)
         else:
             expected, given = "states", self.decoder.topology.num_states
-            word_loop_tables(self.decoder, self.network.output_quantization[0])
+            _ = self.tables  # raises for what the device does not decode
         if given != classes:
             expected = f"a decoder of {classes} {expected}, as the student has classes"
             raise ValueError(invalid("decode", expected, given))
 
-    @property
+    @functools.cached_property
     def tables(self) -> WordLoopTables | GreedyDecoder:
         """The decoder in the integers of the device."""
         if isinstance(self.decoder, GreedyDecoder):

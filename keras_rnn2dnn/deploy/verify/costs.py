@@ -1,5 +1,6 @@
 """Stages of `verify` about memory, symbols, and what the cores need."""
 
+import functools
 import shutil
 import subprocess
 import tempfile
@@ -10,13 +11,13 @@ import numpy as np
 
 from keras_rnn2dnn.deploy import golden
 from keras_rnn2dnn.deploy.loading import Bundle
-from keras_rnn2dnn.deploy.toolchain import CORES, Workbench, missing_tools
+from keras_rnn2dnn.deploy.toolchain import CORES, Workbench
 from keras_rnn2dnn.deploy.verify.outcome import (
     NOT_RUN,
     PASSED,
     Outcome,
     judged,
-    missing,
+    on_targets,
 )
 
 _MOST_REGRESSION = 0.03
@@ -27,49 +28,43 @@ _LARGEST_STACK = 2048
 
 def memory_safety(bundle: Bundle, bench: Workbench, _: Sequence) -> Iterator[Outcome]:
     """Runs every stage of the check under the sanitizers, built with all warnings."""
-    stage = "memory: sanitizers"
-    if missing_tools("sanitize"):
-        yield missing(stage, missing_tools("sanitize"))
-        return
     runs = {"network": "network_inputs.s8"}
     if bundle.recognizer is not None:
         for name in ("features", "inputs", "logits", "words"):
             runs[name] = "recordings.pcm"
-    for name, file in runs.items():
-        bench.run("sanitize", name, bundle.golden(file))
-    text = (
-        "nothing found by AddressSanitizer and UndefinedBehaviorSanitizer in "
-        f"{', '.join(runs)}; -Wall -Wextra -Wconversion -Wshadow without a warning"
-    )
-    yield judged(stage, True, text)
+
+    def check(stage, target):
+        for name, file in runs.items():
+            bench.run(target, name, bundle.golden(file))
+        text = (
+            f"nothing found in {', '.join(runs)}; -Wall -Wextra -Wconversion -Wshadow"
+        )
+        return judged(stage, True, f"{text} without a warning")
+
+    yield from on_targets("memory", {"sanitize": "AddressSanitizer, UBSan"}, check)
 
 
 def symbols(bundle: Bundle, bench: Workbench, _: Sequence) -> Iterator[Outcome]:
     """Looks for calls of a C library in the object files: none, so no malloc either."""
-    for core, name in CORES.items():
-        stage = f"memory: symbols, {name}"
-        if missing_tools(core):
-            yield missing(stage, missing_tools(core))
-        else:
-            needed = bench.undefined_symbols(core)
-            foreign = [n for n in needed if not n.startswith(_ARITHMETIC)]
-            text = f"needs from a C library: {', '.join(foreign) or 'nothing'}"
-            if needed and not foreign:
-                text += f" ({len(needed)} routines of the compiler for arithmetic)"
-            yield judged(stage, not foreign, text)
+
+    def check(stage, core):
+        needed = bench.undefined_symbols(core)
+        foreign = [n for n in needed if not n.startswith(_ARITHMETIC)]
+        text = f"needs from a C library: {', '.join(foreign) or 'nothing'}"
+        if needed and not foreign:
+            text += f" ({len(needed)} routines of the compiler for arithmetic)"
+        return judged(stage, not foreign, text)
+
+    yield from on_targets("symbols", CORES, check)
 
 
 def core_costs(bundle: Bundle, bench: Workbench, _: Sequence) -> Iterator[Outcome]:
     """Measures RAM, flash, stack and instructions, and compares with the report."""
-    for core, name in CORES.items():
-        stage = f"costs: {name}"
-        if missing_tools(core):
-            yield missing(stage, missing_tools(core))
-        else:
-            yield _core_costs(stage, core, bundle, bench)
+    check = functools.partial(_core_costs, bundle, bench)
+    yield from on_targets("costs", CORES, check)
 
 
-def _core_costs(stage, core, bundle, bench):
+def _core_costs(bundle, bench, stage, core):
     whole = bundle.recognizer is not None
     name = "recordings.pcm" if whole else "network_inputs.s8"
     content = {f"golden/{name}": bundle.golden(name)}

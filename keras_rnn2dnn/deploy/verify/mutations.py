@@ -10,8 +10,8 @@ import numpy as np
 
 from keras_rnn2dnn.deploy.device.network import gathered, run_network
 from keras_rnn2dnn.deploy.loading import Bundle
-from keras_rnn2dnn.deploy.toolchain import Workbench, missing_tools
-from keras_rnn2dnn.deploy.verify.outcome import Outcome, judged, missing
+from keras_rnn2dnn.deploy.toolchain import Workbench
+from keras_rnn2dnn.deploy.verify.outcome import Outcome, judged, on_targets
 
 
 def mutations(bundle: Bundle, bench: Workbench, _: Sequence) -> Iterator[Outcome]:
@@ -30,13 +30,12 @@ def mutations(bundle: Bundle, bench: Workbench, _: Sequence) -> Iterator[Outcome
             ("a cosine of the FFT", table, "features_cosine", spec.fft_length // 8),
         ]
     for what, header, name, place in changes:
-        stage = f"mutation: {what}"
-        if missing_tools("host"):
-            yield missing(stage, missing_tools("host"))
-            continue
-        differing = _differing(bundle, header, name, place)
-        text = f"{differing:,} golden bytes are not met"
-        yield judged(stage, differing > 0, text)
+
+        def check(stage, _, change=(header, name, place)):
+            differing = _differing(bundle, *change)
+            return judged(stage, differing > 0, f"{differing:,} golden bytes not met")
+
+        yield from on_targets("mutation", {"host": what}, check)
 
 
 def _telling_weight(bundle, number):

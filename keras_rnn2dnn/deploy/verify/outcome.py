@@ -1,8 +1,10 @@
 """The outcome of one check of a bundle."""
 
 import dataclasses
+from collections.abc import Callable, Iterator, Mapping
 
 from keras_rnn2dnn.deploy.loading import Bundle
+from keras_rnn2dnn.deploy.toolchain import missing_tools
 
 PASSED, FAILED, NOT_RUN = "passed", "FAILED", "NOT RUN"
 
@@ -38,6 +40,30 @@ def missing(stage: str, tools: list[str], hint: str = "") -> Outcome:
     """Returns the outcome of a check whose tools are missing."""
     listed = ", ".join(tools)
     return Outcome(stage, NOT_RUN, f"{listed} missing{hint}")
+
+
+def on_targets(
+    stage: str, targets: Mapping[str, str], check: Callable[[str, str], Outcome]
+) -> Iterator[Outcome]:
+    """Makes a check on each target; what fails on one does not end the others.
+
+    Args:
+        stage: what is checked.
+        targets: names by target, as of `missing_tools`.
+        check: called with the stage, the target's name added, and the target.
+
+    Yields:
+        One outcome for each target.
+    """
+    for target, name in targets.items():
+        title, lacking = f"{stage}: {name}", missing_tools(target)
+        if lacking:
+            yield missing(title, lacking)
+            continue
+        try:
+            yield check(title, target)
+        except RuntimeError as error:  # holds what a tool said
+            yield judged(title, False, " ".join(str(error).split())[:600])
 
 
 def not_in_bundle(stage: str, bundle: Bundle, optional: bool = False) -> Outcome:

@@ -1,5 +1,6 @@
 """Stages of `verify` that compare outputs: network, features, words."""
 
+import functools
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -11,12 +12,13 @@ from keras_rnn2dnn.deploy.bundle import Firmware
 from keras_rnn2dnn.deploy.device.features import feature_tables
 from keras_rnn2dnn.deploy.device.network import run_network
 from keras_rnn2dnn.deploy.loading import Bundle
-from keras_rnn2dnn.deploy.toolchain import CORES, Workbench, missing_tools
-from keras_rnn2dnn.deploy.verify.outcome import Outcome, judged, missing
+from keras_rnn2dnn.deploy.toolchain import CORES, Workbench
+from keras_rnn2dnn.deploy.verify.outcome import Outcome, judged, missing, on_targets
 
-# Of the logarithms of the energies, float32 against float64.
 LEAST_WINDOWS = 2000
+# Of the logarithms of the energies, float32 against float64.
 MOST_FEATURE_ERROR, USUAL_FEATURE_ERROR = 1e-2, 1e-3
+_TARGETS = {"host": "C on the host", **{c: f"QEMU {n}" for c, n in CORES.items()}}
 _CHUNKS = {"one sample": 1, "160 samples": 160, "1,024": 1024, "changing": 0}
 
 
@@ -92,24 +94,22 @@ def tflite_outputs(bundle: Bundle, bench: Workbench, _: Sequence) -> Iterator[Ou
 
 def network_outputs(bundle: Bundle, bench: Workbench, _: Sequence) -> Iterator[Outcome]:
     """Compares numpy with the C code on the host and on the cores."""
-    for target, name in _targets().items():
-        stage = f"network: {name}"
-        if missing_tools(target):
-            yield missing(stage, missing_tools(target))
-        else:
-            data = bundle.golden("network_inputs.s8")
-            yield _compared(stage, bundle, bench.run(target, "network", data))
-    if not missing_tools("host"):
-        yield _single_rounding(bundle)
+    data = bundle.golden("network_inputs.s8")
+
+    def check(stage, target):
+        return _compared(stage, bundle, bench.run(target, "network", data))
+
+    yield from on_targets("network", _TARGETS, check)
+    single = functools.partial(_single_rounding, bundle)
+    yield from on_targets("network", {"host": "C, single rounding"}, single)
 
 
-def _single_rounding(bundle):
-    stage = "network: single rounding"
+def _single_rounding(bundle, stage, target):
     expected = run_network(bundle.network.layers, _windows(bundle), "single")
     with Workbench(bundle.directory, rounding="single") as bench:
-        found = bench.run("host", "network", bundle.golden("network_inputs.s8"))
+        found = bench.run(target, "network", bundle.golden("network_inputs.s8"))
     differing = _differing(expected.tobytes(), found)
-    text = f"{differing:,} of {expected.size:,} int8 outputs differ, C on the host"
+    text = f"{differing:,} of {expected.size:,} int8 outputs differ"
     return judged(stage, differing == 0, text)
 
 
@@ -163,15 +163,11 @@ def exact_features(pcm: np.ndarray, spec: FeatureSpec) -> np.ndarray:
 
 def feature_bits(bundle: Bundle, bench: Workbench, _: Sequence) -> Iterator[Outcome]:
     """Compares the bits of numpy and C, for every way to cut the audio into chunks."""
-    for target, name in _targets().items():
-        stage = f"features: {name}"
-        if missing_tools(target):
-            yield missing(stage, missing_tools(target))
-        else:
-            yield _feature_bits(stage, target, bundle, bench)
+    check = functools.partial(_feature_bits, bundle, bench)
+    yield from on_targets("features", _TARGETS, check)
 
 
-def _feature_bits(stage, target, bundle, bench):
+def _feature_bits(bundle, bench, stage, target):
     recordings = golden.read_pcm(bundle.golden("recordings.pcm"))
     expected, differing = bundle.golden("features.f32"), {}
     for name, size in _CHUNKS.items():
@@ -190,31 +186,22 @@ def recognized_words(
     bundle: Bundle, bench: Workbench, recordings: Sequence[np.ndarray]
 ) -> Iterator[Outcome]:
     """Compares the words, with their times, of numpy and C from PCM on."""
-    stages = {target: f"words: {name}" for target, name in _targets().items()}
-    for target, stage in stages.items():
-        if missing_tools(target):
-            yield missing(stage, missing_tools(target))
-            continue
-        # The whole test set where it tells most; the slower cores hear a part of it.
-        everything = target in ("host", "m4")
-        pcm, expected = _spoken(bundle, recordings if everything else (), everything)
-        found = bench.run(target, "words", golden.pcm_bytes(pcm))
-        same = _same_utterances(golden.word_bytes(expected), found)
-        words = sum(map(len, expected))
-        text = (
-            f"{len(pcm) - same:,} of {len(pcm):,} recordings ({words:,} words) with "
-            "other words or times"
-        )
-        yield judged(stage, same == len(pcm), text)
-
-
-def _spoken(bundle, recordings, everything):
-    """Returns recordings, and the words which Python finds in them."""
-    pcm = golden.read_pcm(bundle.golden("recordings.pcm"))
-    if everything and (bundle.directory / "golden/test_set.pcm").is_file():
+    part = golden.read_pcm(bundle.golden("recordings.pcm"))
+    pcm = part + list(recordings)
+    if (bundle.directory / "golden/test_set.pcm").is_file():
         pcm += golden.read_pcm(bundle.golden("test_set.pcm"))
-    pcm += list(recordings)
-    return pcm, bundle.recognizer.recognize(pcm)
+    words = bundle.recognizer.recognize(pcm)
+
+    def check(stage, target):
+        # All of them where it tells most; the other cores hear a part.
+        count = len(pcm) if target in ("host", "m4") else len(part)
+        found = bench.run(target, "words", golden.pcm_bytes(pcm[:count]))
+        same = _same_utterances(golden.word_bytes(words[:count]), found)
+        heard = sum(map(len, words[:count]))
+        text = f"{count - same:,} of {count:,} recordings ({heard:,} words)"
+        return judged(stage, same == count, f"{text} with other words or times")
+
+    yield from on_targets("words", _TARGETS, check)
 
 
 def _same_utterances(expected, found):
@@ -228,10 +215,6 @@ def _same_utterances(expected, found):
     if len(parts[0]) != len(parts[1]):
         return 0
     return sum(a == b for a, b in zip(*parts, strict=True))
-
-
-def _targets():
-    return {"host": "C on the host", **{core: f"QEMU {n}" for core, n in CORES.items()}}
 
 
 def _shape(bundle, count):

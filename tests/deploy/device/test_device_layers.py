@@ -4,7 +4,6 @@ import flatbuffers
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 from tensorflow.lite.python import schema_py_generated as schema
 
 from keras_rnn2dnn import dnn_student
@@ -45,21 +44,6 @@ def edited(tflite, change):
     builder = flatbuffers.Builder(0)
     builder.Finish(model.Pack(builder), b"TFL3")
     return bytes(builder.Output())
-
-
-@pytest.fixture
-def one_scale(monkeypatch):
-    """Makes the converter give the weights of a dense layer one scale."""
-    make = tf.lite.TFLiteConverter.from_concrete_functions
-
-    def made(functions):
-        converter = make(functions)
-        name = "_experimental_disable_per_channel_quantization_for_dense_layers"
-        assert getattr(converter, name) is False
-        setattr(converter, name, True)
-        return converter
-
-    monkeypatch.setattr(tf.lite.TFLiteConverter, "from_concrete_functions", made)
 
 
 def test_multipliers_are_the_nearest_of_31_bits():

@@ -5,7 +5,6 @@ import flatbuffers
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 from tensorflow.lite.python import schema_py_generated as schema
 
 from keras_rnn2dnn import dnn_student
@@ -260,21 +259,6 @@ def test_logits_are_those_of_both_runtimes(name):
     assert difference.max() <= 1 and (difference > 0).mean() < 0.2
     if is_installed():
         np.testing.assert_array_equal(found, run_tflm(tflite, windows))
-
-
-@pytest.fixture
-def one_scale(monkeypatch):
-    """Makes the converter give the weights of a dense layer one scale."""
-    make = tf.lite.TFLiteConverter.from_concrete_functions
-
-    def made(functions):
-        converter = make(functions)
-        name = "_experimental_disable_per_channel_quantization_for_dense_layers"
-        assert getattr(converter, name) is False
-        setattr(converter, name, True)
-        return converter
-
-    monkeypatch.setattr(tf.lite.TFLiteConverter, "from_concrete_functions", made)
 
 
 @needs_tflm
