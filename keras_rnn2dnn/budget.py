@@ -167,24 +167,20 @@ def search_student(
     chosen = _widest(candidates)
     if not chosen:
         _refuse(candidates, max_bytes, max_instructions)
+    training = {"epochs": epochs, "batch_size": batch_size, "seed": seed}
+    training["learning_rate"] = learning_rate
     found = {}
     for number, candidate in enumerate(chosen):
+
+        def report(share, number=number):
+            _report(on_progress, "train", (number + share) / len(chosen))
+
         student = _new(store, candidate.units, candidate.steps, **settings)
-        train_student(
-            student,
-            store,
-            epochs=epochs,
-            batch_size=batch_size,
-            learning_rate=learning_rate,
-            seed=seed,
-            on_progress=lambda share, n=number: _report(
-                on_progress, "train", (n + share) / len(chosen)
-            ),
-        )
-        tuned = _evaluated(
+        train_student(student, store, **training, on_progress=report)
+        measured, tuned = _evaluated(
             candidate, student, calibration, development, decoder, limits
         )
-        found[candidate] = (tuned[0], student, tuned[1])
+        found[candidate] = (measured, student, tuned)
     fitting = [entry for entry in found.values() if entry[0].fits]
     if not fitting:
         _refuse([entry[0] for entry in found.values()], max_bytes, max_instructions)

@@ -1,5 +1,6 @@
 """`rnn2dnn convert`: from a trained student to int8 and a firmware bundle."""
 
+from keras_rnn2dnn.audio.features import FeatureSpec
 from keras_rnn2dnn.commands import inputs
 from keras_rnn2dnn.commands.parser import add_command, say
 from keras_rnn2dnn.commands.sources import FeatureSource
@@ -71,15 +72,15 @@ def _run(options):
     spec = inputs.feature_spec(options.features) if options.features else None
     source = FeatureSource(options.calibration, spec)
     calibration = source.utterances(_MOST_UTTERANCES)
-    spec = spec or source.feature_spec()
+    spec = spec or _of_source(source)
     decode = references = None
     if options.decoder:
         decode, references = inputs.decoder(options.decoder), calibration.transcripts
     recordings = ()
     if options.recordings:
-        if spec is None:
+        if not isinstance(spec, FeatureSpec):
             expected = "a feature specification beside --recordings"
-            raise ValueError(invalid("--features", expected, None))
+            raise ValueError(invalid("--features", expected, spec))
         recordings = inputs.audio(options.recordings, spec.sample_rate_hz).samples
     report = convert(
         inputs.load_model(options.student),
@@ -95,3 +96,12 @@ def _run(options):
         activations=options.activations,
     )
     say(str(report))
+
+
+def _of_source(source):
+    """Returns the specification of a store; as it is where it is not one of ours."""
+    spec = source.feature_spec()
+    try:
+        return FeatureSpec.from_dict(spec) if isinstance(spec, dict) else spec
+    except (TypeError, ValueError):
+        return spec

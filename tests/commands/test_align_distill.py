@@ -1,11 +1,13 @@
 import json
 import wave
+from types import SimpleNamespace
 
 import keras
 import numpy as np
 import pytest
 
 from keras_rnn2dnn import FeatureSpec, LogMel, SoftAlignments, dnn_student, rnn_teacher
+from keras_rnn2dnn.commands import convert as convert_command
 from keras_rnn2dnn.commands.sources import FeatureSource
 from keras_rnn2dnn.files import Utterances
 
@@ -54,6 +56,18 @@ def test_the_chain_from_teacher_to_int8(files, tmp_path, run):
     )
     assert (code, error) == (0, "")
     assert (tmp_path / "bundle" / "student.tflite").is_file()
+
+
+@pytest.mark.parametrize("given", [None, {"bins": 24}, {"sample_rate_hz": -1}])
+def test_a_specification_that_is_not_ours_stays_as_it_is(given):
+    source = SimpleNamespace(feature_spec=lambda: given)
+    assert convert_command._of_source(source) == given
+
+
+def test_the_specification_in_a_store_is_that_of_the_bundle():
+    spec = FeatureSpec(8000, num_bins=24, centering="running")
+    source = SimpleNamespace(feature_spec=spec.to_dict)
+    assert convert_command._of_source(source) == spec
 
 
 def test_a_student_is_trained_for_int8_and_converted(files, tmp_path, run):
