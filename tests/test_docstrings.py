@@ -12,13 +12,18 @@ MODULES = [
     module.name
     for module in pkgutil.walk_packages(keras_rnn2dnn.__path__, prefix="keras_rnn2dnn.")
 ]
-NEED_SYNTH = ("keras_rnn2dnn.audio.espeak", "keras_rnn2dnn.audio.synthesis")
+NEED_EXTRAS = {
+    "keras_rnn2dnn.audio.espeak": ("espeakng_loader", "synth"),
+    "keras_rnn2dnn.audio.synthesis": ("espeakng_loader", "synth"),
+    "keras_rnn2dnn.deploy.tflm_worker": ("tflite_micro", "micro"),
+}
 
 
 @pytest.mark.parametrize("name", MODULES)
 def test_the_examples_of_the_docstrings_run(name, tmp_path, monkeypatch):
-    if name in NEED_SYNTH and importlib.util.find_spec("espeakng_loader") is None:
-        pytest.skip("needs the extra `synth`")
+    package, extra = NEED_EXTRAS.get(name, (None, None))
+    if package and importlib.util.find_spec(package) is None:
+        pytest.skip(f"needs the extra `{extra}`")
     monkeypatch.chdir(tmp_path)
     result = doctest.testmod(
         importlib.import_module(name),
