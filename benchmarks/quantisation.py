@@ -28,8 +28,8 @@ from keras_rnn2dnn.demo import data
 from keras_rnn2dnn.demo.run import demo_recordings
 from keras_rnn2dnn.demo.training import Recipe
 from keras_rnn2dnn.deploy import Int8Student, convert, quantization_aware
+from keras_rnn2dnn.deploy.comparison import compare_logits
 from keras_rnn2dnn.deploy.ranges import RANGES
-from keras_rnn2dnn.deploy.report import compare_logits
 from keras_rnn2dnn.files import Utterances
 from keras_rnn2dnn.hmm import WordLoopDecoder
 

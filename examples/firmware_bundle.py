@@ -29,7 +29,7 @@ def main(fold: str, bundle: str) -> None:
         Utterances.load(fold / "calibration.npz").features,
         feature_spec=FeatureSpec.from_dict(spec),
         decode=WordLoopDecoder.from_dict(decoder),
-        recordings=Audio.load(fold / "test_audio.npz").samples,
+        recordings=Audio.load(fold / "test_audio.npz"),
     )
     print(report)
     print(verify(bundle))

@@ -73,6 +73,10 @@ class FeatureSpec:
         for name in ("sample_rate_hz", *positive):
             if not getattr(self, name) > 0:
                 raise ValueError(invalid(name, "a number > 0", getattr(self, name)))
+        if self.sample_rate_hz != int(self.sample_rate_hz):
+            expected = "a whole number"
+            raise ValueError(invalid("sample_rate_hz", expected, self.sample_rate_hz))
+        object.__setattr__(self, "sample_rate_hz", int(self.sample_rate_hz))
         for name in ("frame_length", "frame_step"):
             if getattr(self, name) < 1:
                 received = getattr(self, f"{name}_ms")

@@ -47,7 +47,8 @@ def add(commands) -> None:
         "--recordings",
         metavar="AUDIO",
         help="PCM that the bundle must recognise as Python does: a directory of .wav "
-        "files, or an .npz file of `samples`, as the demo writes",
+        "files, or an .npz file of `samples`, as the demo writes, with whose "
+        "transcripts the report has the word error rate from PCM on",
     )
     parser.add_argument(
         "--frame-step-ms", type=float, default=10.0, metavar="MS", help="default: 10"
@@ -81,7 +82,7 @@ def _run(options):
         if not isinstance(spec, FeatureSpec):
             expected = "a feature specification beside --recordings"
             raise ValueError(invalid("--features", expected, spec))
-        recordings = inputs.audio(options.recordings, spec.sample_rate_hz).samples
+        recordings = inputs.audio(options.recordings, spec.sample_rate_hz)
     report = convert(
         inputs.load_model(options.student),
         options.out,

@@ -171,7 +171,8 @@ class Fold:
         references = joined([s.words for s in self.test])
         Utterances([s.noisy for s in self.test], references).save(self.out / "test.npz")
         pcm, spec = [int16_pcm(s.samples) for s in self.test], self.layer.spec
-        Audio(pcm, spec.sample_rate_hz, references).save(self.out / "test_audio.npz")
+        audio = Audio(pcm, spec.sample_rate_hz, references)
+        audio.save(self.out / "test_audio.npz")
         with new_file(self.out / "features.json") as path:
             path.write_text(json.dumps(spec.to_dict()) + "\n")
         bundle = self.out / "bundle"
@@ -181,7 +182,7 @@ class Fold:
             features,
             feature_spec=spec,
             decode=self.tuned,
-            recordings=pcm,
+            recordings=audio,
         )
         logits = Int8Student.load(bundle).predict([s.noisy for s in self.test])
         host = self._output(table.INT8, student.count_params(), 1, logits)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_rnn2dnn.deploy.report import compare_logits
+from keras_rnn2dnn.deploy.comparison import compare_logits
 from keras_rnn2dnn.files import new_file
 from keras_rnn2dnn.scoring import word_error_rate
 

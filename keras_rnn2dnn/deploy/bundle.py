@@ -15,7 +15,7 @@ from keras_rnn2dnn.audio.features import FeatureSpec
 from keras_rnn2dnn.ctc import GreedyDecoder
 from keras_rnn2dnn.deploy import c_tables, golden, tflm
 from keras_rnn2dnn.deploy.device import ram
-from keras_rnn2dnn.deploy.device.decoder import word_loop_tables
+from keras_rnn2dnn.deploy.device.decoder import MOST_NODES, word_loop_tables
 from keras_rnn2dnn.deploy.device.features import feature_tables
 from keras_rnn2dnn.deploy.device.layers import UnsupportedStudent
 from keras_rnn2dnn.deploy.device.recognizer import DeviceNetwork, DeviceRecognizer
@@ -71,6 +71,9 @@ def _refused(spec, decode) -> str | None:
         decode, tuple(DECODERS.values())
     ):
         return _NO_PARTS
+    if isinstance(decode, GreedyDecoder) and len(decode.labels) > MOST_NODES:
+        expected = f"at most {MOST_NODES:,} labels, as the C code counts in 16 bits"
+        return invalid("decode", expected, f"{len(decode.labels):,} labels")
     try:
         feature_tables(spec)
         if isinstance(decode, WordLoopDecoder):

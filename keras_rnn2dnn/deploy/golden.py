@@ -187,6 +187,18 @@ def word_bytes(words: Sequence[Sequence[RecognizedWord]]) -> bytes:
     return np.array(rows, "<u4").tobytes()
 
 
+def read_words(data: bytes) -> list[list[int]]:
+    """Reads the numbers of the words of each recording from `word_bytes`.
+
+    Example:
+        >>> read_words(word_bytes([[RecognizedWord("no", 7, 0, 90)], []]))
+        [[7], []]
+    """
+    found = np.frombuffer(data, "<u4").reshape(-1, 3)[:, 0]
+    ends = np.flatnonzero(found == NO_WORD)
+    return [part[part != NO_WORD].tolist() for part in np.split(found, ends[:-1] + 1)]
+
+
 def _text(words):
     lines = [" ".join(word.text for word in utterance) for utterance in words]
     return "".join(f"{line}\n" for line in lines).encode()

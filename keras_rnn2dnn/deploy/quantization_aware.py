@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_rnn2dnn.deploy.convert import _utterances
+from keras_rnn2dnn.deploy.calibration import utterances_of
 from keras_rnn2dnn.deploy.fake_quant import FAKE_QUANT_CLASSES, FakeQuant
 from keras_rnn2dnn.deploy.quantize import IDENTITIES, refuse
 from keras_rnn2dnn.deploy.ranges import calibrated_range, check_ranges
@@ -65,7 +65,7 @@ def quantization_aware(
     for step in steps[1:]:
         _check_layer(step.layer)
     places = _places(steps)
-    utterances = _utterances(calibration, student.input_shape[-1])
+    utterances = utterances_of(calibration, student.input_shape[-1])
     values = _values(student, steps, places, utterances)
     limits = {place: calibrated_range(values.pop(place), ranges) for place in places}
 

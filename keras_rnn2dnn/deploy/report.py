@@ -7,8 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from keras_rnn2dnn.errors import invalid
-
 
 @dataclass(frozen=True)
 class ConversionReport:
@@ -37,6 +35,10 @@ class ConversionReport:
             `max_abs_logit_difference`, `wer_float` and `wer_int8` (None if not asked),
             `wer_device` (network and decoder in the arithmetic of the C code). Float is
             the student as given: one that is `quantization_aware` rounds too.
+        recordings: of the `count` recordings: `feature_shift` and `feature_spread`
+            against the calibration (see `recordings.compare_features`), and from PCM on
+            in the arithmetic of the C code `wer`, `errors` and `words` (None without
+            transcripts). None where there are none.
         feature_spec: how the features were made, or None.
         versions: of the packages and of Python.
         decoder: `kind` (`"word-loop"` or `"ctc-greedy"`) and what it was made of, or
@@ -63,6 +65,7 @@ class ConversionReport:
     comparison: dict[str, Any]
     feature_spec: dict[str, Any] | None
     versions: dict[str, str]
+    recordings: dict[str, Any] | None = None
     decoder: dict[str, Any] | None = None
     firmware: dict[str, Any] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
@@ -110,7 +113,7 @@ class ConversionReport:
             if compared.get("wer_device") is not None:
                 wer += f", device arithmetic {compared['wer_device']:.2%}"
             rows.append(("word error rate", f"float {wer}"))
-        return rows + _firmware_rows(self.firmware)
+        return rows + _recording_rows(self.recordings) + _firmware_rows(self.firmware)
 
     def __str__(self) -> str:
         rows = self.rows
@@ -142,6 +145,22 @@ one build with `golden/`. SHA-256 sums of all files are in report.json.
 """
 
 
+def _recording_rows(recordings):
+    if not recordings:
+        return []
+    count, wer = recordings["count"], recordings["wer"]
+    text = (
+        f"{count:,}; features {recordings['feature_shift']:.2f} standard deviations "
+        f"from the calibration, spread {recordings['feature_spread']:.2f} of it"
+    )
+    rows = [("recordings", text)]
+    if wer is not None:
+        errors = f"{recordings['errors']:,}/{recordings['words']:,}"
+        text = f"device arithmetic {wer:.2%} ({errors}) of {count:,} recordings"
+        rows.append(("word error rate from PCM", text))
+    return rows
+
+
 def _firmware_rows(firmware):
     if not firmware:
         return []
@@ -169,52 +188,6 @@ def _firmware_rows(firmware):
     if firmware["c"] and not firmware["cores"]:
         rows.append(("cores", "not measured: a tool is missing, or the build failed"))
     return rows
-
-
-def compare_logits(
-    expected: list[np.ndarray], received: list[np.ndarray]
-) -> dict[str, float]:
-    """Compares the logits of two models on the same frames.
-
-    `kl` is the mean over frames of KL(p || q) = sum_k p_k (log p_k - log q_k), with
-    p = softmax(expected) and q = softmax(received), in float64.
-
-    Args:
-        expected: one `(frames, classes)` per utterance.
-        received: the same shapes.
-
-    Returns:
-        `frames`, `kl`, `agreement` and `max_abs_logit_difference`.
-
-    Raises:
-        ValueError: if the shapes differ.
-
-    Example:
-        >>> logits = [np.log([[0.25, 0.75]])]
-        >>> compare_logits(logits, logits)["kl"]
-        0.0
-        >>> round(compare_logits(logits, [np.log([[0.5, 0.5]])])["kl"], 6)
-        0.130812
-    """
-    shapes = [x.shape for x in expected], [x.shape for x in received]
-    if shapes[0] != shapes[1]:
-        raise ValueError(invalid("received", f"shapes {shapes[0]}", shapes[1]))
-    p, q = (np.concatenate(x).astype(np.float64) for x in (expected, received))
-    difference = float(np.abs(p - q).max())
-    same = float((p.argmax(axis=1) == q.argmax(axis=1)).mean())
-    log_p, log_q = _log_softmax(p), _log_softmax(q)
-    kl = float((np.exp(log_p) * (log_p - log_q)).sum(axis=1).mean())
-    return {
-        "frames": len(p),
-        "kl": kl,
-        "agreement": same,
-        "max_abs_logit_difference": difference,
-    }
-
-
-def _log_softmax(logits):
-    shifted = logits - logits.max(axis=1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
 
 
 def _plain(value):

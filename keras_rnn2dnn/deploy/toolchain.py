@@ -19,6 +19,7 @@ _CALIBRATION = 200_000  # instructions, IO_CALIBRATION of check/io.h
 # An instruction takes 2 or 64 ns: 24 bits last for 335 or 10 million of them.
 _COUNTED_COARSELY, _COUNTED_FINELY = 200e6, 6e6
 _TIMEOUT_S = 900
+_NOT_BUILT = shutil.ignore_patterns("golden", "build", "tflm")
 _TARGETS = {"host": "host/check", "sanitize": "sanitize/check"}
 
 
@@ -62,10 +63,11 @@ class Workbench:
     """
 
     def __init__(self, bundle: str | Path, rounding: str = "double", flags: str = ""):
-        self.bundle = Path(bundle).resolve()
         self._options = [f"ROUNDING={rounding}", f"CFLAGS={flags}"]
         self._folder = tempfile.TemporaryDirectory()
-        self.build_directory = Path(self._folder.name) / "build"
+        self._copy = Path(self._folder.name) / "bundle"  # make knows no spaces in paths
+        shutil.copytree(bundle, self._copy, ignore=_NOT_BUILT)
+        self.build_directory = self._copy / "build"
 
     def __enter__(self):
         return self
@@ -88,9 +90,8 @@ class Workbench:
         name = _TARGETS.get(target, f"{target}/check.elf")
         program = self.build_directory / name
         if not program.is_file():
-            line = ["make", "-s", "-C", str(self.bundle), "-f", "Makefile"]
-            line += [str(program)]
-            line += [f"BUILD={self.build_directory}", *self._options]
+            line = ["make", "-s", "-C", str(self._copy), "-f", "Makefile"]
+            line += [f"build/{name}", "BUILD=build", *self._options]
             _call(line, f"The bundle does not build for {target}")
         return program
 
@@ -114,7 +115,7 @@ class Workbench:
             (Path(folder) / "in").write_bytes(data)
             line = [str(program), stage, "in", "out"]
             if target in CORES:
-                script = self.bundle / "qemu" / "run.sh"
+                script = self._copy / "qemu" / "run.sh"
                 line = ["sh", str(script), target, str(program), stage, "in", "out"]
             environment = {**os.environ, "QEMU_OPTIONS": options}
             _call(line, f"The check failed on {target}", folder, environment)

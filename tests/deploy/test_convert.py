@@ -10,8 +10,6 @@ import tensorflow as tf
 import keras_rnn2dnn
 from keras_rnn2dnn import Distiller, FeatureSpec, LogMel, SpliceFrames, dnn_student
 from keras_rnn2dnn.deploy import Int8Student, convert
-from keras_rnn2dnn.deploy.convert import _calibration_windows, _split
-from keras_rnn2dnn.deploy.window import ReceptiveField
 
 L = keras.layers
 FEATURES, CLASSES = 4, 3
@@ -200,23 +198,6 @@ def test_the_report_holds_the_word_error_rates_of_the_utterances_held_back(tmp_p
         for a, b in zip(words[k].split(), text.split(), strict=True)
     )
     assert abs(report.comparison["wer_int8"] - wrong / 140) < 0.02
-
-
-def test_the_utterances_held_back_are_a_fifth_and_calibrate_nothing():
-    utterances = list(features(number=50, frames=2))
-    chosen, held = _split(utterances, seed=3)
-    assert sorted(chosen + held) == list(range(50))
-    assert len(held) == 10
-    assert (chosen, held) == _split(utterances, seed=3)
-    assert held != _split(utterances, seed=4)[1]
-
-
-def test_calibration_windows_are_spread_over_all_utterances():
-    lengths = (400, 100, 500)
-    utterances = [np.full((n, 1), k, np.float32) for k, n in enumerate(lengths)]
-    windows = _calibration_windows(utterances, ReceptiveField(1, 1), 500)
-    assert windows.shape == (500, 3, 1)
-    assert np.bincount(windows[:, 0, 0].astype(int)).tolist() == [200, 50, 250]
 
 
 def test_too_little_calibration_data_is_refused_with_both_counts(tmp_path):

@@ -1,9 +1,11 @@
 import shutil
 import subprocess
+import tempfile
 
+import keras
 import numpy as np
 import pytest
-from bundles import needs_cores, parts
+from bundles import TOPOLOGY, needs_cores, parts
 
 from keras_rnn2dnn import dnn_student
 from keras_rnn2dnn.deploy import convert, load_bundle, toolchain
@@ -48,6 +50,71 @@ def test_the_library_builds_in_a_cmake_project(written, tmp_path):
     ):
         subprocess.run(line, check=True, capture_output=True)
     subprocess.run([str(tmp_path / "build" / "firmware")], check=True)
+
+
+@pytest.mark.skipif(shutil.which("cmake") is None, reason="needs cmake")
+def test_ctest_runs_the_program_that_cmake_built(written, tmp_path):
+    copy, build = shutil.copytree(written, tmp_path / "copy"), str(tmp_path / "b")
+    source = copy / "check" / "check.c"
+    text = source.read_text()
+    for line in (["cmake", "-S", str(copy), "-B", build], ["cmake", "--build", build]):
+        subprocess.run(line, check=True, capture_output=True)
+    line = ["ctest", "--test-dir", build, "-V"]
+    done = subprocess.run(line, capture_output=True, text=True, check=True)
+    assert done.stdout.count("is met to the bit") == 6
+    source.write_text(
+        text.replace("write_all(y, sizeof y);", "y[0]++; write_all(y, 1);")
+    )
+    subprocess.run(["cmake", "--build", build], check=True, capture_output=True)
+    done = subprocess.run(line, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert "golden/network_outputs.s8" in done.stdout
+
+
+@needs_cores
+def test_folders_with_spaces_in_their_names_do(written, tmp_path, monkeypatch):
+    spaced = tmp_path / "temporary files"
+    spaced.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(spaced))
+    copy = shutil.copytree(written, tmp_path / "my bundle")
+    for target in ("host", "m3"):
+        with Workbench(copy) as bench:
+            found = bench.run(target, "network", golden(copy, "network_inputs.s8"))
+            assert found == golden(copy, "network_outputs.s8")
+
+
+@needs_cores
+def test_tables_beyond_the_code_memory_of_the_emulated_m55_run(tmp_path, no_costs):
+    model = dnn_student(40, 8, context=(20, 20), units=(400,))
+    rng = np.random.default_rng(0)
+    x = [rng.normal(size=(100, 40)).astype("float32") for _ in range(12)]
+    assert convert(model, tmp_path, x).bytes > 600_000
+    count = 40
+    data = golden(tmp_path, "network_inputs.s8")[: count * 41 * 40]
+    with Workbench(tmp_path) as bench:
+        found = bench.run("m55", "network", data)
+    assert found == golden(tmp_path, "network_outputs.s8")[: count * 8]
+
+
+@needs_cores
+def test_a_strided_student_costs_its_output_frames_alone(tmp_path, no_costs):
+    """Per input frame: half of what the same layers cost in every frame."""
+    rng = np.random.default_rng(0)
+    x = [rng.normal(size=(100, 8)).astype("float32") for _ in range(12)]
+    counts = []
+    for stride in (1, 2):
+        layers = [
+            keras.layers.Conv1D(32, 3, strides=stride, name="a"),
+            keras.layers.Conv1D(32, 1, name="b"),
+        ]
+        model = keras.Sequential([keras.Input((None, 8)), *layers])
+        folder = tmp_path / str(stride)
+        convert(model, folder, x)
+        data = golden(folder, "network_inputs.s8")[-100 * 8 :]
+        with Workbench(folder) as bench:
+            found = bench.costs("m4", data, False).instructions_per_frame
+        counts.append(found["network"])
+    assert counts[1] == pytest.approx(counts[0] / 2, rel=0.15)
 
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++")
@@ -165,6 +232,43 @@ def test_plain_flags_need_nothing_of_a_c_library_either(written, core, tmp_path)
         line = ["arm-none-eabi-nm", "-u", str(tmp_path / "x.o")]
         done = subprocess.run(line, capture_output=True, text=True, check=True)
         assert not {"memset", "memcpy", "memmove"} & set(done.stdout.split())
+
+
+LONG = """
+#include <stdio.h>
+#include "decoder.h"
+static decoder_state state;
+static void on_word(const decoder_word *word, void *context)
+{
+    (void)context;
+    printf("%u %u %u\\n", word->word, (unsigned)word->start, (unsigned)word->end);
+}
+int main(void)
+{
+    int8_t logits[FRAME];
+    decoder_init(&state);
+    for (long t = 0; t < 200000; t++) {
+        for (int k = 0; k < FRAME; k++)
+            logits[k] = k == (t < 70000 ? FRAME - 1 : 0) ? 127 : -128;
+        decoder_step(&state, logits, on_word, 0);
+    }
+    decoder_finish(&state, on_word, 0);
+    return 0;
+}
+"""
+
+
+def test_words_after_a_long_silence_and_long_words_have_times(written, tmp_path):
+    """Twenty minutes of silence, then of one word: counters of 16 bits are full."""
+    (tmp_path / "main.c").write_text(LONG)
+    line = ["cc", "-O2", f"-I{written / 'c'}", f"-DFRAME={TOPOLOGY.num_states}"]
+    line += [str(tmp_path / "main.c"), str(written / "c" / "decoder.c")]
+    subprocess.run([*line, "-o", str(tmp_path / "main")], check=True)
+    done = subprocess.run([str(tmp_path / "main")], capture_output=True, check=True)
+    words = [tuple(map(int, line.split())) for line in done.stdout.splitlines()]
+    silence = TOPOLOGY.silence_state
+    assert silence == TOPOLOGY.num_states - 1
+    assert words == [(0, 200_000 - 65_535, 200_000)]
 
 
 CALLBACK = """

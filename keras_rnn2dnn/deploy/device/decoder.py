@@ -11,11 +11,13 @@ import numpy as np
 from keras_rnn2dnn.errors import invalid
 from keras_rnn2dnn.hmm import WordLoopDecoder
 
+MOST_NODES = MOST_FRAMES = (1 << 16) - 1  # nodes or labels, and frames of a word
 _DEAD = -(1 << 28)
 _HOPELESS = _DEAD // 2
 _MOST_BITS = 16
 _SAFE = 1 << 24  # of what one frame may add; DEAD + 2^24 cannot come alive
 _NEVER = -1  # no record
+_LEAST_SLOPE = 16  # a step of the logits; rounded to 3 % at worst
 
 Words = list[tuple[int, int, int]]
 
@@ -81,13 +83,17 @@ def word_loop_tables(
     summands = (abs(move), abs(decoder.insertion_penalty))
     largest = 128 * scale + np.abs(priors).max() + sum(summands)
     bits = min(_MOST_BITS, int(np.floor(np.log2(_SAFE / largest))))
-    if bits < 4:
+    unit = 2.0**bits
+    if round(scale * unit) < _LEAST_SLOPE:
         expected = "penalties and logits of reasonable size"
         raise ValueError(invalid("decode", expected, f"{largest:.3g} nats in a frame"))
     chains = [topology.states_of(word) for word in topology.words]
     ends = np.cumsum([len(chain) for chain in chains])
+    states = max(int(ends[-1]) + topology.silence, topology.num_states)
+    if states > MOST_NODES:
+        expected = f"at most {MOST_NODES:,} states, as the C code counts in 16 bits"
+        raise ValueError(invalid("decode", expected, f"{states:,} states"))
     silence = [[topology.silence_state]] if topology.silence else []
-    unit = 2.0**bits
     return WordLoopTables(
         words=topology.words,
         state_of_node=np.concatenate([*chains, *silence]).astype(np.int64),
@@ -179,7 +185,7 @@ class _Paths:
         node = len(self.tables.state_of_node) - 1 if paused else node
         if self.score[row, node] <= _HOPELESS:
             return
-        since = int(self.since[row, node])
+        since = max(int(self.since[row, node]), frames - MOST_FRAMES)
         while self.first[row, node] != _NEVER:
             self._commit(row, int(self.first[row, node]))
         if not paused:
@@ -226,7 +232,8 @@ class _Paths:
         end = tables.last_node[word]
         for row in rows:  # a record in each frame, of the best word that may end
             before = int(last[row, end[row]])
-            self.records[row][t] = (int(word[row]), int(since[row, end[row]]), before)
+            start = max(int(since[row, end[row]]), t - MOST_FRAMES)
+            self.records[row][t] = (int(word[row]), start, before)
         end_score = score[rows, end].copy()
         end_first = first[rows, end]
         end_first = np.where(end_first == _NEVER, t, end_first)

@@ -81,7 +81,7 @@ def _decoder(tables):
         return _structure("Decoder", fields)
     nodes = len(tables.state_of_node)
     fields = [("frame", ctypes.c_uint32), ("score", ctypes.c_int32 * nodes)]
-    fields += [(n, ctypes.c_uint16 * nodes) for n in ("since", "last", "first")]
+    fields += [(n, ctypes.c_uint16 * nodes) for n in ("age", "last", "first")]
     records = ctypes.c_uint16 * tables.history_frames
     fields += [(name, records) for name in ("word", "duration", "before")]
     return _structure("Decoder", fields)

@@ -149,6 +149,11 @@ class DeviceRecognizer:
         return word_loop_tables(self.decoder, self.network.output_quantization[0])
 
     @property
+    def is_word_loop(self) -> bool:
+        """Whether it searches a loop of words, rather than the best path of CTC."""
+        return isinstance(self.decoder, WordLoopDecoder)
+
+    @property
     def words(self) -> tuple[str, ...]:
         """What may be recognised."""
         greedy = isinstance(self.decoder, GreedyDecoder)

@@ -1,5 +1,6 @@
 """The stage of `verify` that checks the check: a changed table must be found."""
 
+import dataclasses
 import re
 import shutil
 import tempfile
@@ -8,30 +9,47 @@ from pathlib import Path
 
 import numpy as np
 
+from keras_rnn2dnn.deploy import golden
+from keras_rnn2dnn.deploy.device.decoder import search
 from keras_rnn2dnn.deploy.device.network import gathered, run_network
 from keras_rnn2dnn.deploy.loading import Bundle
 from keras_rnn2dnn.deploy.toolchain import Workbench
-from keras_rnn2dnn.deploy.verify.outcome import Outcome, judged, on_targets
+from keras_rnn2dnn.deploy.verify.outcome import NOT_RUN, Outcome, judged, on_targets
+
+# Header with the table, stage that reads it, what it is given and what it must give.
+_NETWORK = ("model.h", "network", "network_inputs.s8", "network_outputs.s8")
+_FEATURES = ("features_table.h", "features", "recordings.pcm", "features.f32")
+_WORDS = ("decoder_table.h", "words", "recordings.pcm", "words.u32")
 
 
 def mutations(bundle: Bundle, bench: Workbench, _: Sequence) -> Iterator[Outcome]:
     """Changes one number at a time in a copy; the golden outputs must not be met."""
     last = len(bundle.network.layers) - 1
     changes = [
-        (f"a weight of the {which} layer by one", "model.h", f"weights_{number}", place)
+        (f"a weight of the {which} layer by one", f"weights_{number}", place, _NETWORK)
         for which, number in (("first", 0), ("last", last))
         for place in [_telling_weight(bundle, number)]
     ]
     if bundle.recognizer is not None:
-        table, spec = "features_table.h", bundle.recognizer.spec
+        half, eighth = (
+            bundle.recognizer.spec.frame_length // 2,
+            bundle.recognizer.spec.fft_length // 8,
+        )
         changes += [
-            ("a mel weight", table, "features_mel_weights", 0),
-            ("a value of the window", table, "features_window", spec.frame_length // 2),
-            ("a cosine of the FFT", table, "features_cosine", spec.fft_length // 8),
+            ("a mel weight", "features_mel_weights", 0, _FEATURES),
+            ("a value of the window", "features_window", half, _FEATURES),
+            ("a cosine of the FFT", "features_cosine", eighth, _FEATURES),
         ]
-    for what, header, name, place in changes:
+    if bundle.recognizer is not None and bundle.recognizer.is_word_loop:
+        what, node = "a state of the decoder", _telling_node(bundle)
+        if node is None:
+            text = "no word in golden/ hangs on a single state: convert with recordings"
+            yield Outcome(f"mutation: {what}", NOT_RUN, text, optional=True)
+        else:
+            changes.append((what, "decoder_state_of_node", node, _WORDS))
+    for what, name, place, files in changes:
 
-        def check(stage, _, change=(header, name, place)):
+        def check(stage, _, change=(name, place, *files)):
             differing = _differing(bundle, *change)
             return judged(stage, differing > 0, f"{differing:,} golden bytes not met")
 
@@ -51,7 +69,25 @@ def _telling_weight(bundle, number):
     return row * layers[number].weights.shape[1] + int(met.argmax())
 
 
-def _differing(bundle, header, name, place):
+def _telling_node(bundle):
+    """Returns a node whose state, changed as by `mutated`, gives other words or times.
+
+    None where there is none.
+    """
+    recognizer, tables = bundle.recognizer, bundle.recognizer.tables
+    recordings = golden.read_pcm(bundle.golden("recordings.pcm"))
+    logits = [recognizer.logits(pcm) for pcm in recordings]
+    expected = search(tables, logits)
+    for node, state in enumerate(tables.state_of_node):
+        states = tables.state_of_node.copy()
+        states[node] += -1 if state > 0 else 1
+        changed = dataclasses.replace(tables, state_of_node=states)
+        if states.max() < len(tables.offset) and search(changed, logits) != expected:
+            return node
+    return None
+
+
+def _differing(bundle, name, place, header, stage, given, expected):
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "bundle"
         ignored = shutil.ignore_patterns("golden", "build", "tflm")
@@ -59,10 +95,6 @@ def _differing(bundle, header, name, place):
         path = copy / "c" / header
         path.chmod(0o644)
         path.write_text(mutated(path.read_text(), name, place))
-        stage, given, expected = ("features", "recordings.pcm", "features.f32")
-        if header == "model.h":
-            stage, given = "network", "network_inputs.s8"
-            expected = "network_outputs.s8"
         with Workbench(copy) as bench:
             found = bench.run("host", stage, bundle.golden(given))
     expected = bundle.golden(expected)

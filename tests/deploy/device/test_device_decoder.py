@@ -3,6 +3,7 @@ import itertools
 import numpy as np
 import pytest
 
+from keras_rnn2dnn.deploy.device import decoder as device_decoder
 from keras_rnn2dnn.deploy.device.decoder import search, word_loop_tables
 from keras_rnn2dnn.hmm import Topology, WordLoopDecoder
 
@@ -406,7 +407,7 @@ def test_the_tables_are_those_computed_by_hand():
         ({}, 2.0, 15),
         ({"insertion_penalty": -300.0}, 0.125, 15),
         ({"insertion_penalty": 5000.0}, 0.125, 11),
-        ({"insertion_penalty": -1e6}, 0.125, 4),
+        ({"insertion_penalty": -1e5}, 0.125, 7),
         ({"log_priors": [-1000.0] * 3, "prior_scale": 1.0}, 0.125, 14),
     ],
 )
@@ -422,7 +423,7 @@ def test_large_numbers_cost_bits(options, scale, bits):
 
 @pytest.mark.parametrize(
     ("penalty", "scale", "received"),
-    [(-2e6, 0.125, "2e+06"), (0.0, 1e5, "1.28e+07")],
+    [(-2e5, 0.125, "2e+05"), (0.0, 1e-4, "0.86")],
 )
 def test_huge_numbers_are_refused(penalty, scale, received):
     decoder = WordLoopDecoder(TOPOLOGIES["one state"], insertion_penalty=penalty)
@@ -431,6 +432,27 @@ def test_huge_numbers_are_refused(penalty, scale, received):
     assert str(error.value) == (
         "Invalid value for `decode`. Expected penalties and logits of reasonable size. "
         f"Received: decode='{received} nats in a frame'"
+    )
+
+
+def test_a_word_starts_at_most_65535_frames_before_its_end(monkeypatch):
+    """The device counts the frames of a word in 16 bits; here in fewer."""
+    assert device_decoder.MOST_FRAMES == 2**16 - 1
+    tables = word_loop_tables(WordLoopDecoder(Topology("a b", 1)), SCALE)
+    logits = np.full((60, 3), -100, np.int8)
+    logits[:40, 0] = logits[40:, 1] = 100
+    assert search(tables, [logits]) == [[(0, 0, 40), (1, 40, 60)]]
+    monkeypatch.setattr(device_decoder, "MOST_FRAMES", 15)
+    assert search(tables, [logits]) == [[(0, 25, 40), (1, 45, 60)]]
+
+
+def test_more_states_than_16_bits_count_are_refused():
+    decoder = WordLoopDecoder(Topology(("a", "b"), 2**15))
+    with pytest.raises(ValueError) as error:
+        word_loop_tables(decoder, SCALE)
+    assert str(error.value) == (
+        "Invalid value for `decode`. Expected at most 65,535 states, as the C code "
+        "counts in 16 bits. Received: decode='65,537 states'"
     )
 
 

@@ -59,7 +59,7 @@ def test_without_the_cross_compiler_the_verdict_is_not_verified(written, host_al
     assert outcomes["network: C on the host"].status == "passed"
     assert outcomes["memory: AddressSanitizer, UBSan"].status == "passed"
     mutations = [o for o in found.outcomes if o.stage.startswith("mutation: ")]
-    assert [o.status for o in mutations] == ["passed"] * 5
+    assert [o.status for o in mutations] == ["passed"] * 6
     assert found.verdict == "not verified"
     last = str(found).splitlines()[-1]
     count = sum(o.status == "NOT RUN" and not o.optional for o in found.outcomes)

@@ -37,7 +37,7 @@ static void kill_path(decoder_state *state, uint32_t node)
 static void copy_path(decoder_state *state, uint32_t to, uint32_t from, int32_t score)
 {
     state->score[to] = score;
-    state->since[to] = state->since[from];
+    state->age[to] = state->age[from];
     state->last[to] = state->last[from];
     state->first[to] = state->first[from];
 }
@@ -47,7 +47,7 @@ void decoder_init(decoder_state *state)
     state->frame = 0;
     for (uint32_t node = 0; node < DECODER_NODES; node++) {
         kill_path(state, node);
-        state->since[node] = 0;
+        state->age[node] = 0;
     }
     for (uint32_t word = 0; word < DECODER_WORDS; word++)
         state->score[decoder_first_node[word]] = DECODER_PENALTY;
@@ -137,7 +137,7 @@ static void move(decoder_state *state)
     uint16_t source_last = record, source_first = end_first;
 
     state->word[record - 1u] = (uint16_t)word;
-    state->duration[record - 1u] = (uint16_t)(state->frame - state->since[end]);
+    state->duration[record - 1u] = state->age[end];
     state->before[record - 1u] = state->last[end];
 #ifdef DECODER_SILENCE
     if (state->score[SILENCE] > end_score) {
@@ -160,14 +160,14 @@ static void move(decoder_state *state)
                 copy_path(state, node, node - 1, state->score[node - 1] + DECODER_MOVE);
         if (entry > state->score[first]) {
             state->score[first] = entry;
-            state->since[first] = (uint16_t)state->frame;
+            state->age[first] = 0;
             state->last[first] = source_last;
             state->first[first] = source_first;
         }
     }
 }
 
-/* Adds the scores of the frame, relative to the best path, which gets 0. */
+/* Adds the frame and its scores, relative to the best path, which gets 0. */
 static void add_scores(decoder_state *state, const int8_t *logits)
 {
     int32_t best = INT32_MIN;
@@ -181,6 +181,8 @@ static void add_scores(decoder_state *state, const int8_t *logits)
     }
     for (uint32_t node = 0; node < DECODER_NODES; node++) {
         state->score[node] -= best;
+        if (state->age[node] < UINT16_MAX)
+            state->age[node]++;
         if (!is_alive(state, node))
             kill_path(state, node);
     }
@@ -235,7 +237,7 @@ void decoder_finish(decoder_state *state, decoder_emit emit, void *context)
         return;
     word.word = (uint16_t)best;
     word.end = state->frame;
-    word.start = state->frame - (uint16_t)(state->frame - state->since[node]);
+    word.start = state->frame - state->age[node];
     while (state->first[node])
         commit(state, state->first[node], emit, context);
     if (ends_in_word)

@@ -11,7 +11,7 @@ extern "C" {
 #endif
 
 /* A recognised word: decoder_words[word], from output frame `start` up to, not with,
- * `end`. */
+ * `end`. A word that lasts for more than 65,535 frames starts that long before it ends. */
 typedef struct {
     uint16_t word;
     uint32_t start;
@@ -24,7 +24,7 @@ typedef void (*decoder_emit)(const decoder_word *word, void *context);
 typedef struct {
     uint32_t frame;                          /* output frames so far */
     int32_t score[DECODER_NODES];            /* of the best path into each node */
-    uint16_t since[DECODER_NODES];           /* frame in which it entered its word */
+    uint16_t age[DECODER_NODES];             /* frames in its word, 65,535 at most */
     uint16_t last[DECODER_NODES];            /* its last record, 0: none pending */
     uint16_t first[DECODER_NODES];           /* its oldest record, 0: none pending */
     uint16_t word[DECODER_HISTORY_FRAMES];     /* records: the word that ended, */

@@ -166,8 +166,8 @@ static void run_logits(void)
     for_each_chunk(push_recognizer, finish);
 }
 
-/* Ticks by stage: calibration, features, network, decoder; then the numbers of frames
- * behind the last three. */
+/* Ticks by stage: calibration, features, network, decoder; then the numbers of input
+ * frames behind the last three. */
 static uint64_t counts[7];
 
 static uint64_t ticks_since(uint32_t before)
@@ -184,16 +184,18 @@ static void ignore_word(const decoder_word *word, void *context)
 static void count_frame(const float *frame)
 {
     int8_t quantized[FEATURES_NUM_BINS];
+    const int ready = counts[4] % NETWORK_STRIDE == 0; /* an output frame */
     uint32_t before;
 
     before = io_ticks();
     features_quantize(frame, quantized);
     counts[1] += ticks_since(before);
     before = io_ticks();
-    network_step(&device.network, &device.scratch.network, quantized, device.logits, 1);
+    network_step(&device.network, &device.scratch.network, quantized, device.logits, ready);
     counts[2] += ticks_since(before);
     before = io_ticks();
-    decoder_step(&device.decoder, device.logits, ignore_word, NULL);
+    if (ready)
+        decoder_step(&device.decoder, device.logits, ignore_word, NULL);
     counts[3] += ticks_since(before);
     counts[4]++;
     counts[5]++;
@@ -258,7 +260,7 @@ static void run_count(void)
     counts[0] = (before - io_ticks()) & 0xffffffu;
     while (read_all(frame, sizeof frame)) {
         before = io_ticks();
-        network_step(&state, &scratch, frame, y, 1);
+        network_step(&state, &scratch, frame, y, counts[5] % NETWORK_STRIDE == 0);
         counts[2] += (before - io_ticks()) & 0xffffffu;
         counts[5]++;
     }
