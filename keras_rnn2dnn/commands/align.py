@@ -7,7 +7,7 @@ from pathlib import Path
 from keras_rnn2dnn.alignments import SoftAlignments
 from keras_rnn2dnn.alignments.manifest import Manifest
 from keras_rnn2dnn.commands import inputs
-from keras_rnn2dnn.commands.parser import add_command, say
+from keras_rnn2dnn.commands.parser import add_command, add_strict, say
 from keras_rnn2dnn.commands.sources import FeatureSource
 from keras_rnn2dnn.errors import invalid
 from keras_rnn2dnn.progress import RateProgress
@@ -31,8 +31,8 @@ def add(commands) -> None:
         nargs="*",
         metavar="TEACHER.keras DATA",
         help="teacher(s), then the data: an .npz file of features, a directory of such "
-        "files or of .wav files, or another store; with --verify the store, with "
-        "--merge the parts",
+        "files, audio (a corpus, a directory or a JSONL manifest), a Kaldi data "
+        "directory, or another store; with --verify the store, with --merge the parts",
     )
     parser.add_argument("--out", metavar="STORE", help="directory of the store")
     parser.add_argument(
@@ -55,6 +55,7 @@ def add(commands) -> None:
     parser.add_argument(
         "--features", metavar="SPEC.json", help="feature specification, for audio"
     )
+    add_strict(parser)
     parser.add_argument(
         "--shard",
         type=_part,
@@ -109,7 +110,7 @@ def _run(options):
         raise ValueError(invalid("paths", expected, options.paths))
     *teachers, data = options.paths
     spec = inputs.feature_spec(options.features) if options.features else None
-    source = FeatureSource(data, spec)
+    source = FeatureSource(data, spec, options.strict)
     store = _write(options, [inputs.load_model(path) for path in teachers], source)
     say(_summary(store) if store else f"Part {options.shard} is written: {options.out}")
 
