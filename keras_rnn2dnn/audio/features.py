@@ -22,8 +22,9 @@ class FeatureSpec:
 
     Frame `t` covers the samples from `t * frame_step` on, without padding. Where asked
     for, its mean is subtracted (`remove_dc`), then `preemphasis` times the sample
-    before (of the first, itself). Its windowed power spectrum is summed in triangles on the mel scale
-    (`1127 ln(1 + f / 700)`), which gives `x = log(energy + floor)`. The feature is
+    before (of the first, itself). The power spectrum under a window is summed in
+    triangles on the mel scale (`1127 ln(1 + f / 700)`), which gives
+    `x = log(energy + floor)`. The feature is
 
     - `(x - mean) / sqrt(variance)` with `centering="none"`;
     - the same with `"utterance"`, where the mean over the utterance is subtracted

@@ -233,7 +233,7 @@ def _segments(path, recordings):
         try:
             recording, start, end = value.split()
             segments[name] = (recording, float(start), float(end))
-            good = recording in recordings and 0 <= float(start)
+            good = recording in recordings and float(start) >= 0
             good = good and (float(end) < 0 or float(end) > float(start))
         except ValueError:
             good = False
@@ -248,7 +248,7 @@ def _segments(path, recordings):
 
 
 def read_manifest(path: str | Path) -> list[AudioFile]:
-    """Reads a JSONL manifest: a line `{"audio": ..., "text": ..., "speaker": ...}` each.
+    """Reads a JSONL manifest: `{"audio": ..., "text": ..., "speaker": ...}` a line.
 
     `text` and `speaker` may be missing. Relative paths are relative to the manifest.
     The utterance's id is `name`, or its number in the manifest.
@@ -297,14 +297,14 @@ def write_manifest(path: str | Path, files: Sequence[AudioFile]) -> None:
 
 
 def read_table(path: str | Path) -> dict[str, str]:
-    """Reads lines of a key and a value, as Kaldi's and LibriSpeech's tables are.
+    r"""Reads lines of a key and a value, as Kaldi's and LibriSpeech's tables are.
 
     Raises:
         FileNotFoundError: if there is no such file.
         ValueError: if a key comes twice.
 
     Example:
-        >>> _ = Path("text").write_text("u1 one two\\nu2 three\\n")
+        >>> _ = Path("text").write_text("u1 one two\nu2 three\n")
         >>> read_table("text")
         {'u1': 'one two', 'u2': 'three'}
     """

@@ -113,10 +113,10 @@ class AudioLoader:
             _LOG.warning("Skipped %s audio files", number)
 
     def dataset(self) -> tf.data.Dataset:
-        """Returns a `tf.data.Dataset` of dicts: `audio` `(samples,)`, float32, `name`,
-        `text` and `speaker`, empty where unknown.
+        """Returns the utterances as a `tf.data.Dataset`.
 
-        `skipped` tells after each reading what was left out.
+        It gives dicts: `audio` `(samples,)`, float32; `name`, `text` and `speaker`,
+        empty where unknown. `skipped` tells after each reading what was left out.
         """
 
         def examples():

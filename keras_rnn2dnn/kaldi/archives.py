@@ -4,9 +4,12 @@ kaldiio reads and writes the arrays. It would run the commands in a table and un
 objects in an archive: files that hold such are refused here.
 """
 
+import contextlib
 import gzip
+import io
 import re
 import struct
+import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -134,27 +137,26 @@ def _opened(path):
 
 def _array(matio, stream):
     start = stream.tell()
-    head = stream.read(3)
+    head = stream.read(5)
     stream.seek(start)
-    if head in _NOT_ARRAYS:
-        raise ValueError(f"it holds {head!r}, and no array of numbers")
+    if head[:3] in _NOT_ARRAYS:
+        raise ValueError(f"it holds {head[:3]!r}, and no array of numbers")
+    if len(head) < 5:  # of which kaldiio would go back too far
+        stream = io.BytesIO(stream.read().ljust(5, b"\n"))
     array = matio.read_kaldi(stream)
     return array if array.dtype.kind == "i" else array.astype("float32")
 
 
-class _damage_named:  # noqa: N801
+@contextlib.contextmanager
+def _damage_named(path):
     """Turns whatever a damaged archive leads to into an error that names the file."""
-
-    def __init__(self, path):
-        self._path = path
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, error, trace):
-        damaged = (ValueError, AssertionError, RuntimeError, struct.error, EOFError)
-        if kind and issubclass(kind, (*damaged, IndexError, OSError)):
-            reason = str(error) or "it is damaged"
-            raise ValueError(
-                f"Cannot read {str(self._path)!r} as a Kaldi archive: {reason}"
-            ) from error
+    try:
+        yield
+    except (
+        *(ValueError, AssertionError, RuntimeError, struct.error),
+        *(EOFError, IndexError, OSError, zlib.error),
+    ) as error:
+        reason = str(error) or "it is damaged"
+        raise ValueError(
+            f"Cannot read {str(path)!r} as a Kaldi archive: {reason}"
+        ) from error
