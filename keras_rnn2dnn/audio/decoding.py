@@ -5,9 +5,9 @@ elsewhere, and without either `wave` reads 16-bit WAV. All give the same samples
 for the last bits of MP3 and Vorbis. Two things are the same with each of them:
 
 - FLAC is decoded by soundfile: from some damaged files tensorflow-io never returns.
-- The rate is changed by soxr: tensorflow-io's resampler gives all samples 32 samples
-  late, loses as many at the end, and dampens what lies above 86 % of the lower Nyquist
-  frequency.
+- The rate is changed by soxr: tensorflow-io's resampler gives all samples late, by 32
+  samples of the lower rate, loses as many at the end, and dampens what lies above 86 %
+  of the lower Nyquist frequency.
 """
 
 import functools
@@ -33,6 +33,7 @@ _FORMS = (
     ("mp3", "float32"),
     ("ogg", "float32"),
 )
+_OTHER, _NONE = len(_FORMS), len(_FORMS) + 1  # what soundfile decodes, and nobody
 _SCALES = {"uint8": (128, 128), "int16": (0, 2**15), "int32": (0, 2**31)}  # to [-1, 1]
 
 
@@ -90,7 +91,7 @@ def decode(data: bytes, sample_rate_hz: int, backend: str | None = None) -> np.n
     header = read_header(data)
     check_extras(header, sample_rate_hz, backend)
     form = _form(header)
-    if backend == "tensorflow-io" and form < len(_FORMS):
+    if backend == "tensorflow-io" and form < _OTHER:
         try:
             samples = _by_tensorflow_io(tf.constant(data), tf.constant(form)).numpy()
         except tf.errors.OpError as error:
@@ -111,14 +112,13 @@ def decode_in_graph(data: tf.Tensor, sample_rate_hz: int, backend: str) -> tf.Te
         backend: one of `BACKENDS`.
 
     Returns:
-        float32 `(samples,)`. A file that cannot be decoded is an error of the
-        pipeline's element.
+        float32 `(samples,)`. Of a file that cannot be decoded there are no samples, or
+        it is an error of the pipeline's element; `decode` tells why.
     """
+    nothing = np.zeros(0, "float32")
     if backend != "tensorflow-io":
-        samples = tf.numpy_function(
-            lambda data: decode(data, sample_rate_hz, backend), [data], tf.float32
-        )
-        return tf.ensure_shape(samples, (None,))
+        whole = _or(nothing, lambda data: decode(data, sample_rate_hz, backend))
+        return tf.ensure_shape(tf.numpy_function(whole, [data], tf.float32), (None,))
 
     def form(data):
         header = read_header(data)
@@ -128,15 +128,31 @@ def decode_in_graph(data: tf.Tensor, sample_rate_hz: int, backend: str) -> tf.Te
     def finish(samples, data):
         return _finished(samples, read_header(data), sample_rate_hz)
 
-    number = tf.ensure_shape(tf.numpy_function(form, [data], tf.int32), ())
-    samples = _by_tensorflow_io(data, number)
-    samples = tf.numpy_function(finish, [samples, data], tf.float32)
+    number = tf.numpy_function(_or(np.int32(_NONE), form), [data], tf.int32)
+    samples = _by_tensorflow_io(data, tf.ensure_shape(number, ()))
+    samples = tf.numpy_function(_or(nothing, finish), [samples, data], tf.float32)
     return tf.ensure_shape(samples, (None,))
+
+
+def _or(otherwise, function):
+    """Returns a function that gives `otherwise` in place of an error.
+
+    TensorFlow would write the traceback of each to standard error.
+    """
+
+    @tf.autograph.experimental.do_not_convert
+    def quiet(*arguments):
+        try:
+            return function(*arguments)
+        except (ValueError, ImportError):
+            return otherwise
+
+    return quiet
 
 
 def check_extras(header: AudioHeader, sample_rate_hz: int, backend: str) -> None:
     """Raises ImportError where a file needs an extra that is missing."""
-    decoded = backend == "tensorflow-io" and _form(header) < len(_FORMS)
+    decoded = backend == "tensorflow-io" and _form(header) < _OTHER
     if not decoded and not (backend == "wave" and _is_plain(header)):
         import_extra("soundfile", "audio", _PURPOSE)
     if header.sample_rate_hz != sample_rate_hz:
@@ -146,7 +162,7 @@ def check_extras(header: AudioHeader, sample_rate_hz: int, backend: str) -> None
 def _form(header):
     """Returns the place in `_FORMS`, or behind it for what soundfile decodes."""
     form = (header.kind, header.dtype)
-    return _FORMS.index(form) if form in _FORMS else len(_FORMS)
+    return _FORMS.index(form) if form in _FORMS else _OTHER
 
 
 def _is_plain(header):
@@ -162,8 +178,11 @@ def _by_tensorflow_io(data, form):
         samples = audio.decode_wav(data, dtype=tf.as_dtype(dtype))
         return (tf.cast(samples, tf.float32) - middle) / scale
 
+    nothing = np.zeros((0, 1), "float32")
+
     def other():
-        return tf.numpy_function(_by_soundfile, [data], tf.float32)
+        read = _or(nothing, _by_soundfile)
+        return tf.numpy_function(read, [data], tf.float32)
 
     decoders = {"mp3": audio.decode_mp3, "ogg": audio.decode_vorbis}
     branches = [
@@ -172,7 +191,7 @@ def _by_tensorflow_io(data, form):
         else functools.partial(wav, dtype)
         for kind, dtype in _FORMS
     ]
-    return tf.switch_case(form, [*branches, other])
+    return tf.switch_case(form, [*branches, other, lambda: tf.constant(nothing)])
 
 
 def _by_soundfile(data):
@@ -180,7 +199,8 @@ def _by_soundfile(data):
     try:
         return soundfile.read(io.BytesIO(data), dtype="float32", always_2d=True)[0]
     except soundfile.LibsndfileError as error:
-        raise ValueError(f"it is damaged: {error.error_string}") from error
+        reason = error.error_string.removeprefix("Error : ").rstrip(".")
+        raise ValueError(f"it is damaged: {reason}") from error
 
 
 def _by_wave(data):

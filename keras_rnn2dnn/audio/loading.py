@@ -99,13 +99,14 @@ class AudioLoader:
         for number, samples in self._decoded().as_numpy_iterator():
             for missing in range(expected, number):
                 self._skip(self.files[missing])
-            expected = number + 1
-            file = self.files[number]
-            samples = self._cut(samples, file)
-            if len(samples):
-                yield file, samples
-            else:
+            expected, file = number + 1, self.files[number]
+            cut = self._cut(samples, file)
+            if not len(samples):
+                self._skip(file)
+            elif not len(cut):
                 self._leave_out(file, "no audio between its start and its end")
+            else:
+                yield file, cut
         for missing in range(expected, len(self.files)):
             self._skip(self.files[missing])
         if self.skipped:
@@ -142,7 +143,8 @@ class AudioLoader:
         numbers = np.arange(len(paths))
         dataset = tf.data.Dataset.from_tensor_slices((numbers, paths))
         dataset = dataset.map(load, num_parallel_calls=tf.data.AUTOTUNE)
-        # The number that is missing tells which file failed, another look why.
+        # No samples, or a number that is missing, tell which file failed; another
+        # look at it tells why.
         return dataset.ignore_errors().prefetch(2)
 
     def _cut(self, samples, file):

@@ -87,6 +87,27 @@ def test_the_rate_is_changed_in_time_with_the_samples(rate):
     assert abs((found * np.arange(len(found))).sum() / found.sum() - 6000) < 0.01
 
 
+@pytest.mark.skipif(len(BACKENDS) < 2, reason="needs tensorflow-io, as the extra `io`")
+@pytest.mark.parametrize("rates", [(16000, 8000), (8000, 16000)])
+def test_why_the_resampler_of_tensorflow_io_is_not_used(rates):
+    from tensorflow_io import audio
+
+    before, after = rates
+    t = np.arange(before) / before
+    pulse = np.exp(-0.5 * ((t - 0.5) / 0.002) ** 2).astype("f4")
+    found = audio.resample(pulse[:, None], before, after).numpy()[:, 0]
+    centre = (found * np.arange(after)).sum() / found.sum()
+    lower = min(rates)
+    assert abs((centre - after / 2) * lower / after - 32) < 0.01
+    for share, low, high in ((0.8, 0.99, 1.01), (0.92, 0.2, 0.6)):
+        sine = np.sin(np.pi * share * lower * t).astype("f4")
+        found = audio.resample(sine[:, None], before, after).numpy()[1000:, 0]
+        if after < before:
+            assert low < np.sqrt(2 * np.mean(found**2)) < high
+            ours = decode(encoded("wavfloat", sine, before), after)[1000:-1000]
+            assert 0.85 < np.sqrt(2 * np.mean(ours**2)) < 1.01
+
+
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("form", ["wav16", "flac16", "mp3", "ogg"])
 def test_truncated_files_are_refused(form, backend):
