@@ -43,7 +43,8 @@ def main(arguments=None):
     development = kaldi.KaldiDirectory(options.development, root=options.root)
     labels = kaldi.read_alignments(options.labels)
     expected = kaldi.read_alignments(options.development_labels)
-    num_classes = 1 + max(int(states.max()) for states in labels.values())
+    highest = max(int(states.max()) for states in labels.values())
+    num_classes = options.classes or 1 + highest
     num_features = next(iter(train)).features.shape[1]
     log_priors = estimate_log_priors(list(labels.values()), num_classes)
     kaldi.write_log_priors(out / "priors.vec", log_priors)
@@ -186,6 +187,7 @@ def parser():
     result.add_argument("--posteriors", help="of another teacher, .ark or .scp")
     result.add_argument("--out", required=True)
     result.add_argument("--root", default=".", help="where Kaldi ran: s5")
+    result.add_argument("--classes", type=int, help="pdfs; default: 1 + highest label")
     result.add_argument("--splice", type=int, default=3, help="frames to each side")
     result.add_argument("--teacher-units", default=(256, 256, 256), **numbers)
     result.add_argument("--student-units", default=(512, 512, 512), **numbers)

@@ -9,10 +9,10 @@ import numpy as np
 
 from keras_rnn2dnn.alignments import SoftAlignments
 from keras_rnn2dnn.audio.features import FeatureSpec, LogMel
-from keras_rnn2dnn.audio.listing import list_corpus, read_table
+from keras_rnn2dnn.audio.listing import list_corpus
 from keras_rnn2dnn.audio.loading import AudioLoader
 from keras_rnn2dnn.files import Utterances
-from keras_rnn2dnn.kaldi.directory import read_features
+from keras_rnn2dnn.kaldi import KaldiDirectory
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,7 +72,7 @@ class FeatureSource:
         if self._is_audio():
             return len(list_corpus(self.path))
         if self._is_kaldi():
-            return len(read_table(Path(self.path) / "feats.scp"))
+            return len(KaldiDirectory(self.path))
         return sum(len(Utterances.load(f).features) for f in self._files(".npz"))
 
     def batches(self) -> Iterator[tuple[np.ndarray, dict]]:
@@ -138,7 +138,7 @@ class FeatureSource:
                 yield features[None], y
 
     def _of_kaldi(self):
-        for utterance in read_features(self.path):
+        for utterance in KaldiDirectory(self.path):
             y = {"ids": [utterance.name]}
             if utterance.text is not None:
                 y["transcripts"] = [utterance.text]

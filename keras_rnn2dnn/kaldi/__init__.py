@@ -4,7 +4,6 @@ from keras_rnn2dnn.kaldi.archives import read_archive, write_archive
 from keras_rnn2dnn.kaldi.directory import (
     KaldiDirectory,
     KaldiUtterance,
-    read_features,
     write_directory,
 )
 from keras_rnn2dnn.kaldi.fbank import fbank_spec
@@ -23,7 +22,6 @@ __all__ = [
     "fbank_spec",
     "read_alignments",
     "read_archive",
-    "read_features",
     "read_log_priors",
     "store_posteriors",
     "write_archive",

@@ -120,13 +120,6 @@ class KaldiDirectory:
         return self._kept[speaker]
 
 
-def read_features(
-    path: str | Path, cmvn: str = "mean", root: str | Path = "."
-) -> KaldiDirectory:
-    """Opens a data directory; see `KaldiDirectory`."""
-    return KaldiDirectory(path, cmvn, root)
-
-
 def write_directory(
     path: str | Path,
     utterances: Iterable[KaldiUtterance],
