@@ -131,7 +131,7 @@ def test_bundles_and_audio_that_do_not_fit_are_refused(files, tmp_path, run):
         (("evaluate", tmp_path / "net", "--data", files / "test.npz"), "`--decoder`"),
         ((*convert, audio), "Invalid value for `--features`. Expected a feature"),
         ((*convert, audio, "--features", spec), "Expected 8000 Hz, as the features"),
-        ((*convert, tmp_path / "empty", "--features", spec), "No .wav files in"),
+        ((*convert, tmp_path / "empty", "--features", spec), "No audio in"),
         ((*convert, files / "test.npz", "--features", spec), "Expected the arrays `s"),
         (("verify", tmp_path / "empty"), "No bundle in"),
         (

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_rnn2dnn.audio.synthesis import english_voices, synthesize_words
+from keras_rnn2dnn.files import new_file
 
 DIGITS = (
     "zero",
@@ -123,6 +124,27 @@ def read_wav(path: str | Path) -> tuple[np.ndarray, int]:
             f"{num_samples or 'some'} samples. Received: {len(data) // 2}"
         )
     return np.frombuffer(data, "<i2").astype("float32") / 32768.0, rate
+
+
+def write_wav(path: str | Path, samples: np.ndarray, sample_rate_hz: int) -> None:
+    """Writes a WAV file of 16-bit mono PCM.
+
+    Args:
+        path: of the file; its directory is made.
+        samples: `(samples,)` in [-1, 1); what is beyond is clipped.
+        sample_rate_hz: of the samples.
+
+    Example:
+        >>> write_wav("a.wav", np.array([0.5, -1.0]), 8000)
+        >>> read_wav("a.wav")
+        (array([ 0.5, -1. ], dtype=float32), 8000)
+    """
+    pcm = np.clip(np.rint(np.asarray(samples) * 32768), -32768, 32767).astype("<i2")
+    with new_file(path) as temporary, wave.open(str(temporary), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(sample_rate_hz)
+        file.writeframes(pcm.tobytes())
 
 
 def synthetic_recordings(

@@ -13,15 +13,18 @@ from keras_rnn2dnn.audio.centering import running_mean, start_weights, utterance
 from keras_rnn2dnn.errors import invalid
 
 _CENTERINGS = ("none", "utterance", "running")
+_WINDOWS = ("hamming", "povey")
 
 
 @dataclasses.dataclass(frozen=True)
 class FeatureSpec:
     """All that is needed to compute the same features elsewhere.
 
-    Frame `t` covers the samples from `t * frame_step` on, without padding. Its
-    Hamming-windowed power spectrum is summed in triangles on the mel scale
-    (`1127 ln(1 + f / 700)`), which gives `x = log(energy + floor)`. The feature is
+    Frame `t` covers the samples from `t * frame_step` on, without padding. Where asked
+    for, its mean is subtracted (`remove_dc`), then `preemphasis` times the sample
+    before (of the first, itself). The power spectrum under a window is summed in
+    triangles on the mel scale (`1127 ln(1 + f / 700)`), which gives
+    `x = log(energy + floor)`. The feature is
 
     - `(x - mean) / sqrt(variance)` with `centering="none"`;
     - the same with `"utterance"`, where the mean over the utterance is subtracted
@@ -43,6 +46,9 @@ class FeatureSpec:
         variance: of each bin, or None for 1.
         memory_ms: of the running mean: how much audio it is the mean of, at most.
         prior_ms: of the running mean: as how much audio its start counts.
+        window: `"hamming"`, or Kaldi's `"povey"`, a Hann window to the power 0.85.
+        preemphasis: from 0 to 1.
+        remove_dc: whether each frame loses its mean.
 
     Raises:
         ValueError: if a value is out of its range.
@@ -67,6 +73,9 @@ class FeatureSpec:
     variance: tuple[float, ...] | None = None
     memory_ms: float = 3000.0
     prior_ms: float = 300.0
+    window: str = "hamming"
+    preemphasis: float = 0.0
+    remove_dc: bool = False
 
     def __post_init__(self):
         positive = ("frame_length_ms", "frame_step_ms", "floor", "memory_ms")
@@ -98,6 +107,11 @@ class FeatureSpec:
             raise ValueError(
                 invalid("centering", f"one of {_CENTERINGS}", self.centering)
             )
+        if self.window not in _WINDOWS:
+            raise ValueError(invalid("window", f"one of {_WINDOWS}", self.window))
+        if not 0 <= self.preemphasis <= 1:
+            expected = "a number from 0 to 1"
+            raise ValueError(invalid("preemphasis", expected, self.preemphasis))
         for name in ("mean", "variance"):
             values = getattr(self, name)
             if values is None:
@@ -203,8 +217,13 @@ class LogMel(keras.layers.Layer):
         spec = self.spec
         _check_audio(inputs, spec)
         frames = ops.extract_sequences(inputs, spec.frame_length, spec.frame_step)
-        window = np.hamming(spec.frame_length).astype("float32")
-        real, imaginary = ops.rfft(frames * window, fft_length=spec.fft_length)
+        if spec.remove_dc:
+            frames -= ops.mean(frames, axis=-1, keepdims=True)
+        if spec.preemphasis:
+            before = ops.concatenate([frames[..., :1], frames[..., :-1]], axis=-1)
+            frames -= spec.preemphasis * before
+        frames *= _window(spec).astype("float32")
+        real, imaginary = ops.rfft(frames, fft_length=spec.fft_length)
         power = real**2 + imaginary**2
         features = ops.log(ops.matmul(power, mel_matrix(spec)) + spec.floor)
         if spec.centering == "utterance":
@@ -295,6 +314,12 @@ def _check_audio(inputs, spec):
             f"Audio too short. Expected at least {spec.frame_length} samples, one "
             f"window of {spec.frame_length_ms:g} ms. Received: {shape[1]}"
         )
+
+
+def _window(spec):
+    if spec.window == "povey":
+        return np.hanning(spec.frame_length) ** 0.85
+    return np.hamming(spec.frame_length)
 
 
 @functools.lru_cache

@@ -1,15 +1,17 @@
 """`rnn2dnn align`: the teacher's soft alignments, on disk."""
 
 import argparse
+import contextlib
 import re
 from pathlib import Path
 
 from keras_rnn2dnn.alignments import SoftAlignments
 from keras_rnn2dnn.alignments.manifest import Manifest
 from keras_rnn2dnn.commands import inputs
-from keras_rnn2dnn.commands.parser import add_command, say
+from keras_rnn2dnn.commands.parser import add_command, add_strict, say
 from keras_rnn2dnn.commands.sources import FeatureSource
 from keras_rnn2dnn.errors import invalid
+from keras_rnn2dnn.kaldi import KaldiDirectory, store_posteriors
 from keras_rnn2dnn.progress import RateProgress
 
 CHAIN = """rnn2dnn align teacher.keras features.npz --out train.align
@@ -30,9 +32,10 @@ def add(commands) -> None:
         "paths",
         nargs="*",
         metavar="TEACHER.keras DATA",
-        help="teacher(s), then the data: an .npz file of features, a directory of such "
-        "files or of .wav files, or another store; with --verify the store, with "
-        "--merge the parts",
+        help="teacher(s), or a Kaldi archive (.ark, .scp) of a teacher's posteriors; "
+        "then the data: an .npz file of features, a directory of such "
+        "files, audio (a corpus, a directory or a JSONL manifest), a Kaldi data "
+        "directory, or another store; with --verify the store, with --merge the parts",
     )
     parser.add_argument("--out", metavar="STORE", help="directory of the store")
     parser.add_argument(
@@ -55,6 +58,7 @@ def add(commands) -> None:
     parser.add_argument(
         "--features", metavar="SPEC.json", help="feature specification, for audio"
     )
+    add_strict(parser)
     parser.add_argument(
         "--shard",
         type=_part,
@@ -108,32 +112,58 @@ def _run(options):
         expected = "TEACHER.keras and DATA"
         raise ValueError(invalid("paths", expected, options.paths))
     *teachers, data = options.paths
-    spec = inputs.feature_spec(options.features) if options.features else None
-    source = FeatureSource(data, spec)
-    store = _write(options, [inputs.load_model(path) for path in teachers], source)
+    if Path(teachers[0]).suffix in (".ark", ".scp"):
+        if len(teachers) > 1:
+            expected = "one archive of posteriors, or teachers"
+            raise ValueError(invalid("TEACHER", expected, teachers))
+        store = _keep_posteriors(options, teachers[0], KaldiDirectory(data))
+    else:
+        spec = inputs.feature_spec(options.features) if options.features else None
+        source = FeatureSource(data, spec, options.strict)
+        store = _write(options, [inputs.load_model(path) for path in teachers], source)
     say(_summary(store) if store else f"Part {options.shard} is written: {options.out}")
 
 
 def _write(options, teachers, source):
-    number, size = len(source), options.utterances_per_shard
-    starts = range(size * options.shard[0], number, size * options.shard[1])
-    number = sum(min(size, number - start) for start in starts)
-    progress = RateProgress(number, "utterances", done=_already_written(options.out))
-    try:
+    with _progress(options, len(source)) as arguments:
         return SoftAlignments.write(
             options.out,
             teachers,
             source.batches(),
-            options.top_k,
             teacher_from_logits=not options.probabilities,
-            temperature=options.temperature,
-            one_best=options.one_best,
             feature_spec=source.feature_spec(),
-            part=options.shard,
-            feature_dtype="float16" if options.float16 else "float32",
-            utterances_per_shard=size,
-            on_shard=lambda shard: progress.add(shard.utterances, shard.frames),
+            **arguments,
         )
+
+
+def _keep_posteriors(options, path, directory):
+    with _progress(options, len(directory)) as arguments:
+        return store_posteriors(
+            options.out,
+            path,
+            directory,
+            from_logits=not options.probabilities,
+            **arguments,
+        )
+
+
+@contextlib.contextmanager
+def _progress(options, number):
+    """Yields arguments of `SoftAlignments.write`, one of which tells how far it is."""
+    size = options.utterances_per_shard
+    starts = range(size * options.shard[0], number, size * options.shard[1])
+    number = sum(min(size, number - start) for start in starts)
+    progress = RateProgress(number, "utterances", done=_already_written(options.out))
+    try:
+        yield {
+            "top_k": options.top_k,
+            "temperature": options.temperature,
+            "one_best": options.one_best,
+            "part": options.shard,
+            "feature_dtype": "float16" if options.float16 else "float32",
+            "utterances_per_shard": size,
+            "on_shard": lambda shard: progress.add(shard.utterances, shard.frames),
+        }
     finally:
         progress.finish()
 

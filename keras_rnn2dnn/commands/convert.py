@@ -2,7 +2,7 @@
 
 from keras_rnn2dnn.audio.features import FeatureSpec
 from keras_rnn2dnn.commands import inputs
-from keras_rnn2dnn.commands.parser import add_command, say
+from keras_rnn2dnn.commands.parser import add_command, add_strict, say
 from keras_rnn2dnn.commands.sources import FeatureSource
 from keras_rnn2dnn.deploy import convert
 from keras_rnn2dnn.deploy.ranges import RANGES
@@ -27,9 +27,9 @@ def add(commands) -> None:
         required=True,
         metavar="DATA",
         help="features of real utterances: an .npz file of `features` (all frames, "
-        "features) and `num_frames` (utterances), a directory of such files or (with "
-        "--features) of .wav files, or a store of `rnn2dnn align`; the first 2,000 "
-        "utterances are read",
+        "features) and `num_frames` (utterances), a directory of such files, (with "
+        "--features) audio, or a store of `rnn2dnn align`; the first 2,000 utterances "
+        "are read",
     )
     parser.add_argument("--out", required=True, metavar="DIRECTORY")
     parser.add_argument(
@@ -46,9 +46,9 @@ def add(commands) -> None:
     parser.add_argument(
         "--recordings",
         metavar="AUDIO",
-        help="PCM that the bundle must recognise as Python does: a directory of .wav "
-        "files, or an .npz file of `samples`, as the demo writes, with whose "
-        "transcripts the report has the word error rate from PCM on",
+        help="PCM that the bundle must recognise as Python does: audio of any rate, or "
+        "an .npz file of `samples`, as the demo writes, with whose transcripts the "
+        "report has the word error rate from PCM on",
     )
     parser.add_argument(
         "--frame-step-ms", type=float, default=10.0, metavar="MS", help="default: 10"
@@ -66,12 +66,13 @@ def add(commands) -> None:
         default="int8",
         help="int16 is finer and takes twice the memory; default: int8",
     )
+    add_strict(parser)
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="default: 0")
 
 
 def _run(options):
     spec = inputs.feature_spec(options.features) if options.features else None
-    source = FeatureSource(options.calibration, spec)
+    source = FeatureSource(options.calibration, spec, options.strict)
     calibration = source.utterances(_MOST_UTTERANCES)
     spec = spec or _of_source(source)
     decode = references = None
@@ -82,7 +83,8 @@ def _run(options):
         if not isinstance(spec, FeatureSpec):
             expected = "a feature specification beside --recordings"
             raise ValueError(invalid("--features", expected, spec))
-        recordings = inputs.audio(options.recordings, spec.sample_rate_hz)
+        rate = spec.sample_rate_hz
+        recordings = inputs.audio(options.recordings, rate, options.strict)
     report = convert(
         inputs.load_model(options.student),
         options.out,

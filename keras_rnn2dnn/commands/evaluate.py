@@ -6,7 +6,7 @@ from pathlib import Path
 
 from keras_rnn2dnn.batches import predict_utterances
 from keras_rnn2dnn.commands import inputs
-from keras_rnn2dnn.commands.parser import add_command, say
+from keras_rnn2dnn.commands.parser import add_command, add_strict, say
 from keras_rnn2dnn.deploy import Int8Student, load_bundle
 from keras_rnn2dnn.errors import invalid
 from keras_rnn2dnn.files import Utterances
@@ -34,7 +34,7 @@ def add(commands) -> None:
         metavar="DATA.npz",
         help="`features`, `num_frames` and `transcripts`, as the demo writes; with "
         "--device-arithmetic `samples`, `num_samples`, `sample_rate_hz` and "
-        "`transcripts`",
+        "`transcripts`, or a corpus with transcripts",
     )
     parser.add_argument(
         "--decoder",
@@ -47,6 +47,7 @@ def add(commands) -> None:
         help="compute features, network and words as the C code of the bundle does, to "
         "the bit",
     )
+    add_strict(parser)
     parser.add_argument("--json", action="store_true", help="print all counts as JSON")
 
 
@@ -90,7 +91,8 @@ def _on_device(options):
     if options.decoder:
         expected = "no other decoder than that of the bundle with --device-arithmetic"
         raise ValueError(invalid("--decoder", expected, options.decoder))
-    audio = inputs.audio(options.data, bundle.recognizer.spec.sample_rate_hz)
+    rate = bundle.recognizer.spec.sample_rate_hz
+    audio = inputs.audio(options.data, rate, options.strict)
     references = inputs.transcripts(audio)
     words = bundle.recognizer.recognize(audio.samples)
     return word_error_rate(references, [[w.text for w in found] for found in words])

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import keras
 
-from keras_rnn2dnn.audio.corpora import read_wav
 from keras_rnn2dnn.audio.features import FeatureSpec
+from keras_rnn2dnn.audio.listing import list_corpus
+from keras_rnn2dnn.audio.loading import AudioLoader
 from keras_rnn2dnn.ctc import GreedyDecoder
 from keras_rnn2dnn.deploy.golden import int16_pcm
 from keras_rnn2dnn.distiller import Distiller
@@ -47,28 +48,27 @@ def decoder(path) -> WordLoopDecoder | GreedyDecoder:
         return kind.from_dict(config)
 
 
-def audio(path, sample_rate_hz) -> Audio:
-    """Reads PCM: an `.npz` file of `Audio`, a `.wav` file, or a directory of them."""
+def audio(path, sample_rate_hz, strict=False) -> Audio:
+    """Reads PCM at one rate: an `.npz` file of `Audio`, or what `list_corpus` reads."""
     path = Path(path)
     if path.suffix == ".npz":
         found = Audio.load(path)
-    else:
-        files = sorted(path.rglob("*.wav")) if path.is_dir() else [path]
-        if not files:
-            raise FileNotFoundError(f"No .wav files in {str(path)!r}")
-        recordings = [read_wav(file) for file in files]
-        rates = sorted({rate for _, rate in recordings})
-        if len(rates) > 1:
+        if sample_rate_hz not in (None, found.sample_rate_hz):
             raise ValueError(
-                f"Cannot use {str(path)!r}. Expected one sample rate. Received: {rates}"
+                f"Cannot use {str(path)!r}. Expected {sample_rate_hz} Hz, as the "
+                f"features need. Received: {found.sample_rate_hz} Hz"
             )
-        found = Audio([int16_pcm(samples) for samples, _ in recordings], rates[0])
-    if sample_rate_hz not in (None, found.sample_rate_hz):
+        return found
+    loader = AudioLoader(list_corpus(path), sample_rate_hz, strict)
+    pairs = [(int16_pcm(samples), file.text) for file, samples in loader]
+    if not pairs:
         raise ValueError(
-            f"Cannot use {str(path)!r}. Expected {sample_rate_hz} Hz, as the features "
-            f"need. Received: {found.sample_rate_hz} Hz"
+            f"Cannot use {str(path)!r}. Expected audio. Received: {len(loader)} files "
+            f"that cannot be decoded, such as {loader.skipped[0]}"
         )
-    return found
+    texts = [text for _, text in pairs]
+    known = None if None in texts else texts
+    return Audio([pcm for pcm, _ in pairs], sample_rate_hz, known)
 
 
 def check_width(model, data) -> None:

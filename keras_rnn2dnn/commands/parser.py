@@ -41,3 +41,13 @@ def add_command(
 def say(text: str) -> None:
     """Writes a result to standard output."""
     sys.stdout.write(f"{text}\n")
+
+
+def add_strict(parser: argparse.ArgumentParser) -> None:
+    """Adds `--strict`, for commands that read audio."""
+    parser.add_argument(
+        "--strict",
+        action="store_true",
+        help="stop at audio files that are empty, truncated or damaged; by default "
+        "they are left out, listed and counted",
+    )

@@ -1,4 +1,4 @@
-"""Where `align` finds features: `.npz` files, a store, or a directory of audio."""
+"""Where `align` finds features: `.npz` files, a store, a corpus, a Kaldi directory."""
 
 import dataclasses
 import itertools
@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from keras_rnn2dnn.alignments import SoftAlignments
-from keras_rnn2dnn.audio.corpora import read_wav
 from keras_rnn2dnn.audio.features import FeatureSpec, LogMel
+from keras_rnn2dnn.audio.listing import list_corpus
+from keras_rnn2dnn.audio.loading import AudioLoader
 from keras_rnn2dnn.files import Utterances
+from keras_rnn2dnn.kaldi import KaldiDirectory
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,8 +21,10 @@ class FeatureSource:
 
     Args:
         path: an `.npz` file of `Utterances`, a directory of such files, a store of
-            soft alignments, or a directory of `.wav` files.
+            soft alignments, a Kaldi data directory with `feats.scp`, or audio: what
+            `audio.listing.list_corpus` recognises.
         spec: how the features of audio are made; None for other sources.
+        strict: whether an audio file that cannot be decoded is an error.
 
     Raises:
         ValueError: if there is nothing to read, or a specification is missing.
@@ -34,20 +38,29 @@ class FeatureSource:
 
     path: str | Path
     spec: FeatureSpec | None = None
+    strict: bool = False
 
     def __post_init__(self):
         path = Path(self.path)
         if not path.exists():
             raise FileNotFoundError(
                 f"No data {str(path)!r}. Expected an .npz file of features, a directory"
-                " of such files or of .wav files, or a store of soft alignments"
+                " of such files, audio, a store of soft alignments, or a Kaldi data "
+                "directory"
             )
-        if not (self._is_store() or self._files(".npz") or self._files(".wav")):
+        if self._is_audio():
+            self._check_audio()
+
+    def _check_audio(self):
+        path = Path(self.path)
+        try:
+            list_corpus(path)
+        except FileNotFoundError as error:
             raise ValueError(
                 f"Nothing to read in {str(path)!r}. Expected .npz files of features, "
-                ".wav files, or a store of soft alignments"
-            )
-        if self._is_audio() and self.spec is None:
+                f"audio, a store of soft alignments, or feats.scp. {error}"
+            ) from error
+        if self.spec is None:
             raise ValueError(
                 f"{str(path)!r} holds audio. Expected a specification of its features: "
                 "--features SPEC.json"
@@ -57,7 +70,9 @@ class FeatureSource:
         if self._is_store():
             return SoftAlignments(self.path).num_utterances
         if self._is_audio():
-            return len(self._files(".wav"))
+            return len(list_corpus(self.path))
+        if self._is_kaldi():
+            return len(KaldiDirectory(self.path))
         return sum(len(Utterances.load(f).features) for f in self._files(".npz"))
 
     def batches(self) -> Iterator[tuple[np.ndarray, dict]]:
@@ -66,6 +81,8 @@ class FeatureSource:
             yield from self._of_store()
         elif self._is_audio():
             yield from self._of_audio()
+        elif self._is_kaldi():
+            yield from self._of_kaldi()
         else:
             yield from self._of_npz()
 
@@ -87,7 +104,12 @@ class FeatureSource:
         return (Path(self.path) / "manifest.json").is_file()
 
     def _is_audio(self):
-        return not self._is_store() and not self._files(".npz")
+        others = self._is_store() or self._is_kaldi() or self._files(".npz")
+        return not others
+
+    def _is_kaldi(self):
+        """Tells Kaldi's features; with a specification, its audio is read instead."""
+        return self.spec is None and (Path(self.path) / "feats.scp").is_file()
 
     def _files(self, suffix):
         path = Path(self.path)
@@ -115,18 +137,21 @@ class FeatureSource:
                     y["transcripts"] = [data.transcripts[number]]
                 yield features[None], y
 
+    def _of_kaldi(self):
+        for utterance in KaldiDirectory(self.path):
+            y = {"ids": [utterance.name]}
+            if utterance.text is not None:
+                y["transcripts"] = [utterance.text]
+            yield utterance.features[None], y
+
     def _of_audio(self):
-        layer = LogMel.from_spec(self.spec)
-        root = Path(self.path) if Path(self.path).is_dir() else Path(self.path).parent
-        for file in self._files(".wav"):
-            samples, rate = read_wav(file)
-            if rate != self.spec.sample_rate_hz:
-                raise ValueError(
-                    f"Cannot use {str(file)!r}. Expected {self.spec.sample_rate_hz} Hz "
-                    f"as in the feature specification. Received: {rate} Hz"
-                )
-            features = np.zeros((1, 0, self.spec.num_bins), "float32")
-            if len(samples) >= self.spec.frame_length:
+        layer, spec = LogMel.from_spec(self.spec), self.spec
+        files = list_corpus(self.path)
+        for file, samples in AudioLoader(files, spec.sample_rate_hz, self.strict):
+            features = np.zeros((1, 0, spec.num_bins), "float32")
+            if len(samples) >= spec.frame_length:
                 features = layer(samples[None]).numpy()
-            name = str(file.relative_to(root).with_suffix(""))
-            yield features, {"ids": [name]}
+            y = {"ids": [file.name]}
+            if file.text is not None:
+                y["transcripts"] = [file.text]
+            yield features, y

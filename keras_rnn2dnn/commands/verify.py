@@ -3,7 +3,7 @@
 import json
 
 from keras_rnn2dnn.commands import inputs
-from keras_rnn2dnn.commands.parser import add_command, say
+from keras_rnn2dnn.commands.parser import add_command, add_strict, say
 from keras_rnn2dnn.deploy import load_bundle, verify
 from keras_rnn2dnn.progress import StageProgress
 
@@ -22,9 +22,10 @@ def add(commands) -> None:
     parser.add_argument(
         "--recordings",
         metavar="AUDIO",
-        help="further PCM that every build must recognise as Python does: a directory "
-        "of .wav files, or an .npz file of `samples`",
+        help="further PCM that every build must recognise as Python does: audio of any "
+        "rate, or an .npz file of `samples`",
     )
+    add_strict(parser)
     parser.add_argument(
         "--json", action="store_true", help="print all outcomes as JSON"
     )
@@ -35,7 +36,7 @@ def _run(options):
     if options.recordings:
         spec = load_bundle(options.bundle).report["feature_spec"] or {}
         rate = spec.get("sample_rate_hz")
-        recordings = inputs.audio(options.recordings, rate).samples
+        recordings = inputs.audio(options.recordings, rate, options.strict).samples
     progress = StageProgress(num_stages=1)
     progress.start(f"verify {options.bundle}")
     found = verify(

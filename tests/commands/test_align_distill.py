@@ -111,7 +111,7 @@ def write_wav(path, samples, rate=8000):
         file.writeframes((samples * 32767).astype("<i2").tobytes())
 
 
-def test_audio_is_heard_through_its_specification(files, tmp_path, run):
+def test_audio_is_heard_through_its_specification(files, tmp_path, run, caplog):
     spec = FeatureSpec(8000, num_bins=FEATURES)
     (tmp_path / "spec.json").write_text(json.dumps(spec.to_dict()))
     samples = 0.1 * np.random.default_rng(0).normal(size=4000)
@@ -131,10 +131,15 @@ def test_audio_is_heard_through_its_specification(files, tmp_path, run):
     pcm = (samples * 32767).astype("<i2").astype("float32") / 32768
     expected = LogMel.from_spec(spec)(pcm[None])[0]
     np.testing.assert_allclose(ben.features, expected, atol=1e-5)
-    write_wav(tmp_path / "audio" / "zoe.wav", samples, rate=16000)
-    code, _, error = run(*align, tmp_path / "other", *given)
-    assert code == 2
-    assert "zoe.wav'. Expected 8000 Hz as in the feature specification" in error
+    damaged = tmp_path / "audio" / "zoe.wav"
+    damaged.write_bytes((tmp_path / "audio" / "anna.wav").read_bytes()[:1000])
+    code, _, error = run(*align, tmp_path / "other", *given, "--strict")
+    reason = "it is truncated: 956 of 4000 bytes of samples"
+    assert code == 2 and f"audio file {str(damaged)!r}: {reason}. Remove it" in error
+    code, output, error = run(*align, tmp_path / "other", *given)
+    assert (code, output.split(",")[0]) == (0, "2 utterances")
+    assert f"Skipped {damaged}: {reason}" in caplog.messages
+    assert "Skipped 1 of 4 audio files" in caplog.messages
 
 
 def test_audio_and_a_store_of_it_calibrate_a_student(files, tmp_path, run):

@@ -61,6 +61,15 @@ def feature_tables(spec: FeatureSpec) -> FeatureTables:
         expected = 'features without future: centering="running" or "none"'
         hint = "Compute the features, and train the student, with one of these"
         raise ValueError(invalid("feature_spec", expected, "utterance", hint))
+    for name, plain in (
+        ("window", "hamming"),
+        ("preemphasis", 0),
+        ("remove_dc", False),
+    ):
+        if (received := getattr(spec, name)) != plain:
+            expected = f"{name}={plain!r}, which is all that the C code computes"
+            hint = "Compute the features, and train the student, with it"
+            raise ValueError(invalid("feature_spec", expected, received, hint))
     half = spec.fft_length // 2
     if half < 4 or spec.floor < 1e-37:
         expected = "windows of more than 4 samples and a floor of at least 1e-37"

@@ -259,6 +259,24 @@ def test_features_that_need_the_future_are_refused():
 
 
 @pytest.mark.parametrize(
+    ("option", "plain"),
+    [
+        ({"window": "povey"}, "window='hamming'"),
+        ({"preemphasis": 0.97}, "preemphasis=0"),
+        ({"remove_dc": True}, "remove_dc=False"),
+    ],
+)
+def test_options_that_the_c_code_does_not_compute_are_refused(option, plain):
+    with pytest.raises(ValueError) as error:
+        feature_tables(FeatureSpec(8000, num_bins=24, **option))
+    assert str(error.value) == (
+        f"Invalid value for `feature_spec`. Expected {plain}, which is all that the C "
+        f"code computes. Received: feature_spec={next(iter(option.values()))!r}. "
+        "Compute the features, and train the student, with it"
+    )
+
+
+@pytest.mark.parametrize(
     ("spec", "received"),
     [
         (FeatureSpec(1000, 4, num_bins=1), "(4, 1e-06)"),

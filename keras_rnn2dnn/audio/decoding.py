@@ -1,0 +1,230 @@
+"""Decoding audio files of any rate and channel count to mono at the rate wanted.
+
+tensorflow-io decodes inside the graph of `tf.data` where it loads; soundfile does
+elsewhere, and without either `wave` reads 16-bit WAV. All give the same samples, but
+for the last bits of MP3 and Vorbis. Two things are the same with each of them:
+
+- FLAC is decoded by soundfile: from some damaged files tensorflow-io never returns.
+- The rate is changed by soxr: tensorflow-io's resampler gives all samples late, by 32
+  samples of the lower rate, loses as many at the end, and dampens what lies above 86 %
+  of the lower Nyquist frequency.
+"""
+
+import functools
+import importlib.util
+import io
+import warnings
+import wave
+
+import numpy as np
+import tensorflow as tf
+
+from keras_rnn2dnn.audio.headers import AudioHeader, read_header
+from keras_rnn2dnn.errors import import_extra, invalid
+
+BACKENDS = ("tensorflow-io", "soundfile", "wave")
+_PURPOSE = "Decoding audio other than 16-bit WAV"
+# What tensorflow-io decodes, and to which type.
+_FORMS = (
+    ("wav", "uint8"),
+    ("wav", "int16"),
+    ("wav", "int32"),
+    ("wav", "float32"),
+    ("mp3", "float32"),
+    ("ogg", "float32"),
+)
+_OTHER, _NONE = len(_FORMS), len(_FORMS) + 1  # what soundfile decodes, and nobody
+_SCALES = {"uint8": (128, 128), "int16": (0, 2**15), "int32": (0, 2**31)}  # to [-1, 1]
+
+
+@functools.lru_cache
+def choose_backend() -> str:
+    """Returns what decodes audio here: one of `BACKENDS`.
+
+    Example:
+        >>> choose_backend() in BACKENDS
+        True
+    """
+    if importlib.util.find_spec("tensorflow_io") and _tensorflow_io_loads():
+        return "tensorflow-io"
+    return "soundfile" if importlib.util.find_spec("soundfile") else "wave"
+
+
+def _tensorflow_io_loads():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it warns of its libraries, and fails later
+        try:
+            from tensorflow_io.python.ops import core_ops
+
+            return callable(core_ops.io_audio_decode_mp3)
+        except (ImportError, NotImplementedError, AttributeError, tf.errors.OpError):
+            return False
+
+
+def decode(data: bytes, sample_rate_hz: int, backend: str | None = None) -> np.ndarray:
+    """Decodes a file to mono: the mean of its channels.
+
+    Args:
+        data: the bytes of a WAV, FLAC, MP3 or Ogg Vorbis file.
+        sample_rate_hz: wanted.
+        backend: one of `BACKENDS`; by default `choose_backend()`.
+
+    Returns:
+        float32 `(samples,)`, in [-1, 1] but for what MP3 and Vorbis add.
+
+    Raises:
+        ValueError: if the file is empty, truncated, damaged or of another format; says
+            which, without the file's name.
+        ImportError: if an extra is missing; holds the pip line.
+
+    Example:
+        >>> file = io.BytesIO()
+        >>> with wave.open(file, "wb") as stereo:
+        ...     stereo.setparams((2, 2, 8000, 0, "NONE", ""))
+        ...     stereo.writeframes(np.array([16384, 0] * 3, "<i2").tobytes())
+        >>> decode(file.getvalue(), 8000)
+        array([0.25, 0.25, 0.25], dtype=float32)
+    """
+    backend = backend or choose_backend()
+    if backend not in BACKENDS:
+        raise ValueError(invalid("backend", f"one of {BACKENDS}", backend))
+    header = read_header(data)
+    check_extras(header, sample_rate_hz, backend)
+    form = _form(header)
+    if backend == "tensorflow-io" and form < _OTHER:
+        try:
+            samples = _by_tensorflow_io(tf.constant(data), tf.constant(form)).numpy()
+        except tf.errors.OpError as error:
+            reason = error.message.split("}} ")[-1].split(" [Op:")[0]
+            raise ValueError(f"it is damaged: {reason}") from error
+    else:
+        read = _by_wave if backend == "wave" and _is_plain(header) else _by_soundfile
+        samples = read(data)
+    return _finished(samples, header, sample_rate_hz)
+
+
+def decode_in_graph(data: tf.Tensor, sample_rate_hz: int, backend: str) -> tf.Tensor:
+    """Decodes as `decode` does, as an operation of a `tf.data` pipeline.
+
+    Args:
+        data: scalar string, the bytes of a file.
+        sample_rate_hz: wanted.
+        backend: one of `BACKENDS`.
+
+    Returns:
+        float32 `(samples,)`. Of a file that cannot be decoded there are no samples, or
+        it is an error of the pipeline's element; `decode` tells why.
+    """
+    nothing = np.zeros(0, "float32")
+    if backend != "tensorflow-io":
+        whole = _or(nothing, lambda data: decode(data, sample_rate_hz, backend))
+        return tf.ensure_shape(tf.numpy_function(whole, [data], tf.float32), (None,))
+
+    def form(data):
+        header = read_header(data)
+        check_extras(header, sample_rate_hz, backend)
+        return np.int32(_form(header))
+
+    def finish(samples, data):
+        return _finished(samples, read_header(data), sample_rate_hz)
+
+    number = tf.numpy_function(_or(np.int32(_NONE), form), [data], tf.int32)
+    samples = _by_tensorflow_io(data, tf.ensure_shape(number, ()))
+    samples = tf.numpy_function(_or(nothing, finish), [samples, data], tf.float32)
+    return tf.ensure_shape(samples, (None,))
+
+
+def _or(otherwise, function):
+    """Returns a function that gives `otherwise` in place of an error.
+
+    TensorFlow would write the traceback of each to standard error.
+    """
+
+    @tf.autograph.experimental.do_not_convert
+    def quiet(*arguments):
+        try:
+            return function(*arguments)
+        except (ValueError, ImportError):
+            return otherwise
+
+    return quiet
+
+
+def check_extras(header: AudioHeader, sample_rate_hz: int, backend: str) -> None:
+    """Raises ImportError where a file needs an extra that is missing."""
+    decoded = backend == "tensorflow-io" and _form(header) < _OTHER
+    if not decoded and not (backend == "wave" and _is_plain(header)):
+        import_extra("soundfile", "audio", _PURPOSE)
+    if header.sample_rate_hz != sample_rate_hz:
+        import_extra("soxr", "audio", "Changing the sample rate of audio")
+
+
+def _form(header):
+    """Returns the place in `_FORMS`, or behind it for what soundfile decodes."""
+    form = (header.kind, header.dtype)
+    return _FORMS.index(form) if form in _FORMS else _OTHER
+
+
+def _is_plain(header):
+    return (header.kind, header.dtype) == ("wav", "int16")
+
+
+def _by_tensorflow_io(data, form):
+    """Returns float32 `(samples, channels)`."""
+    from tensorflow_io import audio
+
+    def wav(dtype):
+        middle, scale = _SCALES.get(dtype, (0, 1))
+        samples = audio.decode_wav(data, dtype=tf.as_dtype(dtype))
+        return (tf.cast(samples, tf.float32) - middle) / scale
+
+    nothing = np.zeros((0, 1), "float32")
+
+    def other():
+        read = _or(nothing, _by_soundfile)
+        return tf.numpy_function(read, [data], tf.float32)
+
+    decoders = {"mp3": audio.decode_mp3, "ogg": audio.decode_vorbis}
+    branches = [
+        functools.partial(decoders[kind], data)
+        if kind in decoders
+        else functools.partial(wav, dtype)
+        for kind, dtype in _FORMS
+    ]
+    return tf.switch_case(form, [*branches, other, lambda: tf.constant(nothing)])
+
+
+def _by_soundfile(data):
+    soundfile = import_extra("soundfile", "audio", _PURPOSE)
+    try:
+        return soundfile.read(io.BytesIO(data), dtype="float32", always_2d=True)[0]
+    except soundfile.LibsndfileError as error:
+        reason = error.error_string.removeprefix("Error : ").rstrip(".")
+        raise ValueError(f"it is damaged: {reason}") from error
+
+
+def _by_wave(data):
+    try:
+        with wave.open(io.BytesIO(data)) as file:
+            channels = file.getnchannels()
+            pcm = np.frombuffer(file.readframes(file.getnframes()), "<i2")
+    except (wave.Error, EOFError) as error:
+        raise ValueError(f"it is damaged: {error}") from error
+    return pcm.reshape(-1, channels).astype("float32") / 32768
+
+
+def _finished(samples, header, sample_rate_hz):
+    """Returns mono at the rate wanted; raises ValueError where samples are missing."""
+    found = len(samples)
+    if found < (header.num_samples or 1):
+        raise ValueError(f"it is truncated: {found} of {header.num_samples} samples")
+    mono = np.ascontiguousarray(samples.mean(axis=1, dtype="float32"))
+    if not np.isfinite(mono).all():
+        raise ValueError("it is damaged: it holds infinite samples or no numbers")
+    if header.sample_rate_hz == sample_rate_hz:
+        return mono
+    soxr = import_extra("soxr", "audio", "Changing the sample rate of audio")
+    changed = soxr.resample(mono, header.sample_rate_hz, sample_rate_hz, "HQ")
+    if not len(changed):
+        raise ValueError("it holds no samples at the rate wanted")
+    return changed

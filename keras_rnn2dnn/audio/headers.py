@@ -1,0 +1,222 @@
+"""Headers of WAV, FLAC, MP3 and Ogg Vorbis, and whether files are whole.
+
+Decoders take a truncated file for a shorter one, and some end the process on a damaged
+one. So the header is read, and the file checked, before any of them sees it.
+"""
+
+import dataclasses
+import struct
+import zlib
+
+LONGEST_S = 3600  # a damaged header may promise more than the memory holds
+_PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
+_WAV_KINDS = {
+    (_PCM, 8): "uint8",
+    (_PCM, 16): "int16",
+    (_PCM, 24): "int32",
+    (_PCM, 32): "other",  # tensorflow-io takes its bits for those of floats
+    (_FLOAT, 32): "float32",
+}
+_STREAMED = (0, 0xFFFFFFFF)  # sizes in headers written before the size was known
+# kbit/s of layer III by index: MPEG 1, and MPEG 2 and 2.5.
+_MP3_KBITS = (
+    (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
+    (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
+)
+_MP3_RATES_HZ = (44100, 48000, 32000)
+_REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
+
+
+@dataclasses.dataclass(frozen=True)
+class AudioHeader:
+    """What the header of a file says.
+
+    Args:
+        kind: `"wav"`, `"flac"`, `"mp3"` or `"ogg"`.
+        sample_rate_hz: of the file.
+        channels: in it.
+        dtype: to which tensorflow-io decodes; `"other"` where it does not.
+        num_samples: per channel, at least; None where the header does not tell.
+    """
+
+    kind: str
+    sample_rate_hz: int
+    channels: int
+    dtype: str = "float32"
+    num_samples: int | None = None
+
+
+def read_header(data: bytes) -> AudioHeader:
+    """Reads the header of a whole file, and checks that nothing of it is missing.
+
+    Args:
+        data: the bytes of the file.
+
+    Returns:
+        The header.
+
+    Raises:
+        ValueError: if the file is empty, truncated, damaged or of another format; says
+            which, without the file's name.
+
+    Example:
+        >>> read_header(b"hello")
+        Traceback (most recent call last):
+        ValueError: it is neither WAV, FLAC, MP3 nor Ogg Vorbis
+    """
+    if not data:
+        raise ValueError("it is empty")
+    try:
+        header = _reader(data)(data)
+    except (struct.error, IndexError) as error:
+        raise ValueError("it ends within its header") from error
+    if not (1 <= header.sample_rate_hz <= 768_000 and 1 <= header.channels <= 8):
+        raise ValueError(
+            f"its header is damaged: {header.sample_rate_hz} Hz, {header.channels} "
+            "channels"
+        )
+    if header.num_samples == 0:
+        raise ValueError("it holds no samples")
+    if (header.num_samples or 0) > LONGEST_S * header.sample_rate_hz:
+        raise ValueError(
+            f"its header is damaged, or it is longer than {LONGEST_S} seconds"
+        )
+    return header
+
+
+def _reader(data):
+    if data[:4] == b"RIFF" and data[8:12] == b"WAVE":
+        return _wav
+    if data[:4] == b"fLaC":
+        return _flac
+    if data[:4] == b"OggS":
+        return _ogg
+    if data[:3] == b"ID3" or _mp3_frame(data, 0):
+        return _mp3
+    raise ValueError("it is neither WAV, FLAC, MP3 nor Ogg Vorbis")
+
+
+def _wav(data):
+    place, form = 12, None
+    while place + 8 <= len(data):
+        name, size = struct.unpack_from("<4sI", data, place)
+        place += 8
+        if name == b"fmt ":
+            form = struct.unpack_from("<HHIIHH", data, place)
+            if form[0] == _EXTENSIBLE:
+                form = (struct.unpack_from("<H", data, place + 24)[0], *form[1:])
+        if name == b"data":
+            break
+        place += size + size % 2
+    else:
+        raise ValueError("it ends within its header")
+    if form is None:
+        raise ValueError("its header is damaged: no format before the samples")
+    tag, channels, rate, _, block, bits = form
+    if (tag, bits) not in _WAV_KINDS:
+        raise ValueError(f"WAV of format {tag} with {bits} bits is not supported")
+    if block != channels * bits // 8 or not channels:
+        raise ValueError(f"its header is damaged: {block} bytes a frame")
+    there = len(data) - place
+    if size in _STREAMED and there != size:
+        size = there
+    if size > there:
+        raise ValueError(f"it is truncated: {there} of {size} bytes of samples")
+    return AudioHeader("wav", rate, channels, _WAV_KINDS[tag, bits], size // block)
+
+
+def _flac(data):
+    packed = int.from_bytes(data[18:26], "big")
+    rate, channels = packed >> 44, (packed >> 41 & 7) + 1
+    num_samples = packed & ((1 << 36) - 1)
+    place, last = 4, False
+    while not last:
+        last = bool(data[place] & 0x80)
+        place += 4 + int.from_bytes(data[place + 1 : place + 4], "big")
+    if data[place] != 0xFF or data[place + 1] not in (0xF8, 0xF9):
+        raise ValueError("its header is damaged: no audio behind it")
+    return AudioHeader("flac", rate, channels, "other", num_samples or None)
+
+
+def _ogg(data):
+    place, last, pages = 0, False, 0
+    while place < len(data):
+        if data[place : place + 4] != b"OggS":
+            raise ValueError(f"it is damaged: no page at byte {place}")
+        segments = data[place + 26]
+        sizes = data[place + 27 : place + 27 + segments]
+        end = place + 27 + segments + sum(sizes)
+        if end > len(data) or len(sizes) < segments:
+            raise ValueError(f"it is truncated: page {pages} ends behind the file")
+        page = bytearray(data[place:end])
+        expected, page[22:26] = bytes(page[22:26]), b"\0\0\0\0"
+        if _ogg_checksum(page) != int.from_bytes(expected, "little"):
+            raise ValueError(f"it is damaged: page {pages} has another checksum")
+        granule = int.from_bytes(data[place + 6 : place + 14], "little", signed=True)
+        last, place, pages = bool(data[place + 5] & 4), end, pages + 1
+    if data[28:35] != b"\x01vorbis":
+        raise ValueError("it is Ogg, but not Vorbis")
+    if not last:
+        raise ValueError("it is truncated: the last page is missing")
+    channels, rate = struct.unpack_from("<BI", data, 39)
+    return AudioHeader("ogg", rate, channels, num_samples=max(granule, 0))
+
+
+def _ogg_checksum(page):
+    """CRC-32 of the bits in the other order than zlib's, from 0."""
+    crc = zlib.crc32(page.translate(_REVERSED), 0xFFFFFFFF) ^ 0xFFFFFFFF
+    return int(f"{crc:032b}"[::-1], 2)
+
+
+def _mp3(data):
+    place = 0
+    if data[:3] == b"ID3":
+        size = 0
+        for byte in data[6:10]:
+            size = size << 7 | byte & 0x7F
+        place = 10 + size
+    first = _mp3_frame(data, place)
+    if not first:
+        raise ValueError("it is damaged: no MP3 frame behind its tag")
+    promised = _xing_frames(data[place : place + first[0]])
+    frames = 0
+    while frame := _mp3_frame(data, place):
+        if place + frame[0] > len(data):
+            raise ValueError(f"it is truncated: frame {frames} ends behind the file")
+        place, frames = place + frame[0], frames + 1
+    found = frames - (promised is not None)
+    if promised is not None and found < promised:
+        raise ValueError(f"it is truncated: {found} of {promised} frames")
+    rest = data[place:]
+    if len(rest) > 4 and rest[:3] != b"TAG" and rest[:8] != b"APETAGEX" and any(rest):
+        raise ValueError(f"it is damaged: no MP3 frame at byte {place}")
+    least = None
+    if promised is None:  # then soundfile guesses the length, and may read too little
+        least = max(0, frames - 3) * (1152 if first[1] >= 32000 else 576) or None
+    return AudioHeader("mp3", first[1], first[2], num_samples=least)
+
+
+def _mp3_frame(data, place):
+    """Returns bytes, sample rate and channels of the frame there; None for no frame."""
+    if place + 4 > len(data):
+        return None
+    head = int.from_bytes(data[place : place + 4], "big")
+    version, layer, rate = head >> 19 & 3, head >> 17 & 3, head >> 10 & 3
+    kbits = head >> 12 & 15
+    if head >> 21 != 0x7FF or version == 1 or layer != 1 or rate == 3:
+        return None
+    if kbits in (0, 15):
+        return None
+    rate_hz = _MP3_RATES_HZ[rate] >> (0, 1, 2)[(3, 2, 0).index(version)]
+    bits = 1000 * _MP3_KBITS[version != 3][kbits]
+    size = (144 if version == 3 else 72) * bits // rate_hz + (head >> 9 & 1)
+    return size, rate_hz, 1 if head >> 6 & 3 == 3 else 2
+
+
+def _xing_frames(frame):
+    """Returns the number of frames that the first one promises, or None."""
+    for name in (b"Xing", b"Info"):
+        place = frame.find(name, 4, 64)
+        if place > 0 and frame[place + 7] & 1:
+            return int.from_bytes(frame[place + 8 : place + 12], "big")
+    return None

@@ -1,0 +1,346 @@
+"""The utterances of published corpora, by their directory layouts; no audio is read."""
+
+import csv
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from keras_rnn2dnn.audio.corpora import DIGITS
+from keras_rnn2dnn.audio.loading import AudioFile
+from keras_rnn2dnn.errors import invalid
+from keras_rnn2dnn.files import new_file
+
+SUFFIXES = (".wav", ".flac", ".mp3", ".ogg")
+_FSDD = re.compile(r"(?P<digit>\d)_(?P<speaker>.+)_(?P<index>\d+)")
+_COMMANDS = re.compile(r"(?P<speaker>[^_]+)_nohash_\d+")
+_SPLITS = ("train", "validation", "test")
+
+
+def list_corpus(path: str | Path, split: str | None = None) -> list[AudioFile]:
+    """Lists the utterances of whatever layout lies there.
+
+    Recognised, in this order: a JSONL manifest or the `.tsv` file of a Common Voice
+    split, by their endings; a Kaldi data directory by `wav.scp`; Speech Commands by
+    `validation_list.txt`; Common Voice by `clips`; LibriSpeech by `*.trans.txt`; FSDD
+    by names such as `7_jackson_0.wav`. What is none of these is one audio file, or a
+    directory of them, without text.
+
+    Args:
+        path: of the corpus.
+        split: of Speech Commands and Common Voice, such as `"train"`.
+
+    Returns:
+        The utterances, sorted by their files, or in the order of their table.
+
+    Raises:
+        FileNotFoundError: if there is no audio.
+        ValueError: if a table is damaged, or a split does not exist.
+    """
+    path = Path(path)
+    if path.suffix == ".jsonl":
+        return read_manifest(path)
+    if path.suffix == ".tsv":
+        return list_common_voice(path.parent, path.stem)
+    if not path.is_dir():
+        return list_audio(path)
+    if (path / "wav.scp").is_file():
+        return list_kaldi(path)
+    if (path / "validation_list.txt").is_file():
+        return list_speech_commands(path, split)
+    if (path / "clips").is_dir():
+        return list_common_voice(path, split or "train")
+    if any(path.rglob("*.trans.txt")):
+        return list_librispeech(path)
+    if (files := _fsdd_files(path)) and len(files) == len(_audio_files(path)):
+        return files
+    return list_audio(path)
+
+
+def list_audio(path: str | Path) -> list[AudioFile]:
+    """Lists an audio file, or all in a directory and those below, without text.
+
+    Raises:
+        FileNotFoundError: if there is none.
+    """
+    path = Path(path)
+    root = path if path.is_dir() else path.parent
+    files = _audio_files(path)
+    if not files:
+        raise FileNotFoundError(
+            f"No audio in {str(path)!r}. Expected files that end in "
+            f"{', '.join(SUFFIXES)}"
+        )
+    return [AudioFile(f, _name(f, root)) for f in files]
+
+
+def list_fsdd(directory: str | Path) -> list[AudioFile]:
+    """Lists the Free Spoken Digit Dataset: `{digit}_{speaker}_{index}.wav`.
+
+    Args:
+        directory: holds the files, or a folder `recordings` with them.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+    """
+    files = _fsdd_files(Path(directory))
+    return _found(files, directory, "{digit}_{speaker}_{index}.wav")
+
+
+def list_speech_commands(
+    directory: str | Path, split: str | None = None
+) -> list[AudioFile]:
+    """Lists Google's Speech Commands: `{word}/{speaker}_nohash_{number}.wav`.
+
+    Noise (`_background_noise_`) is left out.
+
+    Args:
+        directory: holds the words' folders and `validation_list.txt`,
+            `testing_list.txt`.
+        split: `"train"`, `"validation"` or `"test"`, or None for all.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if there is no such split.
+    """
+    root = Path(directory)
+    if split not in (None, *_SPLITS):
+        raise ValueError(invalid("split", f"one of {_SPLITS}, or None", split))
+    listed = {
+        kind: set((root / name).read_text().split()) if (root / name).is_file() else ()
+        for kind, name in (
+            ("validation", "validation_list.txt"),
+            ("test", "testing_list.txt"),
+        )
+    }
+
+    def split_of(path):
+        name = path.relative_to(root).as_posix()
+        return next((kind for kind, names in listed.items() if name in names), "train")
+
+    paths = [p for p in sorted(root.glob("*/*.wav")) if _COMMANDS.fullmatch(p.stem)]
+    files = [
+        AudioFile(
+            path,
+            _name(path, root),
+            path.parent.name,
+            _COMMANDS.fullmatch(path.stem)["speaker"],
+        )
+        for path in paths
+        if split in (None, split_of(path))
+    ]
+    return _found(files, directory, "{word}/{speaker}_nohash_{number}.wav")
+
+
+def list_librispeech(directory: str | Path) -> list[AudioFile]:
+    """Lists LibriSpeech: `{speaker}/{chapter}/{speaker}-{chapter}-{number}.flac`.
+
+    Args:
+        directory: of one part such as `train-clean-100`, of several, or of a chapter.
+
+    Raises:
+        FileNotFoundError: if there is no `{speaker}-{chapter}.trans.txt`.
+        ValueError: if a line of one has no text.
+    """
+    files = []
+    for table in sorted(Path(directory).rglob("*.trans.txt")):
+        speaker = table.name.partition("-")[0]
+        for name, text in read_table(table).items():
+            files.append(AudioFile(table.parent / f"{name}.flac", name, text, speaker))
+    return _found(files, directory, "{speaker}-{chapter}.trans.txt")
+
+
+def list_common_voice(directory: str | Path, split: str = "train") -> list[AudioFile]:
+    """Lists Mozilla Common Voice: `{split}.tsv` and the folder `clips`.
+
+    Args:
+        directory: of one language.
+        split: such as `"train"`, `"dev"`, `"test"` or `"validated"`.
+
+    Raises:
+        FileNotFoundError: if there is no such split.
+        ValueError: if the table lacks a column.
+    """
+    table = Path(directory) / f"{split}.tsv"
+    if not table.is_file():
+        splits = sorted(p.stem for p in table.parent.glob("*.tsv"))
+        raise FileNotFoundError(
+            f"No split {split!r} in {str(directory)!r}. Expected one of {splits}"
+        )
+    with open(table, newline="", encoding="utf-8") as stream:
+        # Sentences hold quotes that do not quote the tabulators.
+        rows = list(csv.DictReader(stream, delimiter="\t", quoting=csv.QUOTE_NONE))
+    missing = {"client_id", "path", "sentence"} - set(rows[0] if rows else ())
+    if missing:
+        columns = "rows with the columns client_id, path and sentence"
+        raise ValueError(
+            f"Cannot use {str(table)!r}. Expected {columns}. Missing: {sorted(missing)}"
+        )
+    return [
+        AudioFile(
+            table.parent / "clips" / row["path"],
+            Path(row["path"]).stem,
+            row["sentence"],
+            row["client_id"],
+        )
+        for row in rows
+    ]
+
+
+def list_kaldi(directory: str | Path) -> list[AudioFile]:
+    """Lists a Kaldi data directory: `wav.scp`, and `segments`, `text`, `utt2spk`.
+
+    Args:
+        directory: of the tables; `text` and `utt2spk` may be missing.
+
+    Raises:
+        FileNotFoundError: if there is no `wav.scp`.
+        ValueError: if a recording is a command (`sox ... |`), which is never run, or
+            `segments` names none of `wav.scp`.
+    """
+    root = Path(directory)
+    recordings = read_table(root / "wav.scp")
+    for name, value in recordings.items():
+        if value.endswith("|") or value.startswith("|"):
+            raise ValueError(
+                f"{str(root / 'wav.scp')!r} has a command for {name!r}: {value!r}. "
+                "Expected the path of an audio file. Write the command's output to a "
+                "file, and its path here"
+            )
+    texts, speakers = (
+        read_table(root / name) if (root / name).is_file() else {}
+        for name in ("text", "utt2spk")
+    )
+    segments = {name: (name, 0.0, None) for name in recordings}
+    if (root / "segments").is_file():
+        segments = _segments(root / "segments", recordings)
+    return [
+        AudioFile(
+            Path(recordings[recording]),
+            name,
+            texts.get(name),
+            speakers.get(name),
+            start,
+            end,
+        )
+        for name, (recording, start, end) in segments.items()
+    ]
+
+
+def _segments(path, recordings):
+    segments = {}
+    for name, value in read_table(path).items():
+        try:
+            recording, start, end = value.split()
+            segments[name] = (recording, float(start), float(end))
+            good = recording in recordings and float(start) >= 0
+            good = good and (float(end) < 0 or float(end) > float(start))
+        except ValueError:
+            good = False
+        if not good:
+            raise ValueError(
+                f"Cannot use the segment {name!r} of {str(path)!r}. Expected a "
+                f"recording of wav.scp, its start and its end. Received: {value!r}"
+            )
+        if segments[name][2] < 0:  # Kaldi's -1: the end of the recording
+            segments[name] = (recording, float(start), None)
+    return segments
+
+
+def read_manifest(path: str | Path) -> list[AudioFile]:
+    """Reads a JSONL manifest: `{"audio": ..., "text": ..., "speaker": ...}` a line.
+
+    `text` and `speaker` may be missing. Relative paths are relative to the manifest.
+    The utterance's id is `name`, or its number in the manifest.
+
+    Raises:
+        ValueError: if a line is no such object; names it.
+
+    Example:
+        >>> line = '{"audio": "a.flac", "text": "yes", "speaker": "ann"}'
+        >>> _ = Path("train.jsonl").write_text(line)
+        >>> [(file.path.name, file.text) for file in read_manifest("train.jsonl")]
+        [('a.flac', 'yes')]
+    """
+    path, files = Path(path), []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines()):
+        if not line.strip():
+            continue
+        try:
+            entry = json.loads(line)
+            audio = path.parent / entry["audio"]
+            name = str(entry.get("name", number))
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise ValueError(
+                f"Cannot use line {number + 1} of {str(path)!r}. Expected an object "
+                f'with "audio", the path of a file. Received: {line[:80]!r}'
+            ) from error
+        files.append(AudioFile(audio, name, entry.get("text"), entry.get("speaker")))
+    return _found(files, path, 'lines such as {"audio": "a.wav", "text": "yes"}')
+
+
+def write_manifest(path: str | Path, files: Sequence[AudioFile]) -> None:
+    """Writes a JSONL manifest, paths as they are made absolute.
+
+    Raises:
+        ValueError: if an utterance is but a part of its file.
+    """
+    lines = []
+    for file in files:
+        if file.start_s or file.end_s is not None:
+            raise ValueError(invalid("files", "whole files", file))
+        fields = {"name": file.name, "text": file.text, "speaker": file.speaker}
+        known = {key: value for key, value in fields.items() if value is not None}
+        lines.append(json.dumps({"audio": str(Path(file.path).absolute()), **known}))
+    with new_file(path) as temporary:
+        temporary.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+
+
+def read_table(path: str | Path) -> dict[str, str]:
+    r"""Reads lines of a key and a value, as Kaldi's and LibriSpeech's tables are.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if a key comes twice.
+
+    Example:
+        >>> _ = Path("text").write_text("u1 one two\nu2 three\n")
+        >>> read_table("text")
+        {'u1': 'one two', 'u2': 'three'}
+    """
+    table: dict[str, str] = {}
+    for line in Path(path).read_text(encoding="utf-8").splitlines():
+        key, _, value = line.strip().partition(" ")
+        if key in table:
+            raise ValueError(f"{str(path)!r} has {key!r} twice. Expected each key once")
+        if key:
+            table[key] = value.strip()
+    return table
+
+
+def _fsdd_files(root):
+    root = root / "recordings" if (root / "recordings").is_dir() else root
+    pairs = [(p, _FSDD.fullmatch(p.stem)) for p in sorted(root.glob("*.wav"))]
+    return [
+        AudioFile(path, path.stem, DIGITS[int(match["digit"])], match["speaker"])
+        for path, match in pairs
+        if match
+    ]
+
+
+def _audio_files(path):
+    if not path.is_dir():
+        return [path] if path.suffix.lower() in SUFFIXES and path.is_file() else []
+    return sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES)
+
+
+def _name(path, root):
+    return path.relative_to(root).with_suffix("").as_posix()
+
+
+def _found(files, directory, expected):
+    if not files:
+        raise FileNotFoundError(
+            f"No utterances in {str(directory)!r}. Expected {expected}"
+        )
+    return files

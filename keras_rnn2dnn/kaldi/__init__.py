@@ -1,0 +1,32 @@
+"""Kaldi data directories, archives, alignments and posteriors, in and out."""
+
+from keras_rnn2dnn.kaldi.archives import read_archive, write_archive
+from keras_rnn2dnn.kaldi.directory import (
+    KaldiDirectory,
+    KaldiUtterance,
+    write_directory,
+)
+from keras_rnn2dnn.kaldi.fbank import fbank_spec
+from keras_rnn2dnn.kaldi.posteriors import (
+    read_alignments,
+    read_log_priors,
+    store_posteriors,
+    write_log_priors,
+    write_scores,
+    write_store_scores,
+)
+
+__all__ = [
+    "KaldiDirectory",
+    "KaldiUtterance",
+    "fbank_spec",
+    "read_alignments",
+    "read_archive",
+    "read_log_priors",
+    "store_posteriors",
+    "write_archive",
+    "write_directory",
+    "write_log_priors",
+    "write_scores",
+    "write_store_scores",
+]

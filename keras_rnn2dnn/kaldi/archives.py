@@ -1,0 +1,162 @@
+"""Kaldi archives (`.ark`) and tables of them (`.scp`); needs the extra `kaldi`.
+
+kaldiio reads and writes the arrays. It would run the commands in a table and unpickle
+objects in an archive: files that hold such are refused here.
+"""
+
+import contextlib
+import gzip
+import io
+import re
+import struct
+import zlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from keras_rnn2dnn.audio.listing import read_table
+from keras_rnn2dnn.errors import import_extra
+from keras_rnn2dnn.files import new_file
+
+_PLACE = re.compile(r"(?P<path>.+?)(?::(?P<offset>\d+))?(?P<range>\[.*\])?")
+_NOT_ARRAYS = (b"PKL", b"NPY", b"RIF", b"fLa", b"AUD")
+
+
+def read_archive(
+    path: str | Path, root: str | Path = "."
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Reads the arrays of an archive, one after the other.
+
+    Args:
+        path: an archive, binary or text, that may be packed (`.gz`); or a table of
+            arrays in archives, which ends in `.scp`.
+        root: directory to which the paths of a table are relative; Kaldi's recipes
+            run in their own directory, such as `egs/wsj/s5`.
+
+    Yields:
+        The utterance's id, and its array: floats `(frames, values)` or `(values,)`,
+        also from compressed matrices, or int32 `(frames,)`.
+
+    Raises:
+        ImportError: if kaldiio is missing; holds the pip line.
+        FileNotFoundError: if there is no such file.
+        ValueError: if the file is damaged, or holds what is no array; names it.
+
+    Example:
+        >>> _ = write_archive("ali.ark", [("u1", np.array([0, 0, 1], "int32"))])
+        >>> [(name, states.tolist()) for name, states in read_archive("ali.ark")]
+        [('u1', [0, 0, 1])]
+    """
+    path = Path(path)
+    if path.suffix == ".scp":
+        for name, place in read_table(path).items():
+            yield name, read_array(place, root)
+        return
+    matio = import_extra("kaldiio.matio", "kaldi", "Reading a Kaldi archive")
+    with _opened(path) as stream:
+        while True:
+            with _damage_named(path):
+                name = matio.read_token(stream)
+                if name is None:
+                    return
+                array = _array(matio, stream)
+            yield name.strip(), array
+
+
+def read_array(place: str, root: str | Path = ".") -> np.ndarray:
+    """Reads one array by its place in a table, such as `feats.ark:1234`.
+
+    Raises:
+        ImportError: if kaldiio is missing; holds the pip line.
+        FileNotFoundError: if there is no such archive.
+        ValueError: if the place is a command or a range, or the archive is damaged.
+    """
+    match = _PLACE.fullmatch(place)
+    if not match or "|" in place or match["range"]:
+        raise ValueError(
+            f"Cannot read {place!r}. Expected the place of an array, such as "
+            "feats.ark:1234. Commands and ranges are not supported: write their output "
+            "with copy-feats first"
+        )
+    matio = import_extra("kaldiio.matio", "kaldi", "Reading a Kaldi archive")
+    path = Path(root) / match["path"]
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"No archive {str(path)!r}. Expected the paths of a table relative to "
+            f"{str(root)!r}: give the directory in which Kaldi ran as `root`"
+        )
+    with _opened(path) as stream, _damage_named(path):
+        stream.seek(int(match["offset"] or 0))
+        return _array(matio, stream)
+
+
+def write_archive(
+    path: str | Path, arrays: Iterable[tuple[str, np.ndarray]], compress: bool = False
+) -> int:
+    """Writes an archive, and beside it the table of it, `.scp`.
+
+    Args:
+        path: of the archive, ending in `.ark`.
+        arrays: ids without spaces, and float32 `(frames, values)` or int32
+            `(frames,)`, one after the other: they need not fit into memory.
+        compress: whether matrices are kept in one byte a value, as Kaldi's features.
+
+    Returns:
+        How many were written.
+
+    Raises:
+        ImportError: if kaldiio is missing; holds the pip line.
+        ValueError: if `path` does not end in `.ark`, an id has spaces, or there are no
+            arrays.
+    """
+    kaldiio = import_extra("kaldiio", "kaldi", "Writing a Kaldi archive")
+    path, lines = Path(path), []
+    if path.suffix != ".ark":
+        raise ValueError(f"Cannot write {str(path)!r}. Expected a name ending in .ark")
+    with new_file(path) as temporary, open(temporary, "wb") as stream:
+        for name, array in arrays:
+            if not name or name != "".join(name.split()):
+                raise ValueError(f"Invalid id {name!r}. Expected no spaces")
+            offset = stream.tell() + len(name.encode()) + 1
+            lines.append(f"{name} {path.absolute()}:{offset}\n")
+            array = np.asarray(array)
+            array = array.astype("int32" if array.dtype.kind in "iu" else "float32")
+            method = 2 if compress and array.ndim == 2 else None
+            kaldiio.save_ark(stream, {name: array}, compression_method=method)
+        if not lines:
+            raise ValueError(f"Nothing to write to {str(path)!r}. Expected an array")
+    with new_file(path.with_suffix(".scp")) as temporary:
+        temporary.write_text("".join(sorted(lines)), encoding="utf-8")
+    return len(lines)
+
+
+def _opened(path):
+    return gzip.open(path) if path.suffix == ".gz" else open(path, "rb")
+
+
+def _array(matio, stream):
+    start = stream.tell()
+    head = stream.read(5)
+    stream.seek(start)
+    if head[:3] in _NOT_ARRAYS:
+        raise ValueError(f"it holds {head[:3]!r}, and no array of numbers")
+    if len(head) < 5:  # of which kaldiio would go back too far
+        stream = io.BytesIO(stream.read().ljust(5, b"\n"))
+    array = matio.read_kaldi(stream)
+    return array if array.dtype.kind == "i" else array.astype("float32")
+
+
+@contextlib.contextmanager
+def _damage_named(path):
+    """Turns whatever a damaged archive leads to into an error that names the file."""
+    try:
+        yield
+    except (
+        *(ValueError, AssertionError, RuntimeError, struct.error),
+        *(EOFError, IndexError, OSError, zlib.error),
+    ) as error:
+        reason = str(error) or "it is damaged"
+        raise ValueError(
+            f"Cannot read {str(path)!r} as a Kaldi archive: {reason}"
+        ) from error

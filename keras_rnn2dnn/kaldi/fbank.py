@@ -1,0 +1,55 @@
+"""Kaldi's filter bank features as a `FeatureSpec`."""
+
+import math
+
+from keras_rnn2dnn.audio.features import FeatureSpec
+
+_FULL_SCALE = 2**15  # Kaldi takes samples as 16-bit integers, LogMel in [-1, 1]
+_SMALLEST_ENERGY = 2.0**-23
+
+
+def fbank_spec(
+    sample_rate_hz: int = 16000,
+    num_bins: int = 23,
+    low_hz: float = 20.0,
+    high_hz: float | None = None,
+    window: str = "povey",
+    preemphasis: float = 0.97,
+    remove_dc: bool = True,
+) -> FeatureSpec:
+    """Returns the specification whose `LogMel` computes Kaldi's `compute-fbank-feats`.
+
+    That is with `--dither=0 --use-energy=false --snip-edges=true`, and Kaldi's defaults
+    for all else. Kaldi's energies are those of 16-bit samples: `2 ln 32768` is added.
+
+    Args:
+        sample_rate_hz: `--sample-frequency`.
+        num_bins: `--num-mel-bins`.
+        low_hz: `--low-freq`.
+        high_hz: `--high-freq`; half the sample rate by default.
+        window: `--window-type`, `"povey"` or `"hamming"`.
+        preemphasis: `--preemphasis-coefficient`.
+        remove_dc: `--remove-dc-offset`.
+
+    Returns:
+        The specification.
+
+    Raises:
+        ValueError: if a value is out of its range.
+
+    Example:
+        >>> spec = fbank_spec(8000)
+        >>> spec.num_bins, spec.window, round(spec.mean[0], 3)
+        (23, 'povey', -20.794)
+    """
+    return FeatureSpec(
+        sample_rate_hz,
+        num_bins=num_bins,
+        low_hz=low_hz,
+        high_hz=high_hz,
+        floor=_SMALLEST_ENERGY / _FULL_SCALE**2,
+        window=window,
+        preemphasis=preemphasis,
+        remove_dc=remove_dc,
+        mean=(-2 * math.log(_FULL_SCALE),) * num_bins,
+    )

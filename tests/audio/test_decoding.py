@@ -1,0 +1,167 @@
+import importlib.util
+import io
+import random
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_rnn2dnn import LogMel
+from keras_rnn2dnn.audio import decoding
+from keras_rnn2dnn.audio.decoding import choose_backend, decode, decode_in_graph
+
+soundfile = pytest.importorskip("soundfile", reason="needs the extra `audio`")
+pytest.importorskip("soxr", reason="needs the extra `audio`")
+
+BACKENDS = ["soundfile"]
+if choose_backend() == "tensorflow-io":
+    BACKENDS.append("tensorflow-io")
+FORMS = {
+    "wav16": ("WAV", "PCM_16"),
+    "wav8": ("WAV", "PCM_U8"),
+    "wav24": ("WAV", "PCM_24"),
+    "wav32": ("WAV", "PCM_32"),
+    "wavfloat": ("WAV", "FLOAT"),
+    "wavex": ("WAVEX", "PCM_16"),
+    "flac16": ("FLAC", "PCM_16"),
+    "flac24": ("FLAC", "PCM_24"),
+    "mp3": ("MP3", "MPEG_LAYER_III"),
+    "ogg": ("OGG", "VORBIS"),
+}
+TOLERANCES = {"wav8": 1e-2, "mp3": 0.05, "ogg": 0.05}
+
+
+def tone(rate=16000, seconds=1.0):
+    """A tone whose level falls, and weak noise."""
+    t = np.arange(int(rate * seconds)) / rate
+    noise = np.random.default_rng(0).normal(size=len(t))
+    return (0.4 * np.exp(-t) * np.sin(2 * np.pi * 440 * t) + 0.01 * noise).astype("f4")
+
+
+def encoded(form, samples, rate=16000):
+    kind, subtype = FORMS[form]
+    file = io.BytesIO()
+    soundfile.write(file, samples, rate, format=kind, subtype=subtype)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_gives_the_samples_that_were_encoded(form, backend):
+    left, right = tone(), -0.5 * tone()
+    data = encoded(form, np.stack([left, right], axis=1))
+    found = decode(data, 16000, backend)
+    assert found.dtype == np.float32 and found.shape == (16000,)
+    tolerance = TOLERANCES.get(form, 1e-4)
+    np.testing.assert_allclose(found, 0.25 * left, atol=tolerance)
+
+
+@pytest.mark.skipif(len(BACKENDS) < 2, reason="needs tensorflow-io, as the extra `io`")
+@pytest.mark.parametrize("rate", [8000, 11025, 22050, 44100])
+@pytest.mark.parametrize("form", FORMS)
+def test_the_features_of_both_backends_are_the_same(form, rate):
+    data = encoded(form, np.stack([tone(rate), 0.5 * tone(rate)], axis=1), rate)
+    layer = LogMel(16000)
+    features = [layer(decode(data, 16000, b)[None])[0] for b in BACKENDS]
+    assert len(features[0]) == len(features[1]) > 95
+    np.testing.assert_allclose(features[0], features[1], atol=1e-3)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("form", FORMS)
+def test_a_pipeline_gives_what_a_call_gives(form, backend):
+    data = [encoded(form, tone(rate), rate) for rate in (16000, 22050)]
+    pipeline = tf.data.Dataset.from_tensor_slices(data)
+    pipeline = pipeline.map(lambda d: decode_in_graph(d, 16000, backend))
+    assert pipeline.element_spec.shape.as_list() == [None]
+    for found, one in zip(pipeline.as_numpy_iterator(), data, strict=True):
+        np.testing.assert_array_equal(found, decode(one, 16000, backend))
+
+
+@pytest.mark.parametrize("rate", [8000, 16000, 44100])
+def test_the_rate_is_changed_in_time_with_the_samples(rate):
+    t = np.arange(rate) / rate
+    pulse = np.exp(-0.5 * ((t - 0.5) / 0.002) ** 2).astype("f4")
+    found = decode(encoded("wavfloat", pulse, rate), 12000)
+    assert abs(len(found) - 12000) <= 1
+    assert abs((found * np.arange(len(found))).sum() / found.sum() - 6000) < 0.01
+
+
+@pytest.mark.skipif(len(BACKENDS) < 2, reason="needs tensorflow-io, as the extra `io`")
+@pytest.mark.parametrize("rates", [(16000, 8000), (8000, 16000)])
+def test_why_the_resampler_of_tensorflow_io_is_not_used(rates):
+    from tensorflow_io import audio
+
+    before, after = rates
+    t = np.arange(before) / before
+    pulse = np.exp(-0.5 * ((t - 0.5) / 0.002) ** 2).astype("f4")
+    found = audio.resample(pulse[:, None], before, after).numpy()[:, 0]
+    centre = (found * np.arange(after)).sum() / found.sum()
+    lower = min(rates)
+    assert abs((centre - after / 2) * lower / after - 32) < 0.01
+    for share, low, high in ((0.8, 0.99, 1.01), (0.92, 0.2, 0.6)):
+        sine = np.sin(np.pi * share * lower * t).astype("f4")
+        found = audio.resample(sine[:, None], before, after).numpy()[1000:, 0]
+        if after < before:
+            assert low < np.sqrt(2 * np.mean(found**2)) < high
+            ours = decode(encoded("wavfloat", sine, before), after)[1000:-1000]
+            assert 0.85 < np.sqrt(2 * np.mean(ours**2)) < 1.01
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("form", ["wav16", "flac16", "mp3", "ogg"])
+def test_truncated_files_are_refused(form, backend):
+    data = encoded(form, tone())
+    for kept in (0, 10, 60, len(data) // 2, len(data) - 1):
+        with pytest.raises(ValueError, match="^it (is|ends|holds)"):
+            decode(data[:kept], 16000, backend)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("form", ["wav16", "flac16", "mp3", "ogg"])
+def test_damaged_files_give_samples_or_a_reason(form, backend):
+    data = encoded(form, tone(seconds=0.3))
+    refused = 0
+    for seed in range(100):
+        draw = random.Random(seed)
+        damaged = bytearray(data)
+        for _ in range(3):
+            damaged[draw.randrange(100 if seed % 2 else len(data))] = draw.randrange(
+                256
+            )
+        try:
+            assert np.isfinite(decode(bytes(damaged), 16000, backend)).all()
+        except ValueError as error:
+            refused += 1
+            assert str(error)
+    assert refused > 10
+
+
+def test_without_extras_16_bit_wav_is_read_and_others_name_the_pip_line(monkeypatch):
+    data = encoded("wav16", np.stack([tone(), tone()], axis=1))
+    np.testing.assert_allclose(decode(data, 16000, "wave"), tone(), atol=1e-4)
+    real = importlib.import_module
+
+    def without(name, *rest):
+        if name in ("soundfile", "soxr"):
+            raise ImportError(name)
+        return real(name, *rest)
+
+    monkeypatch.setattr(importlib, "import_module", without)
+    for given, rate, purpose in (
+        (encoded("flac16", tone()), 16000, "Decoding audio other than 16-bit WAV"),
+        (data, 8000, "Changing the sample rate of audio"),
+    ):
+        with pytest.raises(ImportError) as error:
+            decode(given, rate, "wave")
+        assert str(error.value).startswith(f"{purpose} needs the package")
+        assert "pip install 'keras-rnn2dnn[audio]'" in str(error.value)
+
+
+def test_a_backend_that_does_not_load_is_not_chosen(monkeypatch):
+    decoding.choose_backend.cache_clear()
+    monkeypatch.setattr(decoding, "_tensorflow_io_loads", lambda: False)
+    assert choose_backend() == "soundfile"
+    decoding.choose_backend.cache_clear()
+    with pytest.raises(ValueError, match="Expected one of"):
+        decode(b"", 8000, "sox")

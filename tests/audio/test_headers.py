@@ -1,0 +1,64 @@
+import struct
+
+import pytest
+
+from keras_rnn2dnn.audio.headers import AudioHeader, read_header
+
+
+def wav(samples=b"\0\0" * 8, form=(1, 1, 8000, 16000, 2, 16), size=None):
+    size = len(samples) if size is None else size
+    chunk = struct.pack("<4sIHHIIHH", b"fmt ", 16, *form)
+    body = b"WAVE" + chunk + struct.pack("<4sI", b"data", size) + samples
+    return b"RIFF" + struct.pack("<I", len(body)) + body
+
+
+def mp3(frames=3, promised=None):
+    """Silent frames of 64 kbit/s at 16 kHz, mono: 288 bytes each."""
+    frame = bytes([0xFF, 0xF3, 0x88, 0xC0]) + bytes(284)
+    if promised is None:
+        return frame * frames
+    tag = bytes([0xFF, 0xF3, 0x88, 0xC0]) + bytes(9) + b"Info\0\0\0\1"
+    return (tag + struct.pack(">I", promised)).ljust(288, b"\0") + frame * frames
+
+
+def test_the_header_of_wav():
+    expected = AudioHeader("wav", 8000, 1, "int16", 8)
+    assert read_header(wav()) == expected
+    assert read_header(wav(size=0xFFFFFFFF)) == expected  # as streams write it
+    stereo = wav(b"\0" * 12, (3, 2, 44100, 0, 8, 32))[:-4] + b"\0" * 8
+    assert read_header(stereo).channels == 2
+
+
+def test_the_frames_of_mp3_are_counted():
+    assert read_header(mp3(5)) == AudioHeader("mp3", 16000, 1, num_samples=2 * 576)
+    assert read_header(mp3(5, promised=5)) == AudioHeader("mp3", 16000, 1)
+    tagged = b"ID3\4\0\0\0\0\0\x0a" + bytes(10) + mp3(5) + b"TAG" + bytes(125)
+    assert read_header(tagged) == read_header(mp3(5))
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "it is empty"),
+        (b"hello", "it is neither WAV, FLAC, MP3 nor Ogg Vorbis"),
+        (wav()[:30], "it ends within its header"),
+        (wav()[:-3], "it is truncated: 13 of 16 bytes of samples"),
+        (wav(b""), "it holds no samples"),
+        (wav(form=(6, 1, 8000, 8000, 1, 8)), "WAV of format 6 with 8 bits is not"),
+        (wav(form=(1, 1, 8000, 0, 7, 16)), "its header is damaged: 7 bytes a frame"),
+        (wav(form=(1, 1, 0, 0, 2, 16)), "its header is damaged: 0 Hz, 1 channels"),
+        (wav(bytes(80), form=(1, 1, 1, 0, 2, 16)) * 200, None),
+        (mp3()[:-1], "it is truncated: frame 2 ends behind the file"),
+        (mp3(3, promised=9), "it is truncated: 3 of 9 frames"),
+        (mp3() + b"garbage", "it is damaged: no MP3 frame at byte 864"),
+        (b"ID3\4\0\0\0\0\0\x0a" + bytes(99), "no MP3 frame behind its tag"),
+        (b"OggS" + bytes(30), "it is damaged: page 0 has another checksum"),
+        (b"fLaC" + bytes(60), "it is damaged|its header is damaged|ends within"),
+    ],
+)
+def test_what_is_missing_or_damaged_is_told(data, reason):
+    if reason is None:
+        assert read_header(data).num_samples == 40
+        return
+    with pytest.raises(ValueError, match=reason):
+        read_header(data)

@@ -1,0 +1,139 @@
+import json
+
+import pytest
+
+from keras_rnn2dnn.audio import listing
+from keras_rnn2dnn.audio.listing import list_corpus, read_manifest, write_manifest
+from keras_rnn2dnn.audio.loading import AudioFile
+
+
+def make(root, **files):
+    for name, text in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+def known(files, root):
+    return [(f.path.relative_to(root).as_posix(), f.text, f.speaker) for f in files]
+
+
+def test_fsdd(tmp_path):
+    make(tmp_path, **{"recordings/7_de_la_3.wav": "", "recordings/0_ann_12.wav": ""})
+    make(tmp_path, **{"metadata.py": ""})
+    expected = [
+        ("recordings/0_ann_12.wav", "zero", "ann"),
+        ("recordings/7_de_la_3.wav", "seven", "de_la"),
+    ]
+    assert known(list_corpus(tmp_path), tmp_path) == expected
+    assert known(listing.list_fsdd(tmp_path / "recordings"), tmp_path) == expected
+
+
+def test_speech_commands(tmp_path):
+    audio = ["yes/0a_nohash_0.wav", "yes/0b_nohash_1.wav", "no/0a_nohash_0.wav"]
+    make(tmp_path, **dict.fromkeys([*audio, "_background_noise_/pink.wav"], ""))
+    lists = {"validation_list.txt": f"{audio[1]}\n", "testing_list.txt": audio[2]}
+    make(tmp_path, **lists)
+    entries = [(audio[2], "no", "0a"), (audio[0], "yes", "0a"), (audio[1], "yes", "0b")]
+    assert known(list_corpus(tmp_path), tmp_path) == entries
+    for split, entry in zip(("test", "train", "validation"), entries, strict=True):
+        assert known(list_corpus(tmp_path, split), tmp_path) == [entry]
+    with pytest.raises(ValueError, match="`split`. Expected one of"):
+        list_corpus(tmp_path, "dev")
+
+
+def test_librispeech(tmp_path):
+    make(
+        tmp_path,
+        **{
+            "train-clean-100/103/1240/103-1240.trans.txt": "103-1240-0000 CHAPTER ONE\n"
+            "103-1240-0001 MISSUS RACHEL\n",
+            "dev-clean/84/121123/84-121123.trans.txt": "84-121123-0000 GO\n",
+            "SPEAKERS.TXT": "; notes",
+        },
+    )
+    files = list_corpus(tmp_path)
+    assert known(files, tmp_path) == [
+        ("dev-clean/84/121123/84-121123-0000.flac", "GO", "84"),
+        ("train-clean-100/103/1240/103-1240-0000.flac", "CHAPTER ONE", "103"),
+        ("train-clean-100/103/1240/103-1240-0001.flac", "MISSUS RACHEL", "103"),
+    ]
+    assert files[1].name == "103-1240-0000"
+
+
+def test_common_voice(tmp_path):
+    head = "client_id\tpath\tsentence\tup_votes\n"
+    rows = 'c1\tcommon_voice_de_1.mp3\t"Ja", sagt er.\t2\nc2\tx_2.mp3\tNein\t0\n'
+    make(tmp_path, **{"train.tsv": head + rows, "dev.tsv": head + rows[:45]})
+    (tmp_path / "clips").mkdir()
+    expected = [
+        ("clips/common_voice_de_1.mp3", '"Ja", sagt er.', "c1"),
+        ("clips/x_2.mp3", "Nein", "c2"),
+    ]
+    for files in (list_corpus(tmp_path), list_corpus(tmp_path / "train.tsv")):
+        assert known(files, tmp_path) == expected
+    with pytest.raises(FileNotFoundError, match=r"Expected one of \['dev', 'train'\]"):
+        list_corpus(tmp_path, "test")
+    make(tmp_path, **{"dev.tsv": "path\tsentence\na.mp3\tx\n"})
+    with pytest.raises(ValueError, match=r"Missing: \['client_id'\]"):
+        list_corpus(tmp_path, "dev")
+
+
+def test_kaldi(tmp_path):
+    audio = str(tmp_path / "r1.flac")
+    make(tmp_path, **{"wav.scp": f"r1 {audio}\n", "utt2spk": "r1 ann\n", "text": ""})
+    assert list_corpus(tmp_path) == [AudioFile(tmp_path / "r1.flac", "r1", None, "ann")]
+    make(
+        tmp_path, **{"segments": "a1 r1 0.5 1.25\na2 r1 2 -1\n", "text": "a1 yes no\n"}
+    )
+    assert list_corpus(tmp_path) == [
+        AudioFile(tmp_path / "r1.flac", "a1", "yes no", None, 0.5, 1.25),
+        AudioFile(tmp_path / "r1.flac", "a2", None, None, 2.0, None),
+    ]
+    for line in ("a1 r2 0 1", "a1 r1 2 1", "a1 r1 0", "a1 r1 x 1"):
+        make(tmp_path, **{"segments": line})
+        with pytest.raises(ValueError, match="Cannot use the segment 'a1' of"):
+            list_corpus(tmp_path)
+    make(tmp_path, **{"wav.scp": "r1 touch owned |\n"})
+    with pytest.raises(ValueError, match="has a command for 'r1': 'touch owned |'"):
+        list_corpus(tmp_path)
+    make(tmp_path, **{"wav.scp": "r1 a.wav\nr1 b.wav\n"})
+    with pytest.raises(ValueError, match="has 'r1' twice"):
+        list_corpus(tmp_path)
+
+
+def test_a_manifest(tmp_path):
+    lines = [
+        {"audio": "a/b.wav", "text": "yes", "speaker": "ann"},
+        {"audio": "/c.mp3", "name": "c"},
+    ]
+    path = tmp_path / "train.jsonl"
+    path.write_text("\n".join(map(json.dumps, lines)) + "\n\n")
+    expected = [
+        AudioFile(tmp_path / "a" / "b.wav", "0", "yes", "ann"),
+        AudioFile(tmp_path.__class__("/c.mp3"), "c"),
+    ]
+    assert list_corpus(path) == expected
+    write_manifest(tmp_path / "other" / "again.jsonl", expected)
+    assert read_manifest(tmp_path / "other" / "again.jsonl") == expected
+    with pytest.raises(ValueError, match="`files`. Expected whole files"):
+        write_manifest(path, [AudioFile(path, "x", start_s=1.0)])
+    for line in ('{"audio": 3}', '{"text": "x"}', "[]", "no json"):
+        path.write_text(f"{json.dumps(lines[0])}\n{line}\n")
+        with pytest.raises(ValueError, match="Cannot use line 2 of"):
+            list_corpus(path)
+
+
+def test_any_other_directory_is_searched_for_audio(tmp_path):
+    make(tmp_path, **{"b/x.FLAC": "", "a.wav": "", "7_ann_0.wav": "", "notes.txt": ""})
+    files = list_corpus(tmp_path)
+    assert [f.name for f in files] == ["7_ann_0", "a", "b/x"]
+    assert list_corpus(tmp_path / "a.wav") == [AudioFile(tmp_path / "a.wav", "a")]
+    assert all(f.text is None for f in files)
+    (tmp_path / "empty").mkdir()
+    for path, text in (("empty", "No audio in"), ("notes.txt", "No audio in")):
+        with pytest.raises(FileNotFoundError, match=text):
+            list_corpus(tmp_path / path)
+    for read in (listing.list_fsdd, listing.list_librispeech):
+        with pytest.raises(FileNotFoundError, match="No utterances in"):
+            read(tmp_path / "empty")

@@ -1,0 +1,117 @@
+import gzip
+import pickle
+import struct
+
+import numpy as np
+import pytest
+
+from keras_rnn2dnn.kaldi import read_archive, write_archive
+from keras_rnn2dnn.kaldi.archives import read_array
+
+pytest.importorskip("kaldiio", reason="needs the extra `kaldi`")
+
+
+def matrix_bytes(name, rows):
+    """A matrix as Kaldi's binary format has it, written by hand."""
+    head = name.encode() + b" \0BFM " + struct.pack("<bibi", 4, len(rows), 4, 2)
+    return head + b"".join(struct.pack("<2f", *row) for row in rows)
+
+
+def labels_bytes(name, labels):
+    head = name.encode() + b" \0B" + struct.pack("<bi", 4, len(labels))
+    return head + b"".join(struct.pack("<bi", 4, label) for label in labels)
+
+
+def test_kaldis_own_bytes_are_read_and_written(tmp_path):
+    rows, labels = [[1.5, -2.0], [0.25, 3.0]], [7, 7, 130000]
+    given = tmp_path / "given.ark"
+    given.write_bytes(matrix_bytes("u1", rows) + matrix_bytes("u2", rows[:1]))
+    found = dict(read_archive(given))
+    np.testing.assert_array_equal(found["u1"], rows)
+    assert found["u2"].shape == (1, 2) and found["u2"].dtype == np.float32
+    assert write_archive(tmp_path / "again.ark", found.items()) == 2
+    assert (tmp_path / "again.ark").read_bytes() == given.read_bytes()
+    (tmp_path / "ali.gz").write_bytes(gzip.compress(labels_bytes("u1", labels)))
+    ((name, states),) = read_archive(tmp_path / "ali.gz")
+    assert (name, states.dtype, states.tolist()) == ("u1", np.int32, labels)
+    write_archive(tmp_path / "ali.ark", [(name, states)])
+    assert (tmp_path / "ali.ark").read_bytes() == labels_bytes("u1", labels)
+
+
+def test_text_archives_are_read(tmp_path):
+    (tmp_path / "a.txt").write_text("u1  [\n  1 2.5\n  -3 4 ]\n")
+    (tmp_path / "ali.txt").write_text("u1 3 3 4 \nu2 5 \n")
+    np.testing.assert_array_equal(
+        dict(read_archive(tmp_path / "a.txt"))["u1"], [[1, 2.5], [-3, 4]]
+    )
+    found = {name: a.tolist() for name, a in read_archive(tmp_path / "ali.txt")}
+    assert found == {"u1": [3, 3, 4], "u2": [5]}
+
+
+def test_the_table_beside_an_archive_leads_to_its_arrays(tmp_path):
+    rng = np.random.default_rng(0)
+    arrays = {f"u{n}": rng.normal(size=(n, 3)).astype("float32") for n in (3, 1, 2)}
+    write_archive(tmp_path / "a.ark", arrays.items())
+    found = dict(read_archive(tmp_path / "a.scp"))
+    assert list(found) == ["u1", "u2", "u3"]
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(found[name], array)
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "b.scp").write_text("x a.ark:3\n")
+    ((_, array),) = read_archive(tmp_path / "sub" / "b.scp", root=tmp_path)
+    np.testing.assert_array_equal(array, arrays["u3"])
+
+
+def test_compressed_matrices_are_near_the_given_ones(tmp_path):
+    x = np.random.default_rng(0).normal(size=(50, 4)).astype("float32")
+    write_archive(tmp_path / "a.ark", [("u", x)], compress=True)
+    assert (tmp_path / "a.ark").stat().st_size < x.nbytes / 2
+    ((_, found),) = read_archive(tmp_path / "a.ark")
+    np.testing.assert_allclose(found, x, atol=0.05)
+
+
+@pytest.mark.parametrize("place", ["touch owned |", "| cat", "a.ark:3[0:4]"])
+def test_commands_and_ranges_are_refused(tmp_path, place, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match="Expected the place of an array, such as"):
+        read_array(place)
+    assert not list(tmp_path.iterdir())
+
+
+def test_objects_in_an_archive_are_never_unpickled(tmp_path):
+    class Harm:
+        def __reduce__(self):
+            return (open, (str(tmp_path / "owned"), "w"))
+
+    data = pickle.dumps(Harm())
+    head = b"u1 PKL" + bytes([1, len(data)])
+    (tmp_path / "a.ark").write_bytes(head + data)
+    with pytest.raises(ValueError, match="a.ark' as a Kaldi archive: it holds b'PKL'"):
+        list(read_archive(tmp_path / "a.ark"))
+    assert not (tmp_path / "owned").exists()
+
+
+def test_damaged_and_missing_archives_are_named(tmp_path):
+    whole = matrix_bytes("u1", [[1, 2], [3, 4]])
+    path = tmp_path / "a.ark"
+    for data in (whole[:-3], whole[:8], b"u1 \0BXX abc", b"u1 [ 1 2"):
+        path.write_bytes(data)
+        with pytest.raises(ValueError, match="a.ark' as a Kaldi archive: "):
+            list(read_archive(path))
+    (tmp_path / "a.gz").write_bytes(gzip.compress(whole)[:20])
+    with pytest.raises(ValueError, match="a.gz' as a Kaldi archive: "):
+        list(read_archive(tmp_path / "a.gz"))
+    with pytest.raises(FileNotFoundError, match="in which Kaldi ran as `root`"):
+        read_array("nowhere.ark:3", tmp_path)
+
+
+def test_what_cannot_be_written_is_refused(tmp_path):
+    one = [("u", np.zeros((1, 1)))]
+    for path, arrays, text in (
+        ("a.npz", one, "Expected a name ending in .ark"),
+        ("a.ark", [("u 1", one[0][1])], "Invalid id 'u 1'. Expected no spaces"),
+        ("a.ark", [], "Nothing to write to"),
+    ):
+        with pytest.raises(ValueError, match=text):
+            write_archive(tmp_path / path, arrays)
+    assert not list(tmp_path.iterdir())
