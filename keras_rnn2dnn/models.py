@@ -1,7 +1,6 @@
 """Reference models: a feed-forward student and a recurrent teacher."""
 
 import keras
-from keras import ops
 
 from keras_rnn2dnn.errors import invalid, is_integer
 from keras_rnn2dnn.layers import StackFrames, UnstackFrames
@@ -34,10 +33,9 @@ def dnn_student(
         units: width of each hidden layer.
         step: distance between the frames of the context: with 2, `context=(5, 5)`
             reaches 10 frames to each side with half the weights.
-        stride: input frames for each output frame, that of the window around every
-            `stride`-th frame: the subsampling of a teacher with strided convolutions.
-            Above 1 the output has no mask; the weights of frames come from a store, or
-            from `sample_weight`.
+        stride: input frames for each output frame, as of a teacher with strided
+            convolutions: the output frame `t` is that of the window around the input
+            frame `t * stride`.
 
     Returns:
         A Keras model `(batch, frames, num_features) -> (batch, ceil(frames / stride),
@@ -54,22 +52,14 @@ def dnn_student(
     num_features, num_classes, units = _sizes(num_features, num_classes, units)
     if len(tuple(context)) != 2:
         raise ValueError(invalid("context", "a pair (left, right) of frames", context))
-    if not is_integer(stride) or stride < 1:
-        raise ValueError(invalid("stride", "an integer >= 1", stride))
     inputs = keras.Input((None, num_features), name="features")
-    first = SplicedDense(units[0], *context, step, activation="relu", name="dense_1")
-    if stride == 1:
-        x = first(keras.layers.Masking(name="mask")(inputs))
-    else:  # a convolution takes no mask: the first layer alone has it
-        x = first(inputs, mask=ops.any(ops.not_equal(inputs, 0.0), axis=-1))
-    names = [*(f"dense_{n}" for n in range(2, len(units) + 1)), "logits"]
-    for name, width in zip(names, (*units[1:], num_classes), strict=True):
-        options = {"name": name, "activation": None if name == "logits" else "relu"}
-        if stride > 1 and name == names[0]:
-            x = keras.layers.Conv1D(width, 1, strides=int(stride), **options)(x)
-        else:
-            x = keras.layers.Dense(width, **options)(x)
-    return keras.Model(inputs, x, name="dnn_student")
+    x = keras.layers.Masking(name="mask")(inputs)
+    options = {"activation": "relu", "stride": stride, "name": "dense_1"}
+    x = SplicedDense(units[0], *context, step, **options)(x)
+    for number, width in enumerate(units[1:], 2):
+        x = keras.layers.Dense(width, activation="relu", name=f"dense_{number}")(x)
+    logits = keras.layers.Dense(num_classes, name="logits")(x)
+    return keras.Model(inputs, logits, name="dnn_student")
 
 
 def tdnn_student(

@@ -73,15 +73,16 @@ class NGramDecoder:
         return [self._words(np.asarray(z, "float32")) for z in logits]
 
     def _words(self, logits):
-        if logits.ndim != 2 or len(logits) and logits.shape[1] != len(self.labels):
-            expected = f"(frames, {len(self.labels)})"
-            raise ValueError(invalid("logits", expected, f"shape {logits.shape}"))
         if not len(logits):
             return []
+        if logits.shape[1:] != (len(self.labels),):
+            expected = f"(frames, {len(self.labels)})"
+            raise ValueError(invalid("logits", expected, f"shape {logits.shape}"))
         # Normalised here: pyctcdecode would take rows that sum to 1 for probabilities.
         logits = logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)
-        found = self._search.decode(logits, beam_width=int(self.beam_width))
-        return found.split()
+        # Its `decode` drops hypotheses that end in the same words, other than the best.
+        beams = self._search.decode_beams(logits, beam_width=int(self.beam_width))
+        return beams[0][0].split()
 
     @functools.cached_property
     def _search(self):
