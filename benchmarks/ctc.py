@@ -16,6 +16,7 @@ import argparse
 import dataclasses
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import keras
@@ -43,16 +44,16 @@ class Row:
 
     Args:
         name: in the table.
-        targets: options of `ctc.constrained`; None for the teacher's posteriors as they
-            are. `priors` is the prior scale.
-        ctc: share of the CTC loss by epoch, from the share of the training that is
-            done; `student_loss_weight`.
+        targets: options of `ctc.constrained`, of which `priors` is the prior scale;
+            None for the teacher's posteriors as they are.
+        ctc: share of the CTC loss, `student_loss_weight`; or a function that gives it
+            by the share of the training that is done.
         delay: in output frames.
     """
 
     name: str
     targets: dict | None = None
-    ctc: object = 0.0
+    ctc: float | Callable[[float], float] = 0.0
     delay: int = 0
 
 
@@ -60,11 +61,17 @@ def last_third(share):
     return 1.0 if share >= 2 / 3 else 0.0
 
 
+SPREAD = {"scale": 0.5, "priors": 1.5}
 ROWS = (
     Row("CTC loss", ctc=1.0),
     Row("soft targets"),
     Row("soft targets, delay 1", delay=1),
     Row("occupancies", {}),
+    Row("occupancies, scale 0.001: no teacher", {"scale": 0.001}),
+    Row("occupancies, scale 0.5", {"scale": 0.5}),
+    Row("occupancies, scale 0.5, priors 1.5", SPREAD),
+    Row("the same with 0.02 CTC loss", SPREAD, ctc=0.02),
+    Row("the same, then CTC loss", SPREAD, ctc=last_third),
 )
 
 
@@ -144,7 +151,7 @@ def train_teacher(corpus, seed, epochs):
 
 
 def soft_alignments(row, corpus, teacher, log_priors, path):
-    """Runs the teacher over the strings, or takes what an earlier row has left."""
+    """Runs the teacher over the strings of the training."""
     transform = None
     if row.targets is not None:
         targets = dict(row.targets)
@@ -189,21 +196,24 @@ def train_student(row, corpus, store, seed, epochs):
     return student
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(frozen=True)
 class Score:
-    """Word errors of a model, on development and test strings."""
+    """Word errors of a model: by decoding, and on development and test strings."""
 
-    tuned: dict
-    greedy: dict
+    errors: np.ndarray  # (decodings, uses)
+    words: np.ndarray  # (uses,)
+
+    def __add__(self, other):
+        return Score(self.errors + other.errors, self.words + other.words)
 
     def line(self, name):
         """Returns a row of the table."""
-        cells = []
-        for rates in (self.tuned, self.greedy):
-            for use in ("development", "test"):
-                rate = rates[use]
-                cells.append(f"{100 * rate.wer:6.2f} ({rate.errors}/{rate.words})")
-        return f"{name:<34} | " + " | ".join(cells)
+        cells = [
+            f"{100 * count / words:.2f} ({count}/{words})"
+            for counts in self.errors
+            for count, words in zip(counts, self.words, strict=True)
+        ]
+        return f"| {name:<46} | {' | '.join(cells)} |"
 
 
 def lasting(words, frames):
@@ -232,41 +242,57 @@ def measure(model, corpus):
     given = logits["development"], references["development"]
     decoder = min(decoders, key=lambda d: word_error_rate(given[1], d(given[0])).errors)
     greedy = GreedyDecoder((*corpus.words, ""), corpus.blank)
-    scores = [
-        {use: word_error_rate(references[use], decode(logits[use])) for use in logits}
+    rates = [
+        [word_error_rate(references[use], decode(logits[use]), 1) for use in logits]
         for decode in (decoder, greedy)
     ]
-    return Score(*scores)
+    errors = np.array([[rate.errors for rate in row] for row in rates])
+    return Score(errors, np.array([rate.words for rate in rates[0]]))
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", required=True, help="the recordings (FSDD)")
     parser.add_argument("--seeds", type=int, default=3, help="how many")
-    parser.add_argument("--epochs", type=int, default=10, help="of students")
+    parser.add_argument("--epochs", type=int, default=20, help="of students")
     parser.add_argument("--teacher-epochs", type=int, default=10)
     options = parser.parse_args()
+    totals = {}
     for seed in range(options.seeds):
-        run(options, seed)
+        for name, score in run(options, seed):
+            totals[name] = totals[name] + score if name in totals else score
+    print("\nAll seeds: WER % (errors/words)")
+    print("| | development | test | greedy, development | greedy, test |")
+    print("|---|---:|---:|---:|---:|")
+    for name, score in totals.items():
+        print(score.line(name))
 
 
 def run(options, seed):
+    """Yields the name and the score of every row."""
     begin = time.monotonic()
+
+    def scored(name, model):
+        score = measure(model, corpus)
+        print(
+            f"{seed} {time.monotonic() - begin:5.0f} s {score.line(name)}", flush=True
+        )
+        return name, score
+
     corpus = Corpus(options.data, seed)
     teacher = train_teacher(corpus, seed, options.teacher_epochs)
-    say(seed, begin, measure(teacher, corpus).line("teacher"))
+    yield scored("teacher", teacher)
     heard = [s.noisy for s in corpus.strings[:500]]
     log_priors = class_log_priors(predict_utterances(teacher, heard))
     with tempfile.TemporaryDirectory() as folder:
-        for number, row in enumerate(ROWS):
-            path = Path(folder) / str(number)
-            store = soft_alignments(row, corpus, teacher, log_priors, path)
-            student = train_student(row, corpus, store, seed, options.epochs)
-            say(seed, begin, measure(student, corpus).line(row.name))
-
-
-def say(seed, begin, line):
-    print(f"{seed} {time.monotonic() - begin:6.0f} s | {line}", flush=True)
+        stores = {}
+        for row in ROWS:
+            key = repr(row.targets)
+            if key not in stores:
+                path = Path(folder) / str(len(stores))
+                stores[key] = soft_alignments(row, corpus, teacher, log_priors, path)
+            student = train_student(row, corpus, stores[key], seed, options.epochs)
+            yield scored(f"student, {row.name}", student)
 
 
 if __name__ == "__main__":
