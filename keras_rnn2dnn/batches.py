@@ -1,5 +1,6 @@
 """Batches of whatever `fit` accepts: arrays, `tf.data`, `PyDataset`, iterables."""
 
+import functools
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -213,8 +214,10 @@ def predict_utterances(
     if not any(lengths):
         return [np.zeros((0, 0), "float32")] * len(lengths)
     width = utterances[0].shape[-1]
+    # A partial: of functions with the same code TensorFlow would warn after a few calls
+    # that they are traced too often.
     run = tf.function(
-        lambda x: model(x, training=False),
+        functools.partial(model, training=False),
         input_signature=[tf.TensorSpec((None, None, width), tf.float32)],
     )
     spoken = [utterance for utterance in utterances if len(utterance)]

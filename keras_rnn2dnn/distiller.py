@@ -9,8 +9,14 @@ from keras import ops
 
 from keras_rnn2dnn import checks
 from keras_rnn2dnn.batches import first_batch
+from keras_rnn2dnn.ctc.loss import as_ctc_loss
 from keras_rnn2dnn.errors import invalid, is_integer
-from keras_rnn2dnn.losses import ScheduledNumber, SoftAlignmentKL, frame_kl
+from keras_rnn2dnn.losses import (
+    ScheduledNumber,
+    SoftAlignmentKL,
+    as_logits,
+    frame_kl,
+)
 from keras_rnn2dnn.multi_worker import MultiWorkerModel
 from keras_rnn2dnn.nan_watch import NaNWatch, finite, with_watch
 from keras_rnn2dnn.soft_batch import (
@@ -142,7 +148,8 @@ class Distiller(TeacherHolder, MultiWorkerModel):
         Args:
             optimizer: of the student.
             loss: hard loss of labels and the student's output; needed only where
-                `student_loss_weight > 0`.
+                `student_loss_weight > 0`. Of `keras.losses.CTC()` and
+                `ctc.CTCLoss(blank)` padding is left out, in labels and in frames.
             **kwargs: of `keras.Model.compile`. `jit_compile` is False by default: it
                 compiles every length of utterances anew, and not every teacher can be.
 
@@ -242,6 +249,13 @@ class Distiller(TeacherHolder, MultiWorkerModel):
 
     def _hard_loss(self, batch):
         labels, weights = batch.labels, batch.weights
+        ctc = as_ctc_loss(self.hard_loss)
+        if ctc is not None:
+            logits = as_logits(batch.student, self._from_logits)
+            values, fits = ctc.of_frames(labels, logits, batch.num_frames())
+            weights = ops.max(weights, axis=1) * fits
+            self.hard_loss_metric.update_state(values, weights)
+            return weighted_mean(values, weights)
         if isinstance(self.hard_loss, keras.losses.SparseCategoricalCrossentropy):
             labels = ops.convert_to_tensor(labels)
             if len(labels.shape) == 2:  # padding may hold labels that are no class
@@ -249,7 +263,7 @@ class Distiller(TeacherHolder, MultiWorkerModel):
         loss = self.hard_loss
         call = loss.call if isinstance(loss, keras.losses.Loss) else loss
         values = call(labels, ops.cast(batch.student, "float32"))
-        if len(values.shape) == 1:  # one value per utterance, as in CTC
+        if len(values.shape) == 1:  # one value per utterance
             weights = ops.max(weights, axis=1)
         self.hard_loss_metric.update_state(values, weights)
         return weighted_mean(values, weights)

@@ -19,6 +19,7 @@ def dnn_student(
     context: tuple[int, int] = (15, 5),
     units: tuple[int, ...] = (128, 128, 128),
     step: int = 1,
+    stride: int = 1,
 ) -> keras.Model:
     """Builds a feed-forward student: context window -> Dense-ReLU layers -> logits.
 
@@ -32,9 +33,13 @@ def dnn_student(
         units: width of each hidden layer.
         step: distance between the frames of the context: with 2, `context=(5, 5)`
             reaches 10 frames to each side with half the weights.
+        stride: input frames for each output frame, as of a teacher with strided
+            convolutions: the output frame `t` is that of the window around the input
+            frame `t * stride`.
 
     Returns:
-        A Keras model `(batch, frames, num_features) -> (batch, frames, num_classes)`.
+        A Keras model `(batch, frames, num_features) -> (batch, ceil(frames / stride),
+        num_classes)`.
 
     Raises:
         ValueError: if a number is not positive or `context` is not a pair.
@@ -49,8 +54,8 @@ def dnn_student(
         raise ValueError(invalid("context", "a pair (left, right) of frames", context))
     inputs = keras.Input((None, num_features), name="features")
     x = keras.layers.Masking(name="mask")(inputs)
-    first = SplicedDense(units[0], *context, step, activation="relu", name="dense_1")
-    x = first(x)
+    options = {"activation": "relu", "stride": stride, "name": "dense_1"}
+    x = SplicedDense(units[0], *context, step, **options)(x)
     for number, width in enumerate(units[1:], 2):
         x = keras.layers.Dense(width, activation="relu", name=f"dense_{number}")(x)
     logits = keras.layers.Dense(num_classes, name="logits")(x)

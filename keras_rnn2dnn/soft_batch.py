@@ -45,8 +45,8 @@ class SoftBatch:
         if not num_frames:
             return self
         frame = ops.arange(ops.shape(self.student)[1])
-        last = ops.max(ops.where(self.weights > 0, frame, -1), axis=1, keepdims=True)
-        in_time = ops.cast(frame + num_frames <= last, self.weights.dtype)
+        in_time = frame + num_frames < self.num_frames()[:, None]
+        in_time = ops.cast(in_time, self.weights.dtype)
         kept = ops.shape(self.student)[1] - num_frames
         return dataclasses.replace(
             self,
@@ -54,6 +54,11 @@ class SoftBatch:
             student=self.student[:, :kept],
             weights=(self.weights * in_time)[:, :kept],
         )
+
+    def num_frames(self):
+        """Returns the frames of every utterance up to the last that counts."""
+        frame = ops.arange(ops.shape(self.student)[1])
+        return ops.max(ops.where(self.weights > 0, frame + 1, 0), axis=1)
 
     def agreement(self):
         """Returns 1.0 where both have the same best class, `(batch, frames)`."""

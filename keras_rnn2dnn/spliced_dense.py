@@ -24,6 +24,7 @@ class SplicedDense(keras.layers.Layer):
         step: distance between neighbouring context frames, in frames.
         activation: name or function.
         use_bias: whether there is a bias.
+        stride: frames by which the window moves for each output frame.
         **kwargs: of `keras.layers.Layer`.
 
     Call arguments:
@@ -32,11 +33,12 @@ class SplicedDense(keras.layers.Layer):
             counts is repeated over it.
 
     Returns:
-        `(batch, frames, units)`.
+        `(batch, ceil(frames / stride), units)`; an output frame counts if the frame
+        that its window is around counts.
 
     Raises:
-        ValueError: if `left` or `right` is negative, or `units` or `step` is not
-            positive.
+        ValueError: if `left` or `right` is negative, or `units`, `step` or `stride` is
+            not positive.
 
     Example:
         >>> layer = SplicedDense(2, left=1, right=1)
@@ -60,15 +62,22 @@ class SplicedDense(keras.layers.Layer):
         step: int = 1,
         activation=None,
         use_bias: bool = True,
+        stride: int = 1,
         **kwargs,
     ):
         super().__init__(**kwargs)
         self.splice = SpliceFrames(left, right, step, dtype=self.dtype_policy)
-        if not is_integer(units) or units < 1:
-            raise ValueError(invalid("units", "an integer >= 1", units))
-        self.units, self.use_bias = int(units), use_bias
+        for name, value in (("units", units), ("stride", stride)):
+            if not is_integer(value) or value < 1:
+                raise ValueError(invalid(name, "an integer >= 1", value))
+        self.units, self.use_bias, self.stride = int(units), use_bias, int(stride)
         self.activation = keras.activations.get(activation)
         self.supports_masking = True
+
+    @property
+    def strides(self) -> tuple[int]:
+        """The stride as of Keras's convolutions."""
+        return (self.stride,)
 
     def build(self, input_shape):
         """Makes the weights of the dense layer, `(window * features, units)`."""
@@ -83,22 +92,30 @@ class SplicedDense(keras.layers.Layer):
     def call(self, inputs, mask=None):
         """Convolves; see the class."""
         if self.splice.step > 1:  # a dilated convolution has no gradient on every CPU
-            outputs = ops.matmul(self.splice(inputs, mask=mask), self.kernel)
+            spliced = self.splice(inputs, mask=mask)[:, :: self.stride]
+            outputs = ops.matmul(spliced, self.kernel)
         else:
             padded = repeat_edges(inputs, self.splice.left, self.splice.right, mask)
             window = self.splice.left + 1 + self.splice.right
             kernel = ops.reshape(self.kernel, (window, -1, self.units))
-            outputs = ops.conv(padded, kernel, padding="valid", data_format=_LAST)
+            outputs = ops.conv(padded, kernel, self.stride, "valid", data_format=_LAST)
             # Of no utterance at all, TensorFlow may give the shape of the input.
             batch, frames = ops.shape(inputs)[:2]
+            frames = (frames + self.stride - 1) // self.stride
             outputs = ops.reshape(outputs, (batch, frames, self.units))
         if self.bias is not None:
             outputs = outputs + self.bias
         return self.activation(outputs)
 
+    def compute_mask(self, inputs, mask=None):
+        """Returns the mask of the frames that the windows are around."""
+        return None if mask is None else mask[:, :: self.stride]
+
     def compute_output_shape(self, input_shape):
-        """Returns `(batch, frames, units)`."""
-        return (*input_shape[:-1], self.units)
+        """Returns `(batch, ceil(frames / stride), units)`."""
+        batch, frames, _ = input_shape
+        frames = None if frames is None else -(-frames // self.stride)
+        return (batch, frames, self.units)
 
     def get_config(self):
         """Returns the arguments of the constructor."""
@@ -109,5 +126,6 @@ class SplicedDense(keras.layers.Layer):
             "step": self.splice.step,
             "activation": keras.activations.serialize(self.activation),
             "use_bias": self.use_bias,
+            "stride": self.stride,
         }
         return {**super().get_config(), **own}

@@ -4,7 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from keras_rnn2dnn import Distiller, dnn_student, rnn_teacher
+from keras_rnn2dnn import Distiller, convert, dnn_student, rnn_teacher
+from keras_rnn2dnn.deploy import Int8Student
 from keras_rnn2dnn.models import tdnn_student
 
 
@@ -55,6 +56,39 @@ def test_models_come_back_from_their_file(model, tmp_path):
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     x = padded_batch()
     np.testing.assert_array_equal(loaded(x), model(x))
+
+
+@pytest.mark.parametrize("units", [(6,), (6, 5)])
+@pytest.mark.parametrize("stride", [2, 3, 4])
+def test_a_stride_takes_every_nth_frame_of_the_same_student(units, stride, tmp_path):
+    every, some = (dnn_student(4, 3, (1, 2), units, stride=n) for n in (1, stride))
+    some.set_weights(every.get_weights())
+    x = padded_batch((5, 9))
+    result = some(x)
+    np.testing.assert_allclose(result, every(x)[:, ::stride], atol=1e-6)
+    assert result.shape[1] == -(-9 // stride)
+    frames = np.array(result._keras_mask).sum(axis=1)
+    assert frames.tolist() == [-(-5 // stride), -(-9 // stride)]
+    some.save(tmp_path / "student.keras")
+    loaded = keras.saving.load_model(tmp_path / "student.keras")
+    np.testing.assert_array_equal(loaded(x), some(x))
+
+
+def test_a_student_with_a_stride_converts(tmp_path):
+    student = dnn_student(4, 3, (2, 1), (8, 8), stride=2)
+    x = np.random.default_rng(0).normal(size=(60, 30, 4)).astype("float32")
+    report = convert(student, tmp_path, x)
+    assert report.context == {"left": 2, "right": 1, "window": 4, "stride": 2}
+    logits = Int8Student.load(tmp_path).predict(list(x))
+    expected = np.array(student(x))
+    assert np.shape(logits) == expected.shape == (60, 15, 3)
+    assert np.abs(logits - expected).max() < 0.05 * np.abs(expected).max()
+
+
+@pytest.mark.parametrize("stride", [0, 1.5])
+def test_a_stride_is_a_positive_integer(stride):
+    with pytest.raises(ValueError, match="`stride`. Expected an integer >= 1"):
+        dnn_student(4, 3, stride=stride)
 
 
 def test_a_time_delay_student_sees_three_frames_in_each_layer():

@@ -62,6 +62,20 @@ def test_it_is_saved_and_hands_the_mask_on(x, tmp_path):
     assert np.array(outputs._keras_mask).sum(axis=1).tolist() == [5, 7]
 
 
+@pytest.mark.parametrize("context", CONTEXTS)
+@pytest.mark.parametrize("stride", [2, 3, 7])
+def test_a_stride_takes_every_nth_window(x, context, stride):
+    every, some = (SplicedDense(4, *context, stride=n) for n in (1, stride))
+    mask = np.arange(7) < np.array([[5], [7]])
+    expected = every(x, mask=mask)[:, ::stride]
+    some(x, mask=mask)
+    some.set_weights(every.get_weights())
+    result = some(x, mask=mask)
+    np.testing.assert_allclose(result, expected, atol=1e-6)
+    assert some.compute_output_shape(x.shape) == result.shape
+    assert SplicedDense.from_config(some.get_config()).strides == (stride,)
+
+
 def test_a_bad_context_is_refused():
     with pytest.raises(ValueError, match="Invalid value for `left`"):
         SplicedDense(4, -1, 2)

@@ -131,13 +131,14 @@ class RecordFormat:
         Returns:
             `features` `(batch, frames, ...)`; `soft` `(batch, frames, classes)` or
             `(batch, frames, 2, k + 1)`; `weights` `(batch, frames)`, all float32; and
-            `labels`, int32.
+            `labels`, int32, padded with -1.
         """
         return {
             "features": stacked(*map(self._features, utterances), dtype="float32"),
             "soft": self._soft(utterances),
             "weights": stacked(*map(self._weights, utterances)),
-            "labels": stacked(*map(self._labels, utterances)),
+            # Of labels every number from 0 on may be one.
+            "labels": stacked(*(self._labels(u) + 1 for u in utterances)) - 1,
         }
 
     def _features(self, fields):

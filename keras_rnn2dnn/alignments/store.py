@@ -255,7 +255,7 @@ class SoftAlignments:
             first_epoch: the epoch whose order the first reading has, for a training
                 that goes on.
             labels: gives `y` as `{"soft": ..., "labels": ...}`, for a Distiller with
-                a hard loss.
+                a hard loss. Labels are padded with -1.
             cache: keeps what was read in memory, for a store that fits into it; the
                 order stays the same.
 

@@ -26,6 +26,7 @@ def train_student(
     learning_rate: float = 3e-3,
     seed: int = 0,
     loss: SoftAlignmentKL | None = None,
+    teacher_delay: int = 0,
     backup: str | Path | None = None,
     on_progress: Callable[[float], None] | None = None,
 ) -> dict:
@@ -39,6 +40,7 @@ def train_student(
         learning_rate: highest.
         seed: of the order.
         loss: `SoftAlignmentKL()` by default.
+        teacher_delay: frames by which the teacher lags, see `Distiller`.
         backup: directory in which the state is kept after every epoch. A run that was
             stopped goes on from there, to the weights of one that was not. It is
             removed at the end.
@@ -75,6 +77,8 @@ def train_student(
         "teacher": store.manifest.settings.teacher,
         "utterances": store.num_utterances,
     }
+    if teacher_delay:
+        settings["teacher_delay"] = teacher_delay
     first_epoch, callbacks = 0, []
     if backup is not None:
         first_epoch = _first_epoch(Path(backup), settings)
@@ -84,7 +88,7 @@ def train_student(
     if on_progress:
         callbacks.append(_Progress(on_progress, steps, epochs))
     schedule = warmup_cosine(learning_rate, steps * epochs, steps // 2)
-    distiller = Distiller(None, student, loss)
+    distiller = Distiller(None, student, loss, teacher_delay=teacher_delay)
     distiller.compile(keras.optimizers.Adam(schedule, global_clipnorm=1.0))
     history = distiller.fit(data, epochs=epochs, callbacks=callbacks, verbose=0).history
     if backup is not None:

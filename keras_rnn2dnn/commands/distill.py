@@ -14,6 +14,7 @@ from keras_rnn2dnn.commands import inputs
 from keras_rnn2dnn.commands.align import CHAIN
 from keras_rnn2dnn.commands.parser import add_command, say
 from keras_rnn2dnn.commands.sources import FeatureSource
+from keras_rnn2dnn.delay import choose_delay
 from keras_rnn2dnn.deploy import quantization_aware
 from keras_rnn2dnn.errors import invalid
 from keras_rnn2dnn.files import Utterances, new_file
@@ -21,6 +22,7 @@ from keras_rnn2dnn.models import dnn_student
 from keras_rnn2dnn.progress import StageProgress
 
 _MOST_UTTERANCES = 2000  # that set the ranges of int8
+_DEFAULTS = {"delay": 0, "stride": 1}
 
 
 def add(commands) -> None:
@@ -75,6 +77,21 @@ def add(commands) -> None:
         "for an epoch more of a trained one, with --student and a low rate",
     )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="default: 0")
+    parser.add_argument(
+        "--stride",
+        type=int,
+        default=1,
+        metavar="N",
+        help="frames for each output of a new student, as its teacher (default: 1)",
+    )
+    parser.add_argument(
+        "--delay",
+        type=_delay,
+        default=0,
+        metavar="N|auto",
+        help="output frames by which the teacher lags; `auto` tries several in short "
+        "trainings, and needs --development and --decoder (default: 0)",
+    )
     search = parser.add_argument_group(
         "budget", "Train several students that fit a budget, and keep the best."
     )
@@ -93,8 +110,19 @@ def add(commands) -> None:
         help="features with transcripts; their word errors choose the student",
     )
     search.add_argument(
-        "--decoder", metavar="DECODER.json", help="priors and words; it is tuned"
+        "--decoder",
+        metavar="DECODER.json",
+        help="priors and words, which is tuned; or labels and blank of CTC",
     )
+
+
+def _delay(text):
+    if text == "auto":
+        return text
+    if not text.isdecimal():
+        expected = "Expected a whole number >= 0, or auto"
+        raise argparse.ArgumentTypeError(f"{expected}. Received: {text!r}")
+    return int(text)
 
 
 def _count(text):
@@ -123,15 +151,17 @@ def _run(options):
         raise ValueError(f"{options.out!r} exists. Give another name, or remove it")
     store = SoftAlignments(options.store)
     if options.max_bytes is not None or options.max_instructions is not None:
+        for name in ("delay", "stride"):
+            if getattr(options, name) != _DEFAULTS[name]:
+                expected = f"none with a budget, which tries students without a {name}"
+                value = getattr(options, name)
+                raise ValueError(invalid(f"--{name}", expected, value))
         return _search(options, store, out)
-    keras.utils.set_random_seed(options.seed)
-    student = (
-        inputs.load_model(options.student) if options.student else _new(options, store)
-    )
-    if options.int8:
-        calibration = FeatureSource(options.store).utterances(_MOST_UTTERANCES)
-        student = quantization_aware(student, calibration.features)
-    progress = StageProgress(num_stages=1)
+    progress = StageProgress(num_stages=1 + (options.delay == "auto"))
+    delay = options.delay
+    if delay == "auto":
+        delay = _best_delay(options, store, progress)
+    student = _student(options, store)
     progress.start(f"distill {out.name}")
     logs = train_student(
         student,
@@ -140,6 +170,7 @@ def _run(options):
         batch_size=options.batch_size,
         learning_rate=options.learning_rate,
         seed=options.seed,
+        teacher_delay=delay,
         backup=out.with_name(f"{out.stem}.backup"),
         on_progress=progress.update,
     )
@@ -152,14 +183,49 @@ def _run(options):
     )
 
 
-def _search(options, store, out):
+def _student(options, store):
+    keras.utils.set_random_seed(options.seed)
+    student = (
+        inputs.load_model(options.student) if options.student else _new(options, store)
+    )
+    if options.int8:
+        calibration = FeatureSource(options.store).utterances(_MOST_UTTERANCES)
+        student = quantization_aware(student, calibration.features)
+    return student
+
+
+def _best_delay(options, store, progress):
+    development, decoder = _development(options, "--delay auto")
+    progress.start("try delays")
+    found = choose_delay(
+        store,
+        lambda: _student(options, store),
+        development,
+        decoder,
+        epochs=max(1, options.epochs // 3),
+        batch_size=options.batch_size,
+        learning_rate=options.learning_rate,
+        seed=options.seed,
+        on_progress=progress.update,
+    )
+    progress.finish()
+    say(str(found))
+    return found.best
+
+
+def _development(options, purpose):
+    """Reads the development data and the decoder which a search needs."""
     for name in ("development", "decoder"):
         if getattr(options, name) is None:
-            expected = f"a file, as a budget needs --{name}"
+            expected = f"a file, as {purpose} needs --{name}"
             raise ValueError(invalid(f"--{name}", expected, None))
     development = Utterances.load(options.development)
     inputs.transcripts(development)
-    decoder = inputs.decoder(options.decoder)
+    return development, inputs.decoder(options.decoder)
+
+
+def _search(options, store, out):
+    development, decoder = _development(options, "a budget")
     progress = StageProgress(num_stages=2)
     stages = []
 
@@ -198,4 +264,10 @@ def _new(options, store):
     if len(shape) != 1:
         expected = "a student of your own (--student), since features are no vectors"
         raise ValueError(invalid("--student", expected, None))
-    return dnn_student(shape[0], store.num_classes, options.context, options.units)
+    return dnn_student(
+        shape[0],
+        store.num_classes,
+        options.context,
+        options.units,
+        stride=options.stride,
+    )

@@ -60,6 +60,7 @@ def _on_host(options):
     data = Utterances.load(options.data)
     references, path = inputs.transcripts(data), Path(options.model)
     decode = _decoder(options, path)
+    decode = getattr(decode, "words", decode)
     if path.suffix == ".keras":
         model = inputs.load_model(options.model)
         inputs.check_width(model, data)

@@ -42,6 +42,19 @@ class GreedyDecoder:
         found = [best_path(np.asarray(z), self.blank) for z in logits]
         return [[self.labels[label] for label, _, _ in words] for words in found]
 
+    def words(self, logits: Sequence[np.ndarray]) -> list[list[str]]:
+        """Returns the labels; where one of them is a space, the words between spaces.
+
+        Example:
+            >>> decoder = GreedyDecoder(("", " ", "o", "k"))
+            >>> decoder.words([np.eye(4)[[2, 3, 1, 2, 3]]])
+            [['ok', 'ok']]
+        """
+        found = self(logits)
+        if " " not in self.labels:
+            return found
+        return ["".join(characters).split() for characters in found]
+
     def to_dict(self) -> dict:
         """Returns the arguments of the constructor, ready for JSON."""
         return {"labels": list(self.labels), "blank": int(self.blank)}

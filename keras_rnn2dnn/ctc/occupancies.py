@@ -6,14 +6,16 @@ classification", 2006).
 """
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from keras_rnn2dnn.errors import invalid, is_integer
-from keras_rnn2dnn.hmm.occupancies import occupancies, transcript_transform
+from keras_rnn2dnn.hmm.occupancies import occupancies
 from keras_rnn2dnn.hmm.topology import NEVER
 from keras_rnn2dnn.hmm.utterances import as_utterances, check_scores
+
+_SMALLEST_PRIOR = 1e-6  # of a class that the model never gives
 
 
 def ctc_occupancies(
@@ -22,12 +24,21 @@ def ctc_occupancies(
     num_frames: np.ndarray | None = None,
     blank: int = 0,
     scale: float = 1.0,
+    log_priors: np.ndarray | None = None,
+    prior_scale: float = 1.0,
 ) -> np.ndarray | list[np.ndarray]:
     """Computes the posterior of every class in every frame, given the labels.
 
-    With `Z` the sum of `exp(scale * sum_t log_probs[t, path[t]])` over all paths of the
-    labels, the posterior is `d log Z / d (scale * log_probs)`; so the gradient of the
-    CTC loss by the logits is `softmax(logits) - posterior`.
+    With the scores `s[t, k] = scale * (log_probs[t, k] - prior_scale * log_priors[k])`
+    and `Z` the sum of `exp(sum_t s[t, path[t]])` over all paths of the labels, the
+    posterior is `d log Z / d s`; so the gradient of the CTC loss by the logits is
+    `softmax(logits) - posterior` (scale 1, no priors).
+
+    A CTC model gives a label in one frame and blanks in the others. Temperature
+    (`1 / scale`) and priors, of which that of the blank is by far the largest, spread
+    the labels over their duration (Zeyer, Schlueter and Ney, "Why does CTC result in
+    peaky behavior?", 2021; Huang et al., "Less peaky and more accurate CTC forced
+    alignment by label priors", 2024).
 
     Args:
         log_probs: log-posteriors or logits `(batch, frames, classes)`, or a list of
@@ -37,16 +48,19 @@ def ctc_occupancies(
             Not with a list.
         blank: index of the blank class; negative ones count from the end.
         scale: factor on the scores, > 0; below 1 the posteriors are softer, and the
-            labels last longer.
+            labels last longer. One over the temperature.
+        log_priors: of every class, `(classes,)`, see `class_log_priors`; none by
+            default.
+        prior_scale: factor on them, >= 0.
 
     Returns:
         Posteriors, float32 `(batch, frames, classes)`, or a list of
         `(frames, classes)`; each frame sums to 1. Padding frames are blank.
 
     Raises:
-        ValueError: if shapes do not fit, a score is NaN or positive infinity, a label
-            is no class or the blank, or an utterance has too few frames for its
-            labels.
+        ValueError: if shapes do not fit, a score is NaN or positive infinity, a prior
+            is not finite, a label is no class or the blank, or an utterance has too
+            few frames for its labels.
 
     Example:
         >>> even = np.zeros((1, 2, 3))
@@ -62,38 +76,48 @@ def ctc_occupancies(
         expected = f"the index of one of the {num_classes} classes"
         raise ValueError(invalid("blank", expected, blank))
     blank %= num_classes
+    if log_priors is not None:
+        priors = checked_priors(log_priors, prior_scale, num_classes)
+        utterances = [scores - priors for scores in utterances]
     paths = _paths(labels, utterances, blank, num_classes)
     graph_of = functools.partial(_LabelGraph, num_classes=num_classes)
     return occupancies(log_probs, utterances, paths, graph_of, blank, scale)
 
 
-def constrained(
-    encode: Callable[[str], Sequence[int]], blank: int = 0, scale: float = 1.0
-) -> Callable[[list[np.ndarray], Sequence[str]], list[np.ndarray]]:
-    """Returns a transform of soft alignments: `ctc_occupancies` over the transcripts.
+def class_log_priors(log_posteriors: Sequence[np.ndarray]) -> np.ndarray:
+    """Returns the log of the mean posterior of every class, float32 `(classes,)`.
 
     Args:
-        encode: gives the labels of a transcript.
-        blank: see `ctc_occupancies`.
-        scale: see `ctc_occupancies`.
+        log_posteriors: of a CTC model on some utterances, `(frames, classes)` each;
+            logits or log-posteriors.
 
-    Returns:
-        A function of lists of log-posteriors `(frames, classes)` and of transcripts,
-        to the log of the posteriors given the transcripts; for `SoftAlignments.write`.
+    Raises:
+        ValueError: if there is no frame, a shape does not fit, or a score is NaN.
 
     Example:
-        >>> transform = constrained(lambda text: [" ab".index(c) for c in text])
-        >>> np.exp(transform([np.zeros((2, 3))], ["ab"])[0]).round(2).tolist()
-        [[0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
+        >>> peaky = np.log([[0.98, 0.02], [0.5, 0.5]])
+        >>> np.exp(class_log_priors([peaky])).round(2).tolist()
+        [0.74..., 0.25...]
     """
+    utterances = as_utterances(list(log_posteriors), None, "log_posteriors")
+    check_scores(utterances, utterances[0].shape[1], "log_posteriors")
+    scores = np.concatenate(utterances).astype("float64")
+    if not len(scores):
+        raise ValueError(invalid("log_posteriors", "at least one frame", "none"))
+    odds = np.exp(scores - scores.max(axis=1, keepdims=True))
+    mean = (odds / odds.sum(axis=1, keepdims=True)).mean(axis=0)
+    return np.log(np.maximum(mean, _SMALLEST_PRIOR)).astype("float32")
 
-    def posteriors_of(log_posteriors, transcripts):
-        labels = list(map(encode, transcripts))
-        return ctc_occupancies(log_posteriors, labels, blank=blank, scale=scale)
 
-    name = getattr(encode, "__qualname__", type(encode).__qualname__)
-    name = f"ctc_occupancies({name}, blank={blank}, scale={scale})"
-    return transcript_transform(posteriors_of, name)
+def checked_priors(log_priors, prior_scale, num_classes) -> np.ndarray:
+    """Returns `prior_scale * log_priors`, float32 `(classes,)`, or raises."""
+    priors = np.asarray(log_priors, np.float32)
+    if priors.shape != (num_classes,) or not np.isfinite(priors).all():
+        expected = f"a finite number for each of the {num_classes} classes"
+        raise ValueError(invalid("log_priors", expected, log_priors))
+    if not 0 <= prior_scale < np.inf:
+        raise ValueError(invalid("prior_scale", "a number >= 0", prior_scale))
+    return np.float32(prior_scale) * priors
 
 
 def _paths(labels, utterances, blank, num_classes):

@@ -62,9 +62,18 @@ def transcript_transform(
         ValueError: when it is used, if a transcript is missing.
     """
 
-    def transform(log_posteriors, transcripts):
+    def of_known(log_posteriors, transcripts):
         if any(transcript is None for transcript in transcripts):
             raise ValueError(invalid("transcripts", "one for each utterance", None))
+        return posteriors_of(log_posteriors, transcripts)
+
+    return log_transform(of_known, name)
+
+
+def log_transform(posteriors_of: Callable, name: str) -> Callable:
+    """Returns a transform to the log of posteriors; see `transcript_transform`."""
+
+    def transform(log_posteriors, transcripts):
         posteriors = posteriors_of(log_posteriors, transcripts)
         with np.errstate(divide="ignore"):
             return [np.log(p) for p in posteriors]

@@ -6,7 +6,7 @@ import tensorflow as tf
 from keras import ops
 
 from keras_rnn2dnn import SoftAlignments, rnn_teacher
-from keras_rnn2dnn.ctc import constrained, ctc_occupancies
+from keras_rnn2dnn.ctc import class_log_priors, constrained, ctc_occupancies
 
 CLASSES = 4
 
@@ -59,6 +59,66 @@ def test_occupancies_are_those_of_all_paths(blank, scale):
     listed = ctc_occupancies(cut, labels, blank=blank, scale=scale)
     for left, right, n in zip(listed, result, lengths, strict=True):
         np.testing.assert_array_equal(left, right[:n])
+
+
+@pytest.mark.parametrize("prior_scale", [0.0, 0.4, 1.0])
+def test_priors_are_taken_off_the_scores_of_all_paths(prior_scale):
+    rng = np.random.default_rng(4)
+    scores = rng.normal(size=(2, 6, CLASSES)).astype("float32")
+    labels, priors = [[1, 3], [2, 2]], np.log([0.7, 0.05, 0.2, 0.05])
+    options = {"scale": 0.6, "log_priors": priors, "prior_scale": prior_scale}
+    result = ctc_occupancies(scores, labels, **options)
+    for row, given, path in zip(result, scores, labels, strict=True):
+        expected = by_enumeration(given - prior_scale * priors, path, 0, 0.6)
+        np.testing.assert_allclose(row, expected, atol=1e-5)
+
+
+def test_temperature_and_priors_make_a_spike_last():
+    posteriors = np.full((9, 3), [0.97, 0.02, 0.01])
+    posteriors[4] = 0.02, 0.97, 0.01
+    posteriors[[3, 5]] = 0.80, 0.19, 0.01
+    log_p = np.log(posteriors)
+    duration = [
+        ctc_occupancies([log_p], [[1]], **options)[0][:, 1].sum()
+        for options in (
+            {},
+            {"scale": 0.5},
+            {"scale": 0.5, "log_priors": class_log_priors([log_p])},
+        )
+    ]
+    assert 1.0 < duration[0] < duration[1] < duration[2]
+    assert duration[2] > 1.9 * duration[0]
+
+
+def test_the_priors_are_the_mean_posteriors():
+    rng = np.random.default_rng(5)
+    logits = [rng.normal(size=(n, CLASSES)) for n in (3, 8)]
+    expected = np.mean(np.exp(log_softmax64(np.concatenate(logits))), axis=0)
+    np.testing.assert_allclose(np.exp(class_log_priors(logits)), expected, rtol=1e-5)
+    never = class_log_priors([np.array([[0.0, -np.inf]])])
+    np.testing.assert_allclose(never, [0.0, np.log(1e-6)], atol=1e-6)
+    with pytest.raises(ValueError, match="Expected at least one frame"):
+        class_log_priors([np.zeros((0, 3))])
+
+
+def test_without_transcripts_the_best_path_gives_the_labels(tmp_path):
+    log_p = [np.log(np.eye(CLASSES)[[0, 2, 2, 0, 1]] + 0.1), np.zeros((2, CLASSES))]
+    transform = constrained(scale=0.5)
+    assert transform.__name__ == "ctc_occupancies(best path, blank=0, scale=0.5)"
+    for given, labels, log_soft in zip(
+        log_p, ([2, 1], []), transform(log_p, [None, None]), strict=True
+    ):
+        expected = by_enumeration(given, labels, 0, 0.5)
+        np.testing.assert_allclose(np.exp(log_soft), expected, atol=1e-5)
+
+
+def test_other_priors_are_another_store():
+    names = {
+        constrained(numbers_of, log_priors=np.log(p), prior_scale=scale).__name__
+        for p in ([0.5, 0.5], [0.9, 0.1])
+        for scale in (0.5, 1.0)
+    }
+    assert len(names) == 4
 
 
 def test_they_are_the_gradient_of_the_ctc_loss_of_keras():
@@ -114,6 +174,17 @@ def test_a_store_of_them_holds_the_labels_of_the_transcripts(tmp_path):
         ([[4]], {}, "Received: labels[0]=[4]"),
         ([], {}, "`labels`. Expected one sequence for each of the 1 utterances"),
         ([[1]], {"scale": 0}, "`scale`. Expected a number > 0"),
+        ([[1]], {"log_priors": [0, 0]}, "`log_priors`. Expected a finite number for"),
+        (
+            [[1]],
+            {"log_priors": [0, -np.inf, 0, 0]},
+            "a finite number for each of the 4 classes",
+        ),
+        (
+            [[1]],
+            {"log_priors": np.zeros(4), "prior_scale": -1},
+            "`prior_scale`. Expected a number >= 0",
+        ),
         ([[1]], {"blank": 4}, "`blank`. Expected the index of one of the 4 classes"),
     ],
 )

@@ -27,6 +27,13 @@ def test_repeats_are_merged_and_blanks_left_out():
     assert best_path(np.eye(3)[path], 0) == [(1, 1, 3), (1, 4, 5), (2, 5, 7)]
 
 
+def test_characters_are_words_where_there_is_a_space():
+    decoder = GreedyDecoder(("a", "b", " ", ""), blank=3)
+    path = [2, 0, 0, 3, 0, 2, 2, 3, 2, 1, 2]
+    assert decoder.words([np.eye(4)[path], np.eye(4)[[3, 3]]]) == [["aa", "b"], []]
+    assert GreedyDecoder(("", "yes")).words([np.eye(2)[[1, 0, 1]]]) == [["yes", "yes"]]
+
+
 @pytest.mark.parametrize(
     ("path", "expected"),
     [
