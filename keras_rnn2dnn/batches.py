@@ -253,40 +253,6 @@ def map_by_length(
     return results
 
 
-def stacked(*arrays: np.ndarray, dtype: str | None = None) -> np.ndarray:
-    """Puts arrays of different lengths into one batch, zeros behind them.
-
-    Args:
-        *arrays: `(length, ...)` each.
-        dtype: of the batch; by default that of the first array.
-
-    Returns:
-        `(batch, longest, ...)`.
-
-    Example:
-        >>> stacked(np.array([1, 2]), np.array([3])).tolist()
-        [[1, 2], [3, 0]]
-    """
-    longest = max(len(array) for array in arrays)
-    shape = (len(arrays), longest, *arrays[0].shape[1:])
-    batch = np.zeros(shape, dtype or arrays[0].dtype)
-    for row, array in zip(batch, arrays, strict=True):
-        row[: len(array)] = array
-    return batch
-
-
-def without_padding(utterance: np.ndarray) -> np.ndarray:
-    """Drops the all-zero frames at the end, `(frames, ...)`.
-
-    Example:
-        >>> without_padding(np.array([[1.0], [0.0], [2.0], [0.0]])).tolist()
-        [[1.0], [0.0], [2.0]]
-    """
-    axes = tuple(range(1, np.ndim(utterance)))
-    counting = np.flatnonzero(np.any(utterance != 0, axis=axes))
-    return utterance[: counting[-1] + 1 if len(counting) else 0]
-
-
 def _plan_buckets(utterances, buckets):
     """Groups the numbers of the utterances by the length they are padded to."""
     plan: dict[int, list[int]] = {}

@@ -11,6 +11,7 @@ import numpy as np
 
 from keras_rnn2dnn.alignments import SoftAlignments
 from keras_rnn2dnn.alignments.training import train_student
+from keras_rnn2dnn.budget_result import Candidate, SearchResult
 from keras_rnn2dnn.deploy import Int8Student, convert, window_model
 from keras_rnn2dnn.deploy.device.layers import read_layers, streaming_spans
 from keras_rnn2dnn.deploy.interpreter import context_windows
@@ -29,77 +30,6 @@ _TRAINED_PER_SHAPE = 3  # the widest ones that fit; narrower ones are worse
 _CALIBRATION_UTTERANCES = 200
 # Cortex-M4F: 27 instructions for 16 products in network.c, and those of each output.
 _PER_PRODUCT, _PER_OUTPUT = 27 / 16, 110
-
-
-@dataclasses.dataclass(frozen=True)
-class Candidate:
-    """A student of the grid.
-
-    Args:
-        units: of the hidden layers.
-        steps: of a `dnn_student` the distance between its context frames, of a
-            `tdnn_student` those of its layers.
-        num_bytes: of its int8 file.
-        instructions: of its network per frame on a Cortex-M4F.
-        measured: whether the instructions were counted in QEMU, or estimated from the
-            number of products.
-        fits: whether bytes and instructions are within the budget.
-        errors: word errors of the int8 student on the development data; None where it
-            was not trained.
-        words: of the development data.
-    """
-
-    units: tuple[int, ...]
-    steps: tuple[int, ...]
-    num_bytes: int
-    instructions: int
-    measured: bool
-    fits: bool
-    errors: int | None = None
-    words: int | None = None
-
-    @property
-    def name(self) -> str:
-        """Such as `64,64`, `40,40 step 2` or `tdnn 48,32 steps 1,3`."""
-        units, steps = (",".join(map(str, n)) for n in (self.units, self.steps))
-        if len(self.steps) > 1:
-            return f"tdnn {units} steps {steps}"
-        return units if self.steps == (1,) else f"{units} step {steps}"
-
-    @property
-    def wer(self) -> float | None:
-        """Word error rate on the development data."""
-        return None if self.errors is None else self.errors / self.words
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class SearchResult:
-    """What a search found.
-
-    Args:
-        candidates: all of the grid, by bytes.
-        best: the one with the fewest development errors.
-        student: its float student, trained.
-        decoder: its decoder, tuned.
-    """
-
-    candidates: tuple[Candidate, ...]
-    best: Candidate
-    student: keras.Model
-    decoder: WordLoopDecoder
-
-    @property
-    def pareto(self) -> tuple[Candidate, ...]:
-        """Those trained that no other one beats in bytes, instructions and errors."""
-        trained = [c for c in self.candidates if c.errors is not None]
-        return tuple(
-            c for c in trained if not any(_dominates(other, c) for other in trained)
-        )
-
-
-def _dominates(a, b):
-    costs = [(c.num_bytes, c.instructions, c.errors) for c in (a, b)]
-    return costs[0] != costs[1] and all(x <= y for x, y in zip(*costs, strict=True))
 
 
 def search_student(
@@ -122,11 +52,11 @@ def search_student(
 ) -> SearchResult:
     """Trains the students of a small grid that fit a budget, all from one store.
 
-    The grid has a `dnn_student` of each width, depth and step, and a `tdnn_student` of
-    each width. Of every kind the three widest students that fit are trained. Each is
-    converted to int8, its decoder is tuned, and its words are counted on the
-    development data: by them the best is chosen. So its errors there are too low an
-    estimate of those on new data.
+    The grid has a `dnn_student` of each width, depth and step, and `tdnn_student`s of
+    each width, whose last layer has that width or the one before. Of every kind the
+    three widest students that fit are trained. Each is converted to int8, its decoder
+    is tuned, and its words are counted on the development data: by them the best is
+    chosen. So its errors there are too low an estimate of those on new data.
 
     Args:
         store: soft alignments of the training data.
@@ -219,12 +149,19 @@ def _calibration(store):
 
 
 def _tdnn_grid(context, widths):
-    """Lists three layers of each width that together see the shorter side."""
+    """Lists three layers that together see the shorter side.
+
+    The last is as wide as the second, or one width narrower: a finer grid in bytes.
+    """
     reach = min(context)
     steps = tuple(max(1, round(share * reach)) for share in _TDNN_SHARES)
     if sum(steps) > reach:
         return []
-    return [((round(1.5 * w), w, w), steps) for w in widths]
+    pairs = zip(widths, (None, *widths[:-1]), strict=True)
+    lasts = [
+        (width, last) for width, before in pairs for last in (before, width) if last
+    ]
+    return [((round(1.5 * width), width, last), steps) for width, last in lasts]
 
 
 def _new(store, units, steps, context, seed):
@@ -298,27 +235,3 @@ def _evaluated(candidate, student, calibration, development, decoder, limits):
         words=rate.words,
     )
     return found, tuned
-
-
-def to_markdown(result: SearchResult) -> str:
-    """Returns the table of a search: the Pareto front, then what else was trained."""
-    front = set(result.pareto)
-    trained = [c for c in result.candidates if c.errors is not None]
-    lines = [
-        "| student | bytes | instructions | development WER % | |",
-        "| - | -: | -: | -: | - |",
-    ]
-    for candidate in sorted(trained, key=lambda c: (c not in front, c.num_bytes)):
-        about = "" if candidate.measured else "about "
-        marks = ["best"] if candidate == result.best else []
-        marks += ["Pareto"] if candidate in front else []
-        marks += [] if candidate.fits else ["beyond the budget"]
-        lines.append(
-            f"| {candidate.name} "
-            f"| {candidate.num_bytes:,} | {about}{candidate.instructions:,} "
-            f"| {100 * candidate.wer:.2f} ({candidate.errors}/{candidate.words}) "
-            f"| {', '.join(marks)} |"
-        )
-    skipped = len(result.candidates) - len(trained)
-    lines.append(f"\n{len(trained)} trained, {skipped} too large or too narrow.")
-    return "\n".join(lines) + "\n"

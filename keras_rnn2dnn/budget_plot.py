@@ -2,7 +2,7 @@
 
 import math
 
-from keras_rnn2dnn.budget import SearchResult
+from keras_rnn2dnn.budget_result import SearchResult
 
 _WIDTH, _HEIGHT, _LEFT, _BOTTOM, _TOP, _RIGHT = 640, 400, 70, 60, 30, 20
 _FRONT, _OTHER = "#0072b2", "#999999"  # told apart by people who are colour-blind

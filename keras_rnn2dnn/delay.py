@@ -53,7 +53,7 @@ def choose_delay(
     development: Utterances,
     decoder: Decoder,
     *,
-    delays: Sequence[int] = DELAYS,
+    delays: Sequence[int] | None = None,
     epochs: int = 4,
     batch_size: int = 32,
     learning_rate: float = 3e-3,
@@ -72,7 +72,8 @@ def choose_delay(
         development: features with transcripts.
         decoder: of logits `(frames, classes)` of several utterances, to their words; a
             `WordLoopDecoder` is tuned for each student.
-        delays: to try, in frames of the output, ascending.
+        delays: to try, in frames of the output, ascending; by default those of
+            `DELAYS` that are shorter than every utterance.
         epochs: of each training; fewer than for a final student will do.
         batch_size: utterances.
         learning_rate: highest.
@@ -84,7 +85,7 @@ def choose_delay(
 
     Raises:
         ValueError: if there are no transcripts, or `delays` are no ascending integers
-            >= 0.
+            >= 0, or as long as an utterance.
 
     Example:
         >>> layers = [keras.Input((None, 3)), keras.layers.Identity()]
@@ -102,10 +103,7 @@ def choose_delay(
         >>> choose_delay(store, new_student, data, decoder, **options).best
         0
     """
-    delays = tuple(delays)
-    good = delays and all(is_integer(n) and n >= 0 for n in delays)
-    if not good or list(delays) != sorted(set(delays)):
-        raise ValueError(invalid("delays", "ascending integers >= 0", delays))
+    delays = _checked(delays, min(len(u.soft) for u in store.utterances()))
     if development.transcripts is None:
         raise ValueError(invalid("development", "utterances with transcripts", None))
     errors, words = [], 0
@@ -131,6 +129,20 @@ def choose_delay(
         if on_progress:
             on_progress((number + 1) / len(delays))
     return DelaySearch(delays, tuple(errors), words)
+
+
+def _checked(delays, shortest):
+    if delays is None:
+        return tuple(delay for delay in DELAYS if delay < shortest)
+    delays = tuple(delays)
+    good = delays and all(is_integer(n) and 0 <= n < shortest for n in delays)
+    if not good or list(delays) != sorted(set(delays)):
+        expected = (
+            f"ascending integers >= 0, below the {shortest} output frames of the "
+            "shortest utterance"
+        )
+        raise ValueError(invalid("delays", expected, delays))
+    return delays
 
 
 def _words(decoder, logits, references):

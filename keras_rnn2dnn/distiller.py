@@ -9,14 +9,9 @@ from keras import ops
 
 from keras_rnn2dnn import checks
 from keras_rnn2dnn.batches import first_batch
-from keras_rnn2dnn.ctc.loss import as_ctc_loss
 from keras_rnn2dnn.errors import invalid, is_integer
-from keras_rnn2dnn.losses import (
-    ScheduledNumber,
-    SoftAlignmentKL,
-    as_logits,
-    frame_kl,
-)
+from keras_rnn2dnn.hard_loss import hard_losses
+from keras_rnn2dnn.losses import ScheduledNumber, SoftAlignmentKL, frame_kl
 from keras_rnn2dnn.multi_worker import MultiWorkerModel
 from keras_rnn2dnn.nan_watch import NaNWatch, finite, with_watch
 from keras_rnn2dnn.soft_batch import (
@@ -188,7 +183,9 @@ class Distiller(TeacherHolder, MultiWorkerModel):
         share = self._student_loss_weight.tensor()
         loss = (1.0 - share) * distillation
         if self.hard_loss is not None and batch.labels is not None:
-            loss += share * self._hard_loss(batch)
+            values, weights = hard_losses(self.hard_loss, batch, self._from_logits)
+            self.hard_loss_metric.update_state(values, weights)
+            loss += share * weighted_mean(values, weights)
         return loss + sum(replica_share(penalty) for penalty in self.losses)
 
     def soft_batch(self, x, y=None, y_pred=None, sample_weight=None) -> SoftBatch:
@@ -246,27 +243,6 @@ class Distiller(TeacherHolder, MultiWorkerModel):
         if type(loss) is not SoftAlignmentKL:
             return divergence()
         return ops.cond(loss.is_plain(), lambda: values, divergence)
-
-    def _hard_loss(self, batch):
-        labels, weights = batch.labels, batch.weights
-        ctc = as_ctc_loss(self.hard_loss)
-        if ctc is not None:
-            logits = as_logits(batch.student, self._from_logits)
-            values, fits = ctc.of_frames(labels, logits, batch.num_frames())
-            weights = ops.max(weights, axis=1) * fits
-            self.hard_loss_metric.update_state(values, weights)
-            return weighted_mean(values, weights)
-        if isinstance(self.hard_loss, keras.losses.SparseCategoricalCrossentropy):
-            labels = ops.convert_to_tensor(labels)
-            if len(labels.shape) == 2:  # padding may hold labels that are no class
-                labels = ops.where(weights > 0, labels, ops.zeros_like(labels))
-        loss = self.hard_loss
-        call = loss.call if isinstance(loss, keras.losses.Loss) else loss
-        values = call(labels, ops.cast(batch.student, "float32"))
-        if len(values.shape) == 1:  # one value per utterance
-            weights = ops.max(weights, axis=1)
-        self.hard_loss_metric.update_state(values, weights)
-        return weighted_mean(values, weights)
 
     def fit(
         self,

@@ -5,9 +5,10 @@ import keras
 import numpy as np
 import pytest
 
-from keras_rnn2dnn import SoftAlignments, budget
-from keras_rnn2dnn.budget import Candidate, SearchResult, search_student
+from keras_rnn2dnn import SoftAlignments
+from keras_rnn2dnn.budget import search_student
 from keras_rnn2dnn.budget_plot import to_svg
+from keras_rnn2dnn.budget_result import Candidate, SearchResult, to_markdown
 from keras_rnn2dnn.files import Utterances
 from keras_rnn2dnn.hmm import Topology, WordLoopDecoder
 
@@ -117,6 +118,7 @@ def test_time_delay_students_are_in_the_grid(store):
     assert names == {
         *("4 step 2", "8 step 2"),
         *("tdnn 6,4,4 steps 1,3,6", "tdnn 12,8,8 steps 1,3,6"),
+        "tdnn 12,8,4 steps 1,3,6",  # a finer grid in bytes
     }
     sizes = {c.name: c for c in result.candidates}
     small = sizes["tdnn 6,4,4 steps 1,3,6"]
@@ -135,7 +137,7 @@ def test_the_front_holds_what_no_other_one_beats():
     everything = (untrained, small, worse, better, fast, large)
     result = SearchResult(everything, better, None, None)
     assert result.pareto == (small, better, fast)
-    text = budget.to_markdown(result)
+    text = to_markdown(result)
     lines = text.splitlines()
     assert lines[2] == "| 8 | 10 | 10 | 9.00 (9/100) | Pareto |"
     assert lines[3] == "| 8 | 20 | 20 | 5.00 (5/100) | best, Pareto |"

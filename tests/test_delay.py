@@ -77,11 +77,12 @@ def test_of_equal_delays_the_shortest_is_best():
     assert DelaySearch((0, 2, 4), (5, 3, 3), 10).best == 2
 
 
-@pytest.mark.parametrize("delays", [(), (2, 1), (-1, 0), (0, 0.5), (1, 1)])
+@pytest.mark.parametrize("delays", [(), (2, 1), (-1, 0), (0, 0.5), (1, 1), (0, 30)])
 def test_delays_must_ascend(store, delays):
     x, texts = speech(2, seed=1)
     data = Utterances(list(x), texts)
-    with pytest.raises(ValueError, match="`delays`. Expected ascending integers >= 0"):
+    expected = "ascending integers >= 0, below the 30 output frames of the shortest"
+    with pytest.raises(ValueError, match=f"`delays`. Expected {expected}"):
         choose_delay(store, new_student, data, GreedyDecoder(LABELS), delays=delays)
     with pytest.raises(ValueError, match="Expected utterances with transcripts"):
         choose_delay(store, new_student, Utterances(list(x)), GreedyDecoder(LABELS))

@@ -10,8 +10,8 @@ import numpy as np
 import tensorflow as tf
 from google.protobuf import message
 
-from keras_rnn2dnn.batches import stacked
 from keras_rnn2dnn.files import new_file
+from keras_rnn2dnn.padding import stacked
 
 _RECORDS_AT_A_TIME = 16
 

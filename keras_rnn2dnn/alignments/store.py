@@ -1,6 +1,5 @@
 """The store of soft alignments: the teacher runs once, students train many times."""
 
-import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,7 +7,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from keras_rnn2dnn.alignments.manifest import FILE, Manifest, Shard, locked
+from keras_rnn2dnn.alignments.manifest import Manifest, Shard
+from keras_rnn2dnn.alignments.merging import merge_parts
 from keras_rnn2dnn.alignments.options import AlignOptions
 from keras_rnn2dnn.alignments.reader import (
     check_files,
@@ -169,23 +169,7 @@ class SoftAlignments:
             ValueError: if a part is missing, unfinished or of another kind, or `path`
                 holds a store already.
         """
-        if (Path(path) / FILE).exists():
-            raise ValueError(
-                f"{str(path)!r} holds a store already. Expected a new directory for "
-                "the parts together. Give another path"
-            )
-        manifests = [(Path(part), Manifest.load(Path(part))) for part in parts]
-        _check_parts(manifests)
-        shards = sorted(
-            ((shard, part) for part, m in manifests for shard in m.shards),
-            key=lambda pair: pair[0].number,
-        )
-        with locked(Path(path)):
-            for shard, part in shards:
-                if (part / shard.file).exists():
-                    shutil.move(part / shard.file, Path(path) / shard.file)
-            found = tuple(shard for shard, _ in shards)
-            Manifest(manifests[0][1].settings, found, complete=True).save(Path(path))
+        merge_parts(Path(path), parts)
         return cls(path)
 
     def __repr__(self):
@@ -306,27 +290,3 @@ class SoftAlignments:
             check_records(self.path, self.manifest, shard)
             if on_shard:
                 on_shard(shard)
-
-
-def _check_parts(manifests):
-    if not manifests:
-        raise ValueError(invalid("parts", "at least one directory", []))
-    first_path, first = manifests[0]
-    for path, manifest in manifests:
-        if not manifest.complete:
-            raise ValueError(
-                f"The part {str(path)!r} is unfinished: write it to its end"
-            )
-        differences = first.differences(manifest.settings)
-        if differences:
-            raise ValueError(
-                f"The parts {str(first_path)!r} and {str(path)!r} are of different "
-                f"kinds: {'; '.join(differences)}"
-            )
-    expected = {(i, first.part[1]) for i in range(first.part[1])}
-    found = [manifest.part for _, manifest in manifests]
-    if set(found) != expected or len(found) != len(expected):
-        raise ValueError(
-            f"The parts do not make up a store. Expected {sorted(expected)}. Received: "
-            f"{sorted(found)}"
-        )

@@ -11,8 +11,9 @@ import numpy as np
 import tensorflow as tf
 
 from keras_rnn2dnn.alignments.records import AlignedUtterance
-from keras_rnn2dnn.batches import iterate_batches, stacked, without_padding
+from keras_rnn2dnn.batches import iterate_batches
 from keras_rnn2dnn.losses import log_posteriors
+from keras_rnn2dnn.padding import stacked, without_padding
 from keras_rnn2dnn.soft_batch import mean_posteriors, split_inputs
 from keras_rnn2dnn.top_k import top_k_targets
 

@@ -1,15 +1,14 @@
 """Log-mel features, and the specification of them that goes to the device."""
 
 import dataclasses
-import functools
 import math
 
 import keras
 import numpy as np
-import tensorflow as tf
 from keras import ops
 
 from keras_rnn2dnn.audio.centering import running_mean, start_weights, utterance_mean
+from keras_rnn2dnn.audio.mel import mel_matrix, window_weights
 from keras_rnn2dnn.errors import invalid
 
 _CENTERINGS = ("none", "utterance", "running")
@@ -222,7 +221,7 @@ class LogMel(keras.layers.Layer):
         if spec.preemphasis:
             before = ops.concatenate([frames[..., :1], frames[..., :-1]], axis=-1)
             frames -= spec.preemphasis * before
-        frames *= _window(spec).astype("float32")
+        frames *= window_weights(spec).astype("float32")
         real, imaginary = ops.rfft(frames, fft_length=spec.fft_length)
         power = real**2 + imaginary**2
         features = ops.log(ops.matmul(power, mel_matrix(spec)) + spec.floor)
@@ -314,26 +313,6 @@ def _check_audio(inputs, spec):
             f"Audio too short. Expected at least {spec.frame_length} samples, one "
             f"window of {spec.frame_length_ms:g} ms. Received: {shape[1]}"
         )
-
-
-def _window(spec):
-    if spec.window == "povey":
-        return np.hanning(spec.frame_length) ** 0.85
-    return np.hamming(spec.frame_length)
-
-
-@functools.lru_cache
-def mel_matrix(spec):
-    """Returns the weights of the triangles, `(fft_length // 2 + 1, num_bins)`."""
-    with tf.init_scope():  # an array, also while a graph is built
-        matrix = tf.signal.linear_to_mel_weight_matrix(
-            num_mel_bins=spec.num_bins,
-            num_spectrogram_bins=spec.fft_length // 2 + 1,
-            sample_rate=spec.sample_rate_hz,
-            lower_edge_hertz=spec.low_hz,
-            upper_edge_hertz=spec.upper_hz,
-        )
-    return matrix.numpy()
 
 
 def _sums(x, centred, started):

@@ -1,15 +1,13 @@
 """The utterances of published corpora, by their directory layouts; no audio is read."""
 
 import csv
-import json
 import re
-from collections.abc import Sequence
 from pathlib import Path
 
 from keras_rnn2dnn.audio.corpora import DIGITS
 from keras_rnn2dnn.audio.loading import AudioFile
+from keras_rnn2dnn.audio.manifests import found_utterances, read_manifest, read_table
 from keras_rnn2dnn.errors import invalid
-from keras_rnn2dnn.files import new_file
 
 SUFFIXES = (".wav", ".flac", ".mp3", ".ogg")
 _FSDD = re.compile(r"(?P<digit>\d)_(?P<speaker>.+)_(?P<index>\d+)")
@@ -84,7 +82,7 @@ def list_fsdd(directory: str | Path) -> list[AudioFile]:
         FileNotFoundError: if there is no such file.
     """
     files = _fsdd_files(Path(directory))
-    return _found(files, directory, "{digit}_{speaker}_{index}.wav")
+    return found_utterances(files, directory, "{digit}_{speaker}_{index}.wav")
 
 
 def list_speech_commands(
@@ -129,7 +127,7 @@ def list_speech_commands(
         for path in paths
         if split in (None, split_of(path))
     ]
-    return _found(files, directory, "{word}/{speaker}_nohash_{number}.wav")
+    return found_utterances(files, directory, "{word}/{speaker}_nohash_{number}.wav")
 
 
 def list_librispeech(directory: str | Path) -> list[AudioFile]:
@@ -147,7 +145,7 @@ def list_librispeech(directory: str | Path) -> list[AudioFile]:
         speaker = table.name.partition("-")[0]
         for name, text in read_table(table).items():
             files.append(AudioFile(table.parent / f"{name}.flac", name, text, speaker))
-    return _found(files, directory, "{speaker}-{chapter}.trans.txt")
+    return found_utterances(files, directory, "{speaker}-{chapter}.trans.txt")
 
 
 def list_common_voice(directory: str | Path, split: str = "train") -> list[AudioFile]:
@@ -247,77 +245,6 @@ def _segments(path, recordings):
     return segments
 
 
-def read_manifest(path: str | Path) -> list[AudioFile]:
-    """Reads a JSONL manifest: `{"audio": ..., "text": ..., "speaker": ...}` a line.
-
-    `text` and `speaker` may be missing. Relative paths are relative to the manifest.
-    The utterance's id is `name`, or its number in the manifest.
-
-    Raises:
-        ValueError: if a line is no such object; names it.
-
-    Example:
-        >>> line = '{"audio": "a.flac", "text": "yes", "speaker": "ann"}'
-        >>> _ = Path("train.jsonl").write_text(line)
-        >>> [(file.path.name, file.text) for file in read_manifest("train.jsonl")]
-        [('a.flac', 'yes')]
-    """
-    path, files = Path(path), []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines()):
-        if not line.strip():
-            continue
-        try:
-            entry = json.loads(line)
-            audio = path.parent / entry["audio"]
-            name = str(entry.get("name", number))
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise ValueError(
-                f"Cannot use line {number + 1} of {str(path)!r}. Expected an object "
-                f'with "audio", the path of a file. Received: {line[:80]!r}'
-            ) from error
-        files.append(AudioFile(audio, name, entry.get("text"), entry.get("speaker")))
-    return _found(files, path, 'lines such as {"audio": "a.wav", "text": "yes"}')
-
-
-def write_manifest(path: str | Path, files: Sequence[AudioFile]) -> None:
-    """Writes a JSONL manifest, paths as they are made absolute.
-
-    Raises:
-        ValueError: if an utterance is but a part of its file.
-    """
-    lines = []
-    for file in files:
-        if file.start_s or file.end_s is not None:
-            raise ValueError(invalid("files", "whole files", file))
-        fields = {"name": file.name, "text": file.text, "speaker": file.speaker}
-        known = {key: value for key, value in fields.items() if value is not None}
-        lines.append(json.dumps({"audio": str(Path(file.path).absolute()), **known}))
-    with new_file(path) as temporary:
-        temporary.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-
-
-def read_table(path: str | Path) -> dict[str, str]:
-    r"""Reads lines of a key and a value, as Kaldi's and LibriSpeech's tables are.
-
-    Raises:
-        FileNotFoundError: if there is no such file.
-        ValueError: if a key comes twice.
-
-    Example:
-        >>> _ = Path("text").write_text("u1 one two\nu2 three\n")
-        >>> read_table("text")
-        {'u1': 'one two', 'u2': 'three'}
-    """
-    table: dict[str, str] = {}
-    for line in Path(path).read_text(encoding="utf-8").splitlines():
-        key, _, value = line.strip().partition(" ")
-        if key in table:
-            raise ValueError(f"{str(path)!r} has {key!r} twice. Expected each key once")
-        if key:
-            table[key] = value.strip()
-    return table
-
-
 def _fsdd_files(root):
     root = root / "recordings" if (root / "recordings").is_dir() else root
     pairs = [(p, _FSDD.fullmatch(p.stem)) for p in sorted(root.glob("*.wav"))]
@@ -336,11 +263,3 @@ def _audio_files(path):
 
 def _name(path, root):
     return path.relative_to(root).with_suffix("").as_posix()
-
-
-def _found(files, directory, expected):
-    if not files:
-        raise FileNotFoundError(
-            f"No utterances in {str(directory)!r}. Expected {expected}"
-        )
-    return files

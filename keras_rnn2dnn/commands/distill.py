@@ -6,10 +6,11 @@ from pathlib import Path
 
 import keras
 
-from keras_rnn2dnn import budget
 from keras_rnn2dnn.alignments import SoftAlignments
 from keras_rnn2dnn.alignments.training import train_student
+from keras_rnn2dnn.budget import search_student
 from keras_rnn2dnn.budget_plot import to_svg
+from keras_rnn2dnn.budget_result import to_markdown
 from keras_rnn2dnn.commands import inputs
 from keras_rnn2dnn.commands.align import CHAIN
 from keras_rnn2dnn.commands.parser import add_command, say
@@ -235,7 +236,7 @@ def _search(options, store, out):
             progress.start(f"{stage} the students of the grid")
         progress.update(share)
 
-    result = budget.search_student(
+    result = search_student(
         store,
         development,
         decoder,
@@ -256,7 +257,7 @@ def _search(options, store, out):
         path.write_text(to_svg(result))
     with new_file(decoder) as path:
         path.write_text(json.dumps(result.decoder.to_dict()) + "\n")
-    say(f"{budget.to_markdown(result)}\nBest: {out}, {decoder}. Plot: {plot}")
+    say(f"{to_markdown(result)}\nBest: {out}, {decoder}. Plot: {plot}")
 
 
 def _new(options, store):

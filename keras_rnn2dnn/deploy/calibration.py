@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from keras_rnn2dnn.batches import without_padding
 from keras_rnn2dnn.deploy.interpreter import context_windows
 from keras_rnn2dnn.deploy.window import ReceptiveField
 from keras_rnn2dnn.errors import invalid
+from keras_rnn2dnn.padding import without_padding
 
 LEAST_CALIBRATION_WINDOWS = 500  # with 20, KL(float || int8) is eight times larger
 _HELD_BACK = 0.2

@@ -18,12 +18,8 @@ from keras_rnn2dnn.deploy.calibration import calibration_windows, split, utteran
 from keras_rnn2dnn.deploy.comparison import check_equal, compare
 from keras_rnn2dnn.deploy.fake_quant import is_fake_quantized
 from keras_rnn2dnn.deploy.interpreter import Int8Student
-from keras_rnn2dnn.deploy.quantize import (
-    check_quantization,
-    check_runs_on_device,
-    operators,
-    quantize,
-)
+from keras_rnn2dnn.deploy.operators import check_runs_on_device, operators
+from keras_rnn2dnn.deploy.quantize import check_quantization, quantize
 from keras_rnn2dnn.deploy.recordings import compare_features, pcm_of, word_errors
 from keras_rnn2dnn.deploy.report import ConversionReport
 from keras_rnn2dnn.deploy.window import window_model

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from keras_rnn2dnn.batches import without_padding
 from keras_rnn2dnn.deploy.window import ReceptiveField
 from keras_rnn2dnn.errors import invalid
+from keras_rnn2dnn.padding import without_padding
 from keras_rnn2dnn.quiet import captured_output
 
 _RUNTIMES = ("tflite_runtime.interpreter", "ai_edge_litert.interpreter")

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_rnn2dnn.audio.listing import read_table
+from keras_rnn2dnn.audio.manifests import read_table
 from keras_rnn2dnn.errors import import_extra
 from keras_rnn2dnn.files import new_file
 

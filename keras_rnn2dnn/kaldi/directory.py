@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_rnn2dnn.audio.listing import read_table
+from keras_rnn2dnn.audio.manifests import read_table
 from keras_rnn2dnn.errors import invalid
 from keras_rnn2dnn.files import new_file
 from keras_rnn2dnn.kaldi.archives import read_array, write_archive

@@ -3,8 +3,9 @@ import json
 import pytest
 
 from keras_rnn2dnn.audio import listing
-from keras_rnn2dnn.audio.listing import list_corpus, read_manifest, write_manifest
+from keras_rnn2dnn.audio.listing import list_corpus
 from keras_rnn2dnn.audio.loading import AudioFile
+from keras_rnn2dnn.audio.manifests import read_manifest, write_manifest
 
 
 def make(root, **files):

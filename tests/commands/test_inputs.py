@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from keras_rnn2dnn.audio.corpora import write_wav
-from keras_rnn2dnn.audio.listing import write_manifest
 from keras_rnn2dnn.audio.loading import AudioFile
+from keras_rnn2dnn.audio.manifests import write_manifest
 from keras_rnn2dnn.commands import inputs
 
 

@@ -8,11 +8,8 @@ import pytest
 
 from keras_rnn2dnn import SpliceFrames
 from keras_rnn2dnn.deploy import Int8Student, window_model
-from keras_rnn2dnn.deploy.quantize import (
-    check_runs_on_device,
-    operators,
-    quantize,
-)
+from keras_rnn2dnn.deploy.operators import check_runs_on_device, operators
+from keras_rnn2dnn.deploy.quantize import quantize
 
 L = keras.layers
 FEATURES, CLASSES = 4, 3

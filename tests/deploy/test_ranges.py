@@ -5,7 +5,8 @@ from tensorflow.lite.python import schema_py_generated as schema
 
 from keras_rnn2dnn import SpliceFrames, dnn_student
 from keras_rnn2dnn.deploy import Int8Student, convert, window_model
-from keras_rnn2dnn.deploy.quantize import check_runs_on_device, quantize
+from keras_rnn2dnn.deploy.operators import check_runs_on_device
+from keras_rnn2dnn.deploy.quantize import quantize
 from keras_rnn2dnn.deploy.ranges import calibrated_range, scale_and_zero_point
 
 L = keras.layers

@@ -10,7 +10,8 @@ from bundles import BINS, student
 from keras_rnn2dnn.deploy import tflm
 from keras_rnn2dnn.deploy.device.layers import read_layers
 from keras_rnn2dnn.deploy.device.network import run_network
-from keras_rnn2dnn.deploy.quantize import MICRO_OPERATORS, operators, quantize
+from keras_rnn2dnn.deploy.operators import MICRO_OPERATORS, operators
+from keras_rnn2dnn.deploy.quantize import quantize
 from keras_rnn2dnn.deploy.window import window_model
 
 needs_tflm = pytest.mark.skipif(

@@ -9,7 +9,8 @@ import functools
 
 import numpy as np
 
-from keras_rnn2dnn.audio.features import FeatureSpec, mel_matrix
+from keras_rnn2dnn.audio.features import FeatureSpec
+from keras_rnn2dnn.audio.mel import mel_matrix
 from keras_rnn2dnn.errors import invalid
 
 _F = np.float32

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from keras_rnn2dnn import FeatureSpec, LogMel
-from keras_rnn2dnn.audio.features import mel_matrix
+from keras_rnn2dnn.audio.mel import mel_matrix
 from keras_rnn2dnn.deploy.device.features import (
     _logarithm,
     device_features,
