@@ -90,7 +90,7 @@ data, targets = (x, {"transcripts": texts}), constrained(encode, BLANK, scale=0.
 store = SoftAlignments.write(
     "train.align", model, data, teacher_from_logits=False, transform=targets
 )
-student = dnn_student(x.shape[-1], BLANK + 1, (10, 10), (48, 48), stride=2)
+student = dnn_student(x.shape[-1], BLANK + 1, (10, 10), (24, 24), stride=2)
 distiller = Distiller(None, student)
 distiller.compile(keras.optimizers.Adam(3e-3))
 distiller.fit(store.dataset(20, shuffle=True, seed=0), epochs=12, verbose=2)
