@@ -56,9 +56,7 @@ class Utterances:
     def __post_init__(self):
         if not len(self.features):
             raise ValueError(invalid("features", "at least one utterance", []))
-        if self.transcripts is not None and len(self.transcripts) != len(self.features):
-            expected = f"one for each of the {len(self.features)} utterances"
-            raise ValueError(invalid("transcripts", expected, len(self.transcripts)))
+        _check_transcripts(self.transcripts, len(self.features))
 
     def save(self, path: str | Path) -> None:
         """Writes an `.npz` file: `features` end to end, `num_frames`, `transcripts`."""
@@ -66,11 +64,7 @@ class Utterances:
             "features": np.concatenate(self.features).astype("float32"),
             "num_frames": np.array([len(f) for f in self.features], "int32"),
         }
-        if self.transcripts is not None:
-            arrays["transcripts"] = np.array(self.transcripts, dtype=np.str_)
-        # To an open file: to a path, numpy appends ".npz" where it is missing.
-        with new_file(path) as temporary, open(temporary, "wb") as file:
-            np.savez(file, **arrays)
+        _write_npz(path, arrays, self.transcripts)
 
     @classmethod
     def load(cls, path: str | Path) -> "Utterances":
@@ -138,9 +132,7 @@ class Audio:
             if samples.dtype != np.int16 or samples.ndim != 1:
                 received = f"{samples.dtype} {samples.shape}"
                 raise ValueError(invalid("samples", "int16 (samples,)", received))
-        if self.transcripts is not None and len(self.transcripts) != len(self.samples):
-            expected = f"one for each of the {len(self.samples)} utterances"
-            raise ValueError(invalid("transcripts", expected, len(self.transcripts)))
+        _check_transcripts(self.transcripts, len(self.samples))
 
     def save(self, path: str | Path) -> None:
         """Writes an `.npz` file: `samples` end to end, `num_samples`, and the rest."""
@@ -149,10 +141,7 @@ class Audio:
             "num_samples": np.array([len(s) for s in self.samples], "int64"),
             "sample_rate_hz": np.array(self.sample_rate_hz, "int64"),
         }
-        if self.transcripts is not None:
-            arrays["transcripts"] = np.array(self.transcripts, dtype=np.str_)
-        with new_file(path) as temporary, open(temporary, "wb") as file:
-            np.savez(file, **arrays)
+        _write_npz(path, arrays, self.transcripts)
 
     @classmethod
     def load(cls, path: str | Path) -> "Audio":
@@ -181,6 +170,20 @@ class Audio:
         ends = np.cumsum(counts, dtype="int64")
         parts = np.split(samples, ends[:-1])
         return cls(parts, int(rate), None if texts is None else texts.tolist())
+
+
+def _check_transcripts(transcripts, num_utterances):
+    if transcripts is not None and len(transcripts) != num_utterances:
+        expected = f"one for each of the {num_utterances} utterances"
+        raise ValueError(invalid("transcripts", expected, len(transcripts)))
+
+
+def _write_npz(path, arrays, transcripts):
+    if transcripts is not None:
+        arrays = {**arrays, "transcripts": np.array(transcripts, dtype=np.str_)}
+    # To an open file: to a path, numpy appends ".npz" where it is missing.
+    with new_file(path) as temporary, open(temporary, "wb") as file:
+        np.savez(file, **arrays)
 
 
 def _read_npz(path):

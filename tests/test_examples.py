@@ -26,3 +26,12 @@ def test_the_added_lines_are_few_and_touch_nothing_else():
     )
     assert "keras_rnn2dnn" not in before.partition('"""\n\n')[2]
     assert len([line for line in added.splitlines() if line.strip()]) <= 15
+
+
+def test_a_model_of_ones_own_is_distilled_and_converted(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    path = EXAMPLES / "distil_your_model.py"
+    names = runpy.run_path(str(path), run_name="__main__")
+    assert names["student"].output_shape == (None, None, 51)
+    assert "KL(float || int8)" in capsys.readouterr().out
+    assert (tmp_path / "bundle" / "student.tflite").is_file()

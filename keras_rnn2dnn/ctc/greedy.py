@@ -29,13 +29,8 @@ class GreedyDecoder:
     blank: int = 0
 
     def __post_init__(self):
-        labels = tuple(self.labels)
-        if not labels or not all(isinstance(label, str) for label in labels):
-            raise ValueError(invalid("labels", "a string for each class", self.labels))
+        labels = checked_labels(self.labels, self.blank)
         object.__setattr__(self, "labels", labels)
-        if not is_integer(self.blank) or not 0 <= self.blank < len(labels):
-            expected = f"the index of one of the {len(labels)} classes"
-            raise ValueError(invalid("blank", expected, self.blank))
 
     def __call__(self, logits: Sequence[np.ndarray]) -> list[list[str]]:
         """Returns the labels of each utterance, from logits `(frames, classes)`."""
@@ -82,3 +77,14 @@ def best_path(logits: np.ndarray, blank: int) -> list[tuple[int, int, int]]:
     ends = np.append(changes[1:], len(best))
     runs = zip(best[changes], changes, ends, strict=True)
     return [(int(a), int(b), int(c)) for a, b, c in runs if a != blank]
+
+
+def checked_labels(labels: Sequence[str], blank: int) -> tuple[str, ...]:
+    """Returns the labels of all classes; raises ValueError where one is no string."""
+    found = tuple(labels)
+    if not found or not all(isinstance(label, str) for label in found):
+        raise ValueError(invalid("labels", "a string for each class", labels))
+    if not is_integer(blank) or not 0 <= blank < len(found):
+        expected = f"the index of one of the {len(found)} classes"
+        raise ValueError(invalid("blank", expected, blank))
+    return found

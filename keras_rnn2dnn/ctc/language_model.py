@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from keras_rnn2dnn.ctc.greedy import checked_labels
 from keras_rnn2dnn.errors import import_extra, invalid, is_integer
 from keras_rnn2dnn.quiet import captured_output
 
@@ -49,13 +50,8 @@ class NGramDecoder:
     beam_width: int = 100
 
     def __post_init__(self):
-        labels = tuple(self.labels)
-        if not labels or not all(isinstance(label, str) for label in labels):
-            raise ValueError(invalid("labels", "a string for each class", self.labels))
+        labels = checked_labels(self.labels, self.blank)
         object.__setattr__(self, "labels", labels)
-        if not is_integer(self.blank) or not 0 <= self.blank < len(labels):
-            expected = f"the index of one of the {len(labels)} classes"
-            raise ValueError(invalid("blank", expected, self.blank))
         others = [k for n, k in enumerate(labels) if n != self.blank]
         if " " in labels and any(len(label) != 1 for label in others):
             expected = "single characters, where one of them is ' '"
