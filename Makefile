@@ -17,7 +17,7 @@ test: $(VENV)/ready
 	$(VENV)/bin/pytest -n 2 --dist loadfile -m "not slow"
 
 slow: $(VENV)/ready
-	$(VENV)/bin/pytest -m slow
+	$(VENV)/bin/pytest -n 2 --dist loadfile -m slow
 
 lint: $(VENV)/ready
 	$(VENV)/bin/ruff check .
