@@ -5,7 +5,8 @@ import pytest
 from keras_rnn2dnn import SpliceFrames, dnn_student, rnn_teacher
 from keras_rnn2dnn.deploy import ReceptiveField, window_model
 from keras_rnn2dnn.deploy.interpreter import context_windows
-from keras_rnn2dnn.deploy.quantize import operators, quantize
+from keras_rnn2dnn.deploy.operators import operators
+from keras_rnn2dnn.deploy.quantize import quantize
 from keras_rnn2dnn.models import tdnn_student
 from keras_rnn2dnn.spliced_dense import SplicedDense
 
