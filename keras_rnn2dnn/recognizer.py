@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from keras_rnn2dnn import streaming
 from keras_rnn2dnn.audio.decoding import decode
 from keras_rnn2dnn.audio.features import FeatureSpec
 from keras_rnn2dnn.ctc import GreedyDecoder
@@ -20,12 +21,6 @@ from keras_rnn2dnn.deploy.interpreter import Int8Student
 from keras_rnn2dnn.deploy.loading import load_bundle
 from keras_rnn2dnn.errors import invalid
 from keras_rnn2dnn.hmm import WordLoopDecoder
-from keras_rnn2dnn.streaming import (
-    LabelStream,
-    LogitStream,
-    WordLoopStream,
-    int16_samples,
-)
 from keras_rnn2dnn.transcript import Latency, Transcript
 
 _PIECE = 1 << 16  # samples at a time, to bound memory
@@ -40,7 +35,6 @@ class Recognizer:
         decoder: `WordLoopDecoder` without a bigram, or `GreedyDecoder`.
 
     Attributes:
-        tables: the decoder as the device has it.
         labels: what may be recognised.
 
     Raises:
@@ -101,19 +95,16 @@ class Recognizer:
             ValueError: if one was changed, or there is no feature specification or no
                 decoder in it, or as of the constructor.
         """
-        bundle = load_bundle(directory)
+        bundle, name = load_bundle(directory), str(directory)
         try:
             spec = FeatureSpec.from_dict(bundle.report["feature_spec"])
             fields = dict(bundle.report["decoder"])
             decoder = DECODERS[fields.pop("kind")].from_dict(fields)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            hint = (
-                "Convert the student with both: convert(..., feature_spec=, decode=), "
-                "or `rnn2dnn convert --features SPEC.json --decoder DECODER.json`"
-            )
+            hint = "Convert the student with both: `feature_spec` and `decode` of "
+            hint += "`convert`, or --features and --decoder of `rnn2dnn convert`"
             expected = "a bundle with a feature specification and a decoder"
-            text = invalid("directory", expected, str(directory), hint)
-            raise ValueError(text) from error
+            raise ValueError(invalid("directory", expected, name, hint)) from error
         return cls(bundle.student, spec, decoder)
 
     @property
@@ -183,9 +174,9 @@ class Stream:
 
     def __init__(self, recognizer: Recognizer):
         greedy = isinstance(recognizer.tables, GreedyDecoder)
-        kind = LabelStream if greedy else WordLoopStream
+        kind = streaming.LabelStream if greedy else streaming.WordLoopStream
         self._recognizer, self._decoder = recognizer, kind(recognizer.tables)
-        self._logits = LogitStream(recognizer.student, recognizer.spec)
+        self._logits = streaming.LogitStream(recognizer.student, recognizer.spec)
         self._words: list[RecognizedWord] = []
         self._delays_ms: list[int] = []
         self._samples, self._busy_s, self._ended = 0, 0.0, False
@@ -203,7 +194,7 @@ class Stream:
             ValueError: if it is no such array, or the stream has ended.
         """
         begin, before = self._begin()
-        pcm = int16_samples(pcm)
+        pcm = streaming.int16_samples(pcm)
         for start in range(0, len(pcm), _PIECE):
             piece = pcm[start : start + _PIECE]
             self._samples += len(piece)
@@ -212,10 +203,7 @@ class Stream:
         return self._words[before:]
 
     def finish(self) -> list[RecognizedWord]:
-        """Ends the utterance.
-
-        Returns:
-            The words that are left.
+        """Ends the utterance, and returns the words that are left.
 
         Raises:
             ValueError: if the stream has ended.
@@ -242,17 +230,14 @@ class Stream:
 
     def _begin(self):
         if self._ended:
-            raise ValueError(
-                "The stream has ended. Expected a new one for each utterance: "
-                "`recognizer.stream()`"
-            )
+            raise ValueError("The stream has ended. Call `recognizer.stream()` anew")
         return time.perf_counter(), len(self._words)
 
     def _decode(self, logits):
         spec, field = self._recognizer.spec, self._recognizer.student.receptive_field
         for row in logits:
-            newest = self._decoder.frame * field.stride + field.right
-            heard = min(spec.num_samples(newest + 1), self._samples)
+            frames = self._decoder.frame * field.stride + field.right + 1
+            heard = min(spec.num_samples(frames), self._samples)
             self._add(self._decoder.push(row), heard)
 
     def _add(self, words, heard):

@@ -5,8 +5,8 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from keras_rnn2dnn import FeatureSpec, LogMel
-from keras_rnn2dnn.audio.features import mel_matrix
+from keras_rnn2dnn import LogMel
+from keras_rnn2dnn.audio.features import FeatureSpec, mel_matrix
 from keras_rnn2dnn.deploy.device.features import (
     _logarithm,
     device_features,
