@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_rnn2dnn import streaming
-from keras_rnn2dnn.audio.decoding import decode
+from keras_rnn2dnn.audio.decoding import decode_file
 from keras_rnn2dnn.audio.features import FeatureSpec
 from keras_rnn2dnn.ctc import GreedyDecoder
 from keras_rnn2dnn.deploy.bundle import DECODERS, check_parts
@@ -151,12 +151,7 @@ class Recognizer:
             ImportError: if an extra is missing; holds the pip line.
         """
         if isinstance(audio, str | Path):
-            data, name = Path(audio).read_bytes(), str(audio)
-            try:
-                audio = decode(data, self.sample_rate_hz)
-            except ValueError as error:
-                text = f"Cannot use the audio file {name!r}: {error}"
-                raise ValueError(text) from error
+            audio = decode_file(audio, self.sample_rate_hz)
         stream = self.stream()
         stream.push(audio)
         stream.finish()

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
-from keras_rnn2dnn.audio.decoding import decode
+from keras_rnn2dnn.audio.decoding import decode, decode_file
 from keras_rnn2dnn.commands.parser import add_command, say
 from keras_rnn2dnn.deploy.device import RecognizedWord
 from keras_rnn2dnn.recognizer import Recognizer
@@ -50,20 +50,14 @@ def add_times(parser) -> None:
 
 def _run(options):
     recognizer, found = Recognizer.load(options.bundle), []
+    rate = recognizer.sample_rate_hz
     for name in options.audio:
         prefix = f"{name}: " if len(options.audio) > 1 else ""
-        if name == "-":
-            pieces = _standard_input(recognizer.sample_rate_hz)
-            shown = None if options.json else (prefix, options.times)
-            transcript = follow(recognizer, pieces, shown)
-        else:
-            transcript = recognizer.transcribe(name)
+        pieces = _standard_input(rate) if name == "-" else [decode_file(name, rate)]
+        shown = None if options.json else (prefix, options.times)
+        transcript = follow(recognizer, pieces, shown)
         if options.json:
             say(json.dumps({"audio": name, **dataclasses.asdict(transcript)}))
-        elif name != "-" and options.times:
-            sys.stdout.writelines(_line(word, prefix) for word in transcript.words)
-        elif name != "-":
-            say(f"{prefix}{transcript}")
         found.append(transcript)
     sys.stderr.write(f"{summary(recognizer, found)}\n")
 
