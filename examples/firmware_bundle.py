@@ -12,7 +12,8 @@ from pathlib import Path
 
 import keras
 
-from keras_rnn2dnn import FeatureSpec, convert
+from keras_rnn2dnn import convert
+from keras_rnn2dnn.audio.features import FeatureSpec
 from keras_rnn2dnn.deploy import verify
 from keras_rnn2dnn.files import Audio, Utterances
 from keras_rnn2dnn.hmm import WordLoopDecoder

@@ -14,22 +14,23 @@ if os.path.basename(sys.argv[0]) == "rnn2dnn":
         importlib.import_module("tensorflow")
 
 from keras_rnn2dnn.alignments import SoftAlignments
-from keras_rnn2dnn.audio.features import FeatureSpec, LogMel
+from keras_rnn2dnn.audio.features import LogMel
 from keras_rnn2dnn.callbacks import KLCallback
 from keras_rnn2dnn.deploy import convert
 from keras_rnn2dnn.distiller import Distiller
 from keras_rnn2dnn.layers import SpliceFrames
 from keras_rnn2dnn.losses import SoftAlignmentKL
 from keras_rnn2dnn.models import dnn_student, rnn_teacher
+from keras_rnn2dnn.recognizer import Recognizer
 from keras_rnn2dnn.scoring import WordErrorRateCallback, word_error_rate
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Distiller",
-    "FeatureSpec",
     "KLCallback",
     "LogMel",
+    "Recognizer",
     "SoftAlignmentKL",
     "SoftAlignments",
     "SpliceFrames",

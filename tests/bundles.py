@@ -4,7 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from keras_rnn2dnn import FeatureSpec, dnn_student
+from keras_rnn2dnn import dnn_student
+from keras_rnn2dnn.audio.features import FeatureSpec
 from keras_rnn2dnn.deploy.device.features import device_features
 from keras_rnn2dnn.deploy.toolchain import missing_tools
 from keras_rnn2dnn.hmm import Topology, WordLoopDecoder

@@ -7,7 +7,8 @@ import keras
 import numpy as np
 import pytest
 
-from keras_rnn2dnn import Distiller, FeatureSpec, demo, dnn_student, rnn_teacher
+from keras_rnn2dnn import Distiller, demo, dnn_student, rnn_teacher
+from keras_rnn2dnn.audio.features import FeatureSpec
 from keras_rnn2dnn.files import Audio, Utterances
 from keras_rnn2dnn.hmm import Topology, WordLoopDecoder
 from keras_rnn2dnn.scoring import word_error_rate

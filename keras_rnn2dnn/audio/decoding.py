@@ -15,6 +15,7 @@ import importlib.util
 import io
 import warnings
 import wave
+from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
@@ -101,6 +102,27 @@ def decode(data: bytes, sample_rate_hz: int, backend: str | None = None) -> np.n
         read = _by_wave if backend == "wave" and _is_plain(header) else _by_soundfile
         samples = read(data)
     return _finished(samples, header, sample_rate_hz)
+
+
+def decode_file(path: str | Path, sample_rate_hz: int) -> np.ndarray:
+    """Decodes a file as `decode` does, and names it where that fails.
+
+    Args:
+        path: of a WAV, FLAC, MP3 or Ogg Vorbis file.
+        sample_rate_hz: wanted.
+
+    Returns:
+        float32 `(samples,)`.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: as of `decode`; names the file.
+        ImportError: if an extra is missing; holds the pip line.
+    """
+    try:
+        return decode(Path(path).read_bytes(), sample_rate_hz)
+    except ValueError as error:
+        raise ValueError(f"Cannot use the audio file {str(path)!r}: {error}") from error
 
 
 def decode_in_graph(data: tf.Tensor, sample_rate_hz: int, backend: str) -> tf.Tensor:

@@ -15,8 +15,9 @@ from stores import (
     teacher,
 )
 
-from keras_rnn2dnn import Distiller, FeatureSpec, SoftAlignmentKL, SoftAlignments, hmm
+from keras_rnn2dnn import Distiller, SoftAlignmentKL, SoftAlignments, hmm
 from keras_rnn2dnn.alignments.manifest import Manifest
+from keras_rnn2dnn.audio.features import FeatureSpec
 
 
 @pytest.mark.parametrize("masked", [True, False])

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from stores import FEATURES, files, padded, teacher
 
-from keras_rnn2dnn import FeatureSpec, SoftAlignments
+from keras_rnn2dnn import SoftAlignments
 from keras_rnn2dnn.alignments.manifest import locked
+from keras_rnn2dnn.audio.features import FeatureSpec
 
 
 def one_by_one(x, fail_at=None):
@@ -199,7 +200,8 @@ def test_parts_of_several_machines_are_the_store_of_one(tmp_path):
 SCRIPT = """
 import sys
 from stores import padded, teacher
-from keras_rnn2dnn import FeatureSpec, SoftAlignments
+from keras_rnn2dnn import SoftAlignments
+from keras_rnn2dnn.audio.features import FeatureSpec
 
 def announced(shard):
     print(shard.number, flush=True)

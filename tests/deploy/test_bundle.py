@@ -17,7 +17,7 @@ from bundles import (
     student,
 )
 
-from keras_rnn2dnn import FeatureSpec
+from keras_rnn2dnn.audio.features import FeatureSpec
 from keras_rnn2dnn.ctc import GreedyDecoder
 from keras_rnn2dnn.deploy import bundle, convert, load_bundle, toolchain
 from keras_rnn2dnn.deploy.golden import read_pcm

@@ -8,7 +8,8 @@ import pytest
 import tensorflow as tf
 
 import keras_rnn2dnn
-from keras_rnn2dnn import Distiller, FeatureSpec, LogMel, SpliceFrames, dnn_student
+from keras_rnn2dnn import Distiller, LogMel, SpliceFrames, dnn_student
+from keras_rnn2dnn.audio.features import FeatureSpec
 from keras_rnn2dnn.deploy import Int8Student, convert
 
 L = keras.layers

@@ -3,8 +3,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from keras_rnn2dnn import FeatureSpec, LogMel
+from keras_rnn2dnn import LogMel
 from keras_rnn2dnn.audio.corpora import read_wav
+from keras_rnn2dnn.audio.features import FeatureSpec
 from keras_rnn2dnn.kaldi import fbank_spec
 
 FSDD = Path(__file__).parents[3] / "shared" / "fsdd" / "recordings"

@@ -127,7 +127,7 @@ def search(tables: WordLoopTables, logits: Sequence[np.ndarray]) -> list[Words]:
     padded = np.zeros((len(order), lengths.max(initial=0), len(tables.offset)), np.int8)
     for row, index in enumerate(order):
         padded[row, : lengths[index]] = logits[index]
-    paths = _Paths(tables, len(order))
+    paths = Paths(tables, len(order))
     for t in range(padded.shape[1]):
         alive = int((lengths > t).sum())
         paths.step(t, padded[:alive, t])
@@ -139,7 +139,7 @@ def search(tables: WordLoopTables, logits: Sequence[np.ndarray]) -> list[Words]:
     return found
 
 
-class _Paths:
+class Paths:
     """The best path into each node, `(utterances, nodes)`; records are by frame."""
 
     def __init__(self, tables, utterances):

@@ -5,7 +5,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from keras_rnn2dnn import FeatureSpec, LogMel
+from keras_rnn2dnn.audio.features import FeatureSpec, LogMel
 from keras_rnn2dnn.audio.mel import mel_matrix
 from keras_rnn2dnn.deploy.device.features import (
     _logarithm,

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from keras_rnn2dnn import FeatureSpec
+from keras_rnn2dnn.audio.features import FeatureSpec
 from keras_rnn2dnn.ctc import GreedyDecoder
 from keras_rnn2dnn.deploy import ReceptiveField
 from keras_rnn2dnn.deploy.device import DeviceNetwork, DeviceRecognizer

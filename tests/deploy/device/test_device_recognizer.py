@@ -4,7 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from keras_rnn2dnn import FeatureSpec, LogMel, dnn_student
+from keras_rnn2dnn import LogMel, dnn_student
+from keras_rnn2dnn.audio.features import FeatureSpec
 from keras_rnn2dnn.ctc import GreedyDecoder
 from keras_rnn2dnn.deploy import Int8Student, window_model
 from keras_rnn2dnn.deploy.device import (

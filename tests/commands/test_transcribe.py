@@ -1,0 +1,150 @@
+import io
+import json
+import sys
+
+import bundles
+import numpy as np
+import pytest
+
+from keras_rnn2dnn import Recognizer, convert
+from keras_rnn2dnn.audio.corpora import write_wav
+from keras_rnn2dnn.deploy.device import RecognizedWord
+
+PCM = np.concatenate(bundles.recordings(4, seed=3))
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("bundle")
+    parts = {"feature_spec": bundles.SPEC, "decode": bundles.DECODER}
+    convert(bundles.student(), folder, bundles.features(), **parts)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def expected(bundle):
+    """What `PCM` is recognised as."""
+    return Recognizer.load(bundle).transcribe(PCM)
+
+
+@pytest.fixture
+def wav(tmp_path):
+    write_wav(tmp_path / "a.wav", PCM / 32768, 8000)
+    return tmp_path / "a.wav"
+
+
+class Pipe(io.BytesIO):
+    """Standard input that comes in pieces of a size."""
+
+    def __init__(self, data, size=331, on_read=lambda: None):
+        super().__init__(data)
+        self.size, self.on_read = size, on_read
+
+    def read1(self, size=-1):
+        self.on_read()
+        return super().read1(self.size)
+
+
+@pytest.fixture
+def pipe(monkeypatch):
+    def give(*arguments, **options):
+        stdin = io.TextIOWrapper(Pipe(*arguments, **options))
+        monkeypatch.setattr(sys, "stdin", stdin)
+
+    return give
+
+
+def lines(words, prefix=""):
+    return "".join(
+        f"{prefix}{w.start_ms / 1000:.2f} {w.end_ms / 1000:.2f} {w.text}\n"
+        for w in words
+    )
+
+
+def test_a_line_for_each_file(bundle, expected, wav, tmp_path, run):
+    code, output, error = run("transcribe", bundle, wav)
+    assert (code, output) == (0, f"{expected.text}\n")
+    assert error.startswith("3.0 s of audio in ")
+    assert "\nlatency: 45 ms (25 ms window + 20 ms right context), and the" in error
+    median = np.median(expected.delays_ms)
+    assert f"\nwords were certain {median:,.0f} ms after their end (median), " in error
+    assert error.endswith(
+        f"{max(expected.delays_ms):,} ms at most, {len(expected.words):,} words\n"
+    )
+    write_wav(tmp_path / "b.wav", np.zeros(100), 8000)
+    code, output, error = run("transcribe", bundle, wav, tmp_path / "b.wav")
+    assert output == f"{wav}: {expected.text}\n{tmp_path / 'b.wav'}: \n"
+
+
+def test_times_and_json(bundle, expected, wav, run):
+    _, output, _ = run("transcribe", bundle, wav, "--times")
+    assert output == lines(expected.words)
+    _, output, _ = run("transcribe", bundle, wav, wav, "--times")
+    assert output == 2 * lines(expected.words, f"{wav}: ")
+    _, output, _ = run("transcribe", bundle, wav, "--json")
+    found = json.loads(output)
+    assert (found["audio"], found["audio_s"]) == (str(wav), 3.0)
+    assert [RecognizedWord(**w) for w in found["words"]] == list(expected.words)
+    assert found["delays_ms"] == list(expected.delays_ms)
+
+
+@pytest.mark.parametrize("size", [3, 331, 1 << 16])
+def test_headerless_pcm_on_standard_input(size, bundle, expected, pipe, run):
+    pipe(PCM.tobytes() + b"\0", size)  # and half of a sample
+    assert run("transcribe", bundle, "-")[:2] == (0, f"{expected.text}\n")
+    pipe(PCM.tobytes(), size)
+    assert run("transcribe", bundle, "-", "--times")[1] == lines(expected.words)
+
+
+def test_words_are_printed_as_they_come(bundle, expected, pipe, run, capsys):
+    counts = []
+
+    def on_read():
+        written = capsys.readouterr().out
+        counts.append(len(written.split()))
+
+    pipe(PCM.tobytes(), 1600, on_read=on_read)
+    _, rest, _ = run("transcribe", bundle, "-")
+    assert sum(counts) + len(rest.split()) == len(expected.words)
+    assert sum(count > 0 for count in counts) > 2
+
+
+def test_wav_on_standard_input_beside_a_file(bundle, expected, wav, pipe, run):
+    pipe(wav.read_bytes())
+    code, output, _ = run("transcribe", bundle, "-", wav)
+    assert code == 0
+    assert output == f"-: {expected.text}\n{wav}: {expected.text}\n"
+    pipe(wav.read_bytes())
+    _, output, _ = run("transcribe", bundle, "-", "--json")
+    assert json.loads(output)["text"] == expected.text
+
+
+def test_ctrl_c_ends_standard_input(bundle, expected, pipe, run):
+    reads = []
+
+    def on_read():
+        reads.append(1)
+        if len(reads) > 20:
+            raise KeyboardInterrupt
+
+    pipe(PCM.tobytes(), 1600, on_read=on_read)
+    code, output, error = run("transcribe", bundle, "-")
+    assert code == 0 and error.startswith("2.0 s of audio in ")
+    assert 0 < len(output.split()) <= len(expected.words)
+
+
+def test_bad_input_gives_one_line(bundle, tmp_path, pipe, run):
+    (tmp_path / "a.wav").write_bytes(b"RIFF")
+    cases = [
+        ((bundle, tmp_path / "a.wav"), b"", "a.wav': it is neither WAV, FLAC"),
+        ((bundle, tmp_path / "none.wav"), b"", "none.wav'"),
+        ((tmp_path, tmp_path / "a.wav"), b"", "No bundle in"),
+        ((bundle, "-"), b"", "No audio on standard input. Expected WAV or 16-bit PCM"),
+        ((bundle, "-"), b"RIFFxxxx", "WAV on standard input: it is neither WAV"),
+    ]
+    for arguments, data, text in cases:
+        pipe(data)
+        code, output, error = run("transcribe", *arguments)
+        assert (code, output) == (2, ""), arguments
+        assert error.startswith("rnn2dnn transcribe: error: ") and text in error
+        assert error.count("\n") == 1, error
