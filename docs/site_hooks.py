@@ -105,9 +105,7 @@ def _outside(markdown):
 
 def _outside_links(readme):
     """Returns the README with its links as a page of `docs` has them."""
-    readme = LINK.sub(
-        lambda m: m[0] if "://" in m[2] else f"{m[1]}../{m[2]}", readme
-    )
+    readme = LINK.sub(lambda m: m[0] if "://" in m[2] else f"{m[1]}../{m[2]}", readme)
     return readme.replace("](../docs/", "](")
 
 
