@@ -66,41 +66,42 @@ def on_config(config):
         pages[f"reference/{module}.md"] = _module_page(package, module, names)
     pages["readme.md"] = _outside_links((ROOT / "README.md").read_text())
     config.extra["pages"] = pages
-    reference = [p for p in pages if p.startswith("reference/")]
-    tops, modules = reference[: len(names)], reference[len(names) :]
-    config.nav.append({"Reference": [{Path(page).stem: page} for page in tops]})
-    config.nav.append(
-        {"Reference of modules": [{page[10:-3]: page} for page in modules]}
-    )
+    for title, members in (("Reference", names), ("Reference of modules", MODULES)):
+        entries = [{name: f"reference/{name}.md"} for name in members]
+        config.nav.append({title: entries})
     return config
 
 
 def on_files(files, config):
     """Adds generated pages, and the files outside of `docs` that pages link to."""
-    linked = set()
-    for file in list(files.documentation_pages()):
-        linked |= {Path(link).as_posix() for link in _outside(file.content_string)}
+    texts = [file.content_string for file in files.documentation_pages()]
     for path, content in config.extra["pages"].items():
         files.append(File.generated(config, path, content=content))
-        linked |= set(_outside(content))
-    for link in sorted(linked - {"../README.md"}):
+        texts.append(content)
+    links = {link for text in texts for _, link in LINK.findall(text)}
+    for link in sorted(links - {"../README.md"}):
         source = (ROOT / "docs" / link).resolve()
-        if source.is_file():
-            path = f"sources/{link.removeprefix('../')}"
-            files.append(File.generated(config, path, abs_src_path=str(source)))
+        if link.startswith("../") and source.is_file():
+            copy = File.generated(config, _copied(link), abs_src_path=str(source))
+            files.append(copy)
     return files
 
 
 def on_page_markdown(markdown, page, config, files):
     """Lets links to files outside of `docs` lead to their copies in the site."""
-    markdown = markdown.replace("](../README.md", "](readme.md")
     if page.file.src_uri.startswith("reference/"):
         return markdown
-    return LINK.sub(lambda m: m[1] + re.sub(r"^\.\./", "sources/", m[2]), markdown)
+    return LINK.sub(lambda m: m[1] + _copied(m[2]), markdown)
 
 
-def _outside(markdown):
-    return [link for _, link in LINK.findall(markdown) if link.startswith("../")]
+def _copied(link):
+    """Returns where in the site the target of a link is."""
+    if link == "../README.md":
+        return "readme.md"
+    if not link.startswith("../"):
+        return link
+    copy = link.replace("../", "sources/", 1)
+    return f"{copy}.txt" if copy.endswith(".md") else copy  # no page of the site
 
 
 def _outside_links(readme):

@@ -26,3 +26,10 @@ def test_the_added_lines_are_few_and_touch_nothing_else():
     )
     assert "keras_rnn2dnn" not in before.partition('"""\n\n')[2]
     assert len([line for line in added.splitlines() if line.strip()]) <= 15
+
+
+def test_your_model_is_distilled_and_converted(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    runpy.run_path(str(EXAMPLES / "distil_your_model.py"), run_name="__main__")
+    assert "student.tflite" in capsys.readouterr().out
+    assert (tmp_path / "bundle" / "student.tflite").is_file()

@@ -1,10 +1,7 @@
 """Every block of Python in the README and the documentation runs."""
 
-import gc
 import inspect
-from pathlib import Path
 
-import keras
 import pages
 import pytest
 import setups
@@ -13,18 +10,9 @@ WITH_PYTHON = [page for page in pages.PAGES if pages.blocks(page, "python")]
 LANGUAGES = {"python", "c", "text", "json"}
 
 
-@pytest.fixture
-def elsewhere(tmp_path, monkeypatch):
-    """Runs a page where it may write files."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(Path(__file__).parents[1])  # for `bundles`
-    yield tmp_path
-    keras.backend.clear_session()
-    gc.collect()
-
-
 @pytest.mark.parametrize("page", WITH_PYTHON)
-def test_the_code_of_a_page_runs(page, elsewhere):
+def test_the_code_of_a_page_runs(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     prepare = getattr(setups, page, dict)
     namespace = {"__name__": page, **prepare()}
     for line, code in pages.blocks(page, "python"):

@@ -3,10 +3,12 @@
 import re
 import shlex
 
+import numpy as np
 import pages
 import pytest
 
-from keras_rnn2dnn import cli
+from keras_rnn2dnn import SoftAlignments, cli, rnn_teacher
+from keras_rnn2dnn.files import Utterances
 
 LINES = [(page, line) for page in pages.PAGES for line in pages.command_lines(page)]
 SPANS = [(page, span) for page in pages.PAGES for span in pages.command_spans(page)]
@@ -34,3 +36,15 @@ def test_the_targets_of_make_exist(page):
     makefile = (pages.ROOT / "Makefile").read_text()
     for target in pages.make_targets(page):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+
+
+def test_the_commands_of_soft_alignments_run(tmp_path, monkeypatch, run):
+    monkeypatch.chdir(tmp_path)
+    features = np.random.default_rng(0).normal(size=(6, 20, 4))
+    Utterances(list(features)).save("features.npz")
+    rnn_teacher(4, 5, units=(3,)).save("teacher.keras")
+    for line in pages.command_lines("soft_alignments"):
+        code, _, error = run(*shlex.split(line, comments=True)[1:])
+        assert code == 0, (line, error)
+    assert SoftAlignments("merged.align").num_frames == 120
+    assert (tmp_path / "student.keras").is_file()
