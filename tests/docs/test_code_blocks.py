@@ -8,9 +8,16 @@ import setups
 
 WITH_PYTHON = [page for page in pages.PAGES if pages.blocks(page, "python")]
 LANGUAGES = {"python", "c", "text", "json"}
+SLOW = {"start", "your_model"}
 
 
-@pytest.mark.parametrize("page", WITH_PYTHON)
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(page, marks=pytest.mark.slow if page in SLOW else ())
+        for page in WITH_PYTHON
+    ],
+)
 def test_the_code_of_a_page_runs(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     prepare = getattr(setups, page, dict)
