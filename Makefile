@@ -1,6 +1,7 @@
 # make demo   the main job on speech synthesised on the spot
 # make test   the tests
-# Both set up what they need in $(VENV); PYTHON chooses the interpreter.
+# make docs   the documentation, in site/
+# All set up what they need in $(VENV); PYTHON chooses the interpreter.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -8,7 +9,7 @@ EXTRAS ?= test,tflite,micro,synth
 PACKAGES ?=
 DEMO ?=
 
-.PHONY: demo test slow lint clean
+.PHONY: demo test slow lint docs clean
 
 demo: $(VENV)/ready
 	$(VENV)/bin/rnn2dnn demo --out out $(DEMO)
@@ -23,10 +24,14 @@ lint: $(VENV)/ready
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 
+docs: $(VENV)/ready
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check -e ".[docs]"
+	$(VENV)/bin/mkdocs build --strict
+
 $(VENV)/ready: setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check -e ".[$(EXTRAS)]" $(PACKAGES)
 	touch $@
 
 clean:
-	rm -rf $(VENV) out
+	rm -rf $(VENV) out site

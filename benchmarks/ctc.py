@@ -49,12 +49,14 @@ class Row:
         ctc: share of the CTC loss, `student_loss_weight`; or a function that gives it
             by the share of the training that is done.
         delay: in output frames.
+        learning_rate: highest.
     """
 
     name: str
     targets: dict | None = None
     ctc: float | Callable[[float], float] = 0.0
     delay: int = 0
+    learning_rate: float = 3e-3
 
 
 def last_third(share):
@@ -64,6 +66,7 @@ def last_third(share):
 SPREAD = {"scale": 0.5, "priors": 1.5}
 ROWS = (
     Row("CTC loss", ctc=1.0),
+    Row("CTC loss, learning rate 0.001", ctc=1.0, learning_rate=1e-3),
     Row("soft targets"),
     Row("soft targets, delay 1", delay=1),
     Row("occupancies", {}),
@@ -184,7 +187,7 @@ def train_student(row, corpus, store, seed, epochs):
     distiller = Distiller(None, student, None, share(0.0), row.delay)
     dataset = store.dataset(32, shuffle=True, seed=seed, labels=True, cache=True)
     steps = int(dataset.cardinality())
-    schedule = warmup_cosine(3e-3, steps * epochs, steps // 2)
+    schedule = warmup_cosine(row.learning_rate, steps * epochs, steps // 2)
     optimizer = keras.optimizers.Adam(schedule, global_clipnorm=1.0)
     distiller.compile(optimizer, loss=CTCLoss(corpus.blank))
 
@@ -255,6 +258,7 @@ def main():
     parser.add_argument("--data", required=True, help="the recordings (FSDD)")
     parser.add_argument("--seeds", type=int, default=3, help="how many")
     parser.add_argument("--epochs", type=int, default=20, help="of students")
+    parser.add_argument("--rows", default="", help="those with this in their names")
     parser.add_argument("--teacher-epochs", type=int, default=10)
     options = parser.parse_args()
     totals = {}
@@ -286,7 +290,7 @@ def run(options, seed):
     log_priors = class_log_priors(predict_utterances(teacher, heard))
     with tempfile.TemporaryDirectory() as folder:
         stores = {}
-        for row in ROWS:
+        for row in (row for row in ROWS if options.rows in row.name):
             key = repr(row.targets)
             if key not in stores:
                 path = Path(folder) / str(len(stores))

@@ -1,0 +1,228 @@
+"""Every error text on the page of troubleshooting is one that is raised."""
+
+import re
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pages
+import pytest
+from bundles import parts
+from bundles import student as small_student
+
+from keras_rnn2dnn import (
+    Distiller,
+    KLCallback,
+    LogMel,
+    SoftAlignmentKL,
+    SoftAlignments,
+    cli,
+    convert,
+    dnn_student,
+    hmm,
+    rnn_teacher,
+    word_error_rate,
+)
+from keras_rnn2dnn.alignments import manifest
+from keras_rnn2dnn.audio.corpora import read_fsdd
+from keras_rnn2dnn.audio.loading import AudioFile, AudioLoader
+from keras_rnn2dnn.deploy import load_bundle
+from keras_rnn2dnn.errors import import_extra
+
+HEADINGS = re.findall(r"^### (.*)$", pages.PAGES["troubleshooting"].read_text(), re.M)
+X = np.random.default_rng(0).normal(size=(8, 20, 4)).astype("float32")
+
+
+def teacher(classes=5):
+    return rnn_teacher(4, classes, units=(3,))
+
+
+def student(classes=5, **options):
+    return dnn_student(4, classes, context=(1, 1), units=(4,), **options)
+
+
+def compiled(*arguments, loss=None, **options):
+    distiller = Distiller(*arguments, **options)
+    distiller.compile("adam", loss=loss)
+    return distiller
+
+
+def with_softmax():
+    return keras.Sequential([keras.Input((None, 4)), keras.layers.Dense(5, "softmax")])
+
+
+def hard():
+    return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+
+
+def not_a_number():
+    model = teacher()
+    model.layers[-1].bias.assign([float("nan")] * 5)
+    compiled(model, student()).fit(X)
+
+
+def other_schedule():
+    distiller = compiled(teacher(), student(), keras.losses.MeanSquaredError())
+    distiller.fit(X, callbacks=[KLCallback(X, temperature=lambda epoch: 1.0)])
+
+
+def not_imported():
+    student().save("student.keras")
+    code = "import keras; keras.saving.load_model('student.keras')"
+    line = [sys.executable, "-c", code]
+    done = subprocess.run(line, capture_output=True, text=True)
+    raise TypeError(done.stderr)
+
+
+def unfinished():
+    SoftAlignments.write("part", teacher(), X, part=(0, 2), utterances_per_shard=4)
+    kept = manifest.Manifest.load(pages.Path("part"))
+    kept.__class__(kept.settings, kept.shards).save(pages.Path("part"))
+    SoftAlignments("part")
+
+
+def another_kind():
+    for _ in range(2):
+        SoftAlignments.write("store", teacher(), X)
+
+
+def damaged():
+    store = SoftAlignments.write("store", teacher(), X)
+    (shard,) = store.path.glob("*.tfrecord*")
+    shard.write_bytes(shard.read_bytes()[:-9])
+    store.dataset()
+
+
+def two_writers():
+    with manifest.locked(pages.Path("store")):
+        SoftAlignments.write("store", teacher(), X)
+
+
+def unknown_word():
+    topology = hmm.Topology(("yes", "no"), states_per_unit=1)
+    hmm.align([np.zeros((9, 3))], ["Yes"], topology)
+
+
+def too_short():
+    topology = hmm.Topology(("yes", "no"))
+    hmm.align([np.zeros((4, 11))], ["yes"], topology)
+
+
+def no_audio():
+    list(AudioLoader([AudioFile("a.wav", "a")], sample_rate_hz=8000, strict=True))
+
+
+def recurrent():
+    layers = [keras.Input((None, 4)), keras.layers.LSTM(5, return_sequences=True)]
+    convert(keras.Sequential(layers), "bundle", X)
+
+
+def subclassed():
+    class Student(keras.Model):
+        def call(self, inputs):
+            return inputs
+
+    convert(Student(), "bundle", X)
+
+
+def fixed_frames():
+    inputs = keras.Input((20, 4))
+    model = keras.Model(inputs, keras.layers.Dense(5)(inputs))
+    convert(model, "bundle", X)
+
+
+def other_files():
+    pages.Path("bundle").mkdir()
+    pages.Path("bundle/report.md").write_text("mine")
+    convert(student(), "bundle", X)
+
+
+def edited():
+    convert(small_student(), "bundle", **parts())
+    with open("bundle/c/model.h", "a") as file:
+        file.write("\n")
+    load_bundle("bundle")
+
+
+def student_exists():
+    pages.Path("student.keras").touch()
+    options = ["--out", "student.keras", "--verbose"]
+    cli.main(["distill", "store", *options])
+
+
+RAISED = {
+    "The teacher is declared to give logits": lambda: Distiller(
+        with_softmax(), student()
+    ),
+    "The teacher is declared to give probabilities": lambda: compiled(
+        teacher(), student(), SoftAlignmentKL(teacher_from_logits=False)
+    ).fit(X),
+    "Different numbers of classes": lambda: Distiller(teacher(5), student(6)),
+    "Different numbers of frames": lambda: compiled(teacher(), student(stride=2)).fit(
+        X
+    ),
+    "needs a hard loss": lambda: compiled(
+        teacher(), student(), student_loss_weight=0.5
+    ),
+    "needs hard labels": lambda: compiled(
+        teacher(), student(), student_loss_weight=0.5, loss=hard()
+    ).fit(X),
+    "Expected a loss of logits, since the student gives logits": lambda: compiled(
+        teacher(), student(), loss="sparse_categorical_crossentropy"
+    ),
+    "A Distiller without a teacher learns from the data": lambda: compiled(
+        None, student()
+    ).fit(X),
+    "Invalid value for `teacher_delay`": lambda: compiled(
+        teacher(), student(), teacher_delay=20
+    ).fit(X),
+    "No frame counts in the first batch": lambda: compiled(teacher(), student()).fit(
+        X, sample_weight=np.zeros((8, 20))
+    ),
+    "The teacher's output is not a number": not_a_number,
+    "A schedule of the temperature needs `SoftAlignmentKL`": other_schedule,
+    "Could not locate class": not_imported,
+    "No soft alignments in": lambda: SoftAlignments("nowhere"),
+    "is unfinished. Expected a complete one": unfinished,
+    "holds soft alignments of another kind": another_kind,
+    "is damaged. Expected": damaged,
+    "Another process writes to": two_writers,
+    "Invalid value for `top_k`": lambda: SoftAlignments.write(
+        "store", teacher(), X, top_k=5
+    ),
+    "Expected words of the vocabulary": unknown_word,
+    "frames in utterance": too_short,
+    "as many utterances as references": lambda: word_error_rate(["a", "b"], ["a"]),
+    "Audio too short": lambda: LogMel(8000)(np.zeros((1, 100), "float32")),
+    "Cannot use the audio file": no_audio,
+    "Install it with: pip install": lambda: import_extra("no_such_module", "io", "It"),
+    "No recordings in": lambda: read_fsdd("."),
+    "Expected at least 500 context windows": lambda: convert(student(), "b", X),
+    "hides its layers": subclassed,
+    "Recurrent: it cannot run on a window": recurrent,
+    "Its number of frames is fixed": fixed_frames,
+    "It holds teacher and student": lambda: convert(
+        Distiller(teacher(), student()), "bundle", X
+    ),
+    "Is it the specification of this student's features?": lambda: convert(
+        student(), "bundle", X, feature_spec=LogMel(8000).spec
+    ),
+    "It holds files of other origin": other_files,
+    "was changed. Expected SHA-256": edited,
+    "exists. Give another name, or remove it": student_exists,
+}
+
+
+def test_the_page_has_no_other_error():
+    assert list(RAISED) == HEADINGS
+
+
+@pytest.mark.parametrize("text", RAISED)
+def test_the_error_is_raised(text, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(
+        (ValueError, TypeError, OSError, ImportError, RuntimeError),
+        match=re.escape(text),
+    ):
+        RAISED[text]()
