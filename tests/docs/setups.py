@@ -1,12 +1,15 @@
 """What the code of each page finds: small models, data and files."""
 
+import wave
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 
-from keras_rnn2dnn import Distiller, SoftAlignments, dnn_student, rnn_teacher
+from keras_rnn2dnn import Distiller, SoftAlignments, convert, dnn_student, rnn_teacher
+from keras_rnn2dnn.audio.features import FeatureSpec
+from keras_rnn2dnn.ctc import GreedyDecoder
 
 
 def _features(utterances=24, frames=40, size=40, seed=0):
@@ -109,6 +112,23 @@ def your_model():
 def after_your_model(names):
     assert names["own_student"].output_shape == (None, None, 51)
     assert names["again"].student.count_params() == names["student"].count_params()
+
+
+def recognizer():
+    student = keras.Sequential([keras.Input((None, 8)), keras.layers.Dense(2)])
+    student.layers[0].set_weights([np.zeros((8, 2)), np.array([0.0, 1.0])])
+    spec, decoder = FeatureSpec(8000, num_bins=8), GreedyDecoder(("", "yes"))
+    features = _features(20, 50, 8)
+    convert(student, "bundle", features, feature_spec=spec, decode=decoder)
+    with wave.open("yes.wav", "wb") as file:
+        file.setparams((1, 2, 8000, 0, "NONE", ""))
+        file.writeframes(bytes(16000))
+    return {"microphone": [np.zeros(1000, np.int16)] * 4}
+
+
+def after_recognizer(names):
+    assert names["transcript"].text == "yes"
+    assert names["stream"].transcript.text == "yes"
 
 
 def _pair(size=40, classes=51):

@@ -8,8 +8,9 @@ import pytest
 
 import keras_rnn2dnn
 
-# On the pages `distiller` is a Distiller.
-MODULES = {m.name for m in pkgutil.iter_modules(keras_rnn2dnn.__path__)} - {"distiller"}
+# On the pages `distiller` is a Distiller, `recognizer` a Recognizer or a file in C.
+OBJECTS = {"distiller", "recognizer"}
+MODULES = {m.name for m in pkgutil.iter_modules(keras_rnn2dnn.__path__)} - OBJECTS
 NAME = re.compile(rf"`((?:{'|'.join(sorted(MODULES))})\.[A-Za-z_][\w.]*)")
 
 
