@@ -1,4 +1,4 @@
-"""The command `rnn2dnn`: demo, align, distill, convert, verify, evaluate."""
+"""The command `rnn2dnn`: demo, align, distill, convert, verify, evaluate, report."""
 
 import argparse
 import logging
@@ -6,9 +6,17 @@ import sys
 from collections.abc import Sequence
 
 from keras_rnn2dnn import __version__
-from keras_rnn2dnn.commands import align, convert, demo, distill, evaluate, verify
+from keras_rnn2dnn.commands import (
+    align,
+    convert,
+    demo,
+    distill,
+    evaluate,
+    report,
+    verify,
+)
 
-_COMMANDS = (demo, align, distill, convert, verify, evaluate)
+_COMMANDS = (demo, align, distill, convert, verify, evaluate, report)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
