@@ -1,13 +1,11 @@
 """What a model's training looked like from epoch to epoch."""
 
-import functools
 from collections.abc import Callable, Sequence
 
 import keras
 import numpy as np
-import tensorflow as tf
 
-from keras_rnn2dnn.batches import map_by_length
+from keras_rnn2dnn.batches import inference_function, map_by_length
 from keras_rnn2dnn.deploy.comparison import compare_logits
 from keras_rnn2dnn.scoring import word_error_rate
 
@@ -42,11 +40,7 @@ class EpochRecorder(keras.callbacks.Callback):
         self.features = list(features)
         self.losses: list[float] = []
         self.logits: list[list[np.ndarray]] = []
-        shape = (None, None, self.features[0].shape[-1])
-        self._run = tf.function(  # traced once, not in every epoch
-            functools.partial(model, training=False),
-            input_signature=[tf.TensorSpec(shape, tf.float32)],
-        )
+        self._run = inference_function(model, self.features[0].shape[-1])
 
     def on_epoch_end(self, epoch, logs=None):
         """Keeps loss and logits."""

@@ -4,10 +4,15 @@ from keras_rnn2dnn.report import svg
 from keras_rnn2dnn.report.collect import Run
 from keras_rnn2dnn.report.html import LeftOut, Section, figure, legend, table
 
-_COLOURS = [
-    svg.OKABE_ITO[name]
-    for name in ("blue", "orange", "green", "purple", "sky", "vermillion", "yellow")
-]
+_COLOURS = {
+    "features": "blue",
+    "network": "orange",
+    "decoder": "green",
+    "scratch": "purple",
+    "stack": "sky",
+    "parameters": "orange",
+    "code and other tables": "black",
+}
 _CORES = {"m3": "Cortex-M3", "m4": "Cortex-M4", "m55": "Cortex-M55"}
 
 
@@ -42,29 +47,24 @@ def firmware(run: Run) -> Section:
 
 
 def _flash(bundle, bundles):
-    bars = [
-        (_core(core), {"network": _network_bytes(bundle), "code and other tables": 0})
-        for core in bundle["firmware"]["cores"]
-    ]
-    for (_, parts), found in zip(
-        bars, bundle["firmware"]["cores"].values(), strict=True
-    ):
-        parts["code and other tables"] = found["flash_bytes"] - parts["network"]
+    parameters, bars = bundle["parameters"], []
+    for core, found in bundle["firmware"]["cores"].items():
+        rest = found["flash_bytes"] - parameters
+        bars.append(
+            (_core(core), {"parameters": parameters, "code and other tables": rest})
+        )
     rows = [
-        (name, _core(core), f"{_network_bytes(b):,}", f"{c['flash_bytes']:,}")
+        (name, _core(core), f"{b['parameters']:,}", f"{found['flash_bytes']:,}")
         for name, b in bundles.items()
-        for core, c in (b["firmware"]["cores"] or {}).items()
+        for core, found in (b["firmware"]["cores"] or {}).items()
     ]
     return _bars(
         bars,
         "Flash, bytes",
-        "Bytes of flash. The network: at least one byte for each of its parameters.",
+        "All that is stored. Parameters of the network take at least a byte each; "
+        "scales and 32-bit biases are counted with the code.",
         table(["fold", "core", "parameters", "flash"], rows, texts=2),
     )
-
-
-def _network_bytes(bundle):
-    return bundle["parameters"]
 
 
 def _ram(costs, bundles):
@@ -83,7 +83,7 @@ def _ram(costs, bundles):
     return _bars(
         bars,
         "RAM, bytes",
-        "Bytes of RAM: what the recogniser keeps, and the stack.",
+        "What the recogniser keeps, and the deepest stack.",
         table(["fold", "core", *static, "stack"], rows, texts=2),
     )
 
@@ -102,17 +102,17 @@ def _instructions(cores, bundles):
     return _bars(
         bars,
         "Instructions per frame",
-        "Instructions per frame, by part.",
+        "By part, for each frame of speech.",
         table(["fold", "core", *names], rows, texts=2),
     )
 
 
 def _bars(bars, title, caption, behind):
     parts = list(dict.fromkeys(part for _, values in bars for part in values))
-    colours = {part: _COLOURS[k % len(_COLOURS)] for k, part in enumerate(parts)}
+    colours = {part: svg.OKABE_ITO[_COLOURS.get(part, "yellow")] for part in parts}
     keys = [(part, colour, "bar") for part, colour in colours.items()]
     picture = svg.stacked_bars(bars, colours, title)
-    return figure(picture, caption, behind, legend(keys))
+    return figure(title, picture, caption, behind, legend(keys))
 
 
 def _without_total(parts):

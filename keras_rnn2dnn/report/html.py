@@ -59,11 +59,17 @@ def scrolling(content: str, name: str) -> str:
 
 
 def figure(
-    picture: str, caption: str, tables: str, legend: str = "", kind: str = ""
+    title: str,
+    picture: str,
+    caption: str,
+    tables: str,
+    legend: str = "",
+    kind: str = "",
 ) -> str:
     """Returns a picture with its caption, and the numbers behind it to unfold.
 
     Args:
+        title: plain text.
         picture: SVG.
         caption: plain text.
         tables: HTML.
@@ -72,9 +78,10 @@ def figure(
     """
     mark = f' class="{kind}"' if kind else ""
     picture = scrolling(picture, "Picture") if kind == "wide" else picture
+    behind = f"<details><summary>Table</summary>{scrolling(tables, 'Table')}</details>"
     return (
-        f"<figure{mark}>{picture}{legend}<figcaption>{escape(caption)}</figcaption>"
-        f"<details><summary>Table</summary>{scrolling(tables, 'Table')}</details></figure>"
+        f"<figure{mark}><h3>{escape(title)}</h3>{picture}{legend}"
+        f"<figcaption>{escape(caption)}</figcaption>{behind}</figure>"
     )
 
 
@@ -82,12 +89,14 @@ def legend(entries: Sequence[tuple[str, str, str]]) -> str:
     """Returns a legend.
 
     Args:
-        entries: name, colour and dashes of each line (`"bar"` for a bar).
+        entries: name, colour and dashes of each line (`"bar"` for a bar, `"box"` for a
+            light one with an outline).
     """
     items = []
     for name, colour, dash in entries:
-        if dash == "bar":
-            mark = f'<rect width="22" height="10" y="1" fill="{colour}"/>'
+        if dash in ("bar", "box"):
+            light = f' fill-opacity="0.3" stroke="{colour}"' if dash == "box" else ""
+            mark = f'<rect width="22" height="10" y="1" fill="{colour}"{light}/>'
         else:
             dashes = f' stroke-dasharray="{dash}"' if dash else ""
             mark = f'<path d="M0,6 H22" stroke="{colour}" stroke-width="3"{dashes}/>'

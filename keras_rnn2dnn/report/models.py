@@ -2,17 +2,20 @@
 
 import functools
 import json
+from collections.abc import Callable, Iterable
 
 import keras
 import numpy as np
 
-from keras_rnn2dnn.batches import predict_utterances
+from keras_rnn2dnn.batches import inference_function, map_by_length
 from keras_rnn2dnn.demo.table import DISTILLED
 from keras_rnn2dnn.deploy import Int8Student
 from keras_rnn2dnn.files import Audio, Utterances
 from keras_rnn2dnn.hmm import WordLoopDecoder
 from keras_rnn2dnn.report.collect import FoldFiles
 from keras_rnn2dnn.report.html import LeftOut
+
+_SAMPLE = 60  # strings of all folds together
 
 
 class FoldModels:
@@ -24,7 +27,7 @@ class FoldModels:
 
     def __init__(self, fold: FoldFiles):
         self.fold = fold
-        self._loaded: dict[str, keras.Model] = {}
+        self._functions: dict[str, Callable] = {}
 
     @functools.cached_property
     def test(self) -> Utterances:
@@ -66,7 +69,13 @@ class FoldModels:
         found = [" ".join(words) for words in heard]
         return list(zip(self.test.transcripts, found, strict=True))
 
-    def logits(self, model: str, numbers) -> list[np.ndarray]:
+    def sample(self, num_folds: int) -> list[int]:
+        """Returns test strings that stand for all: evenly spread, few of each fold."""
+        total = len(self.test.features)
+        number = min(total, -(-_SAMPLE // num_folds))
+        return np.linspace(0, total - 1, number).round().astype(int).tolist()
+
+    def logits(self, model: str, numbers: Iterable[int]) -> list[np.ndarray]:
         """Returns what a model gives for test strings.
 
         Args:
@@ -79,7 +88,7 @@ class FoldModels:
         features = [self.test.features[n] for n in numbers]
         if model == "int8":
             return self.int8.predict(features)
-        return predict_utterances(self._keras(model), features)
+        return map_by_length(self._inference(model), features)
 
     @functools.cached_property
     def int8(self) -> Int8Student:
@@ -87,11 +96,12 @@ class FoldModels:
         self._path("bundle/student.tflite")
         return Int8Student.load(self._path("bundle"))
 
-    def _keras(self, name):
-        if name not in self._loaded:
-            path = self._path(f"{name}.keras")
-            self._loaded[name] = keras.saving.load_model(path, compile=False)
-        return self._loaded[name]
+    def _inference(self, name):
+        if name not in self._functions:
+            path, width = self._path(f"{name}.keras"), self.test.features[0].shape[-1]
+            model = keras.saving.load_model(path, compile=False)
+            self._functions[name] = inference_function(model, width)
+        return self._functions[name]
 
     def _path(self, name):
         path = self.fold.path / name

@@ -6,10 +6,11 @@ from pathlib import Path
 
 from keras_rnn2dnn import __version__
 from keras_rnn2dnn.files import new_file
-from keras_rnn2dnn.report.calibration import calibration, int8_errors
+from keras_rnn2dnn.report.calibration import calibration
 from keras_rnn2dnn.report.collect import Run, collect
 from keras_rnn2dnn.report.firmware import firmware
 from keras_rnn2dnn.report.html import LeftOut, Section
+from keras_rnn2dnn.report.int8_errors import int8_errors
 from keras_rnn2dnn.report.models import FoldModels
 from keras_rnn2dnn.report.results import confusions, results
 from keras_rnn2dnn.report.training import training

@@ -24,9 +24,10 @@ def results(run: Run) -> Section:
     """Word error rates with their intervals, and what the errors are."""
     figures = [
         figure(
+            "Word error rate",
             _intervals(run.rows),
-            "Word error rate: the dot; the line is the 95 % interval over strings. "
-            "Further left is better.",
+            "The line around the dot is the 95 % interval over strings. Further left "
+            "is better.",
             _wer_table(run),
         )
     ]
@@ -37,8 +38,9 @@ def results(run: Run) -> Section:
         ]
         figures.append(
             figure(
+                "Word errors by kind",
                 svg.stacked_bars(parts, KINDS, "Word errors by kind"),
-                f"Word errors by kind, of {run.rows[0]['words']:,} words said.",
+                f"Of {run.rows[0]['words']:,} words said.",
                 table(
                     ["system", *KINDS, "words"],
                     [(name, *p.values(), run.rows[0]["words"]) for name, p in parts],
@@ -85,15 +87,16 @@ def confusions(run: Run, recognised: Sequence[tuple[str, str]] | None) -> Sectio
     ]
     header = ("said", "heard", "times", "% of the word", "teacher's times")
     pairs = figure(
+        "Most confused words",
         svg.stacked_bars(bars, KINDS, "Most confused words"),
-        f"The {len(bars)} most frequent errors of {len(ordered)}: said "
+        f"The {len(bars)} most frequent of {len(ordered)} different errors: said "
         "\N{RIGHTWARDS ARROW} heard.",
         table(header, rows, texts=2),
         legend([(kind, colour, "bar") for kind, colour in KINDS.items()]),
     )
     text = (
-        f"Errors of the {DISTILLED.replace(', ', ', ')}, by the fewest edits between "
-        f"what was said and what was recognised in {len(recognised):,} strings."
+        f"Errors of the distilled student ({DISTILLED!r} above), by the fewest edits "
+        f"between what was said and what was heard in {len(recognised):,} strings."
     )
     return Section(text, [pairs, _by_word(counted, said)])
 
@@ -139,10 +142,6 @@ def _of_system(run, system):
 
 
 def _by_word(counted, said):
-    lost = Counter()
-    for (word, heard), count in counted.items():
-        lost[word] += 0 if word == NOTHING else count
-        lost[heard] += 0
     by_word = {
         word: {
             "substitutions": sum(
@@ -158,9 +157,9 @@ def _by_word(counted, said):
     order = sorted(by_word, key=lambda w: (-sum(by_word[w].values()), w))
     shown = [(word, by_word[word]) for word in order[:_SHOWN_PAIRS]]
     return figure(
+        "Errors by word",
         svg.stacked_bars(shown, KINDS, "Errors by word"),
-        "Errors by word: said and heard as another, said and not heard, heard and not "
-        "said.",
+        "Said and heard as another; said and not heard; heard and not said.",
         table(
             ["word", "said", *KINDS],
             [(word, said[word], *by_word[word].values()) for word in order],

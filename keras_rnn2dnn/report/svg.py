@@ -23,7 +23,7 @@ OKABE_ITO = {
 }
 WIDTH = 360  # of most pictures: as wide as a phone, so that text is never scaled down
 _GREY, _GRID = "#595959", "#e3e3e3"
-_BAR_STEP, _BAR_HEIGHT = 38, 14
+_BAR_STEP, _BAR_HEIGHT, _MOST_LETTERS = 38, 14, 46
 
 
 class Plot:
@@ -180,7 +180,7 @@ def stacked_bars(
     drawn = []
     for place, ((label, parts), total) in enumerate(zip(rows, sums, strict=True)):
         y, x = place * _BAR_STEP, 0.0
-        drawn.append(text(0, y + 13, label))
+        drawn.append(text(0, y + 13, shortened(label, _MOST_LETTERS)))
         for part, value in parts.items():
             hint = f"{label}: {part} {number.format(value)}"
             drawn.append(
@@ -198,6 +198,18 @@ def text(x: float, y: float, words: str, anchor: str = "start", extra: str = "")
     return (
         f'<text x="{round(x, 2):g}" y="{round(y, 2):g}" text-anchor="{anchor}"'
         f"{extra}>{escape(words)}</text>"
+    )
+
+
+def shortened(words: str, most: int) -> str:
+    """Returns a text of at most so many characters.
+
+    Example:
+        >>> shortened("posteriorgram", 10)
+        'posterior…'
+    """
+    return (
+        words if len(words) <= most else f"{words[: most - 1]}\N{HORIZONTAL ELLIPSIS}"
     )
 
 

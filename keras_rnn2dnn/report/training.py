@@ -65,6 +65,7 @@ def _figure(run, name):
     header = ["system", *(["fold"] if run.folds[1:] else []), *range(1, epochs + 1)]
     rows = [row for system in systems for row in _rows(run, system, curves[system])]
     return figure(
+        label[0].upper() + label[1:],
         plot.picture(f"{label}, by epoch"),
         _CAPTIONS[name],
         table(list(map(str, header)), rows, texts=len(header) - epochs),

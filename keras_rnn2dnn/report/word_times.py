@@ -9,7 +9,7 @@ from keras_rnn2dnn import hmm
 
 def word_spans(
     logits: np.ndarray, words: Sequence[str], topology: hmm.Topology
-) -> tuple[np.ndarray, list[tuple[str, int, int]]]:
+) -> list[tuple[str, int, int]]:
     """Aligns words with the posteriors of a model.
 
     Args:
@@ -18,8 +18,7 @@ def word_spans(
         topology: of the words.
 
     Returns:
-        The state of each frame, and each word with its first frame and the one after
-        its last.
+        Each word with its first frame and the one after its last.
 
     Raises:
         ValueError: if the utterance is too short for the words, or one is unknown.
@@ -27,11 +26,12 @@ def word_spans(
     Example:
         >>> topology = hmm.Topology(("a", "b"), states_per_unit=1)
         >>> logits = np.log([[0.8, 0.1, 0.1], [0.1, 0.1, 0.8], [0.1, 0.8, 0.1]])
-        >>> word_spans(logits, ["a", "b"], topology)[1]
+        >>> word_spans(logits, ["a", "b"], topology)
         [('a', 0, 1), ('b', 2, 3)]
     """
-    path = np.asarray(hmm.align([logits], [list(words)], topology)[0])
-    return path, spans_of_path(path, words, topology)
+    if not words:
+        return []
+    return spans_of_path(hmm.align([logits], [words], topology)[0], words, topology)
 
 
 def spans_of_path(
