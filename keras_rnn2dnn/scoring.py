@@ -127,8 +127,9 @@ def align_words(
         substitution, a deletion `(said, None)` or an insertion `(None, heard)`.
 
     Example:
-        >>> align_words(["one two three"], ["one three four"])
-        [[('one', 'one'), ('two', None), ('three', 'three'), (None, 'four')]]
+        >>> align_words(["one two three", "four"], ["one three", "four five"])
+        [[('one', 'one'), ('two', None), ('three', 'three')],
+         [('four', 'four'), (None, 'five')]]
     """
     references, hypotheses = _as_words(references), _as_words(hypotheses)
     aligned = []

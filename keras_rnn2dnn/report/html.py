@@ -17,11 +17,13 @@ class Section:
         text: how to read it; plain text.
         figures: as HTML.
         missing: what could not be shown, and why; plain text.
+        table: HTML, to be seen without unfolding.
     """
 
     text: str
     figures: Sequence[str]
     missing: Sequence[str] = ()
+    table: str = ""
 
 
 def table(

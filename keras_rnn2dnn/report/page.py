@@ -9,7 +9,7 @@ from keras_rnn2dnn.files import new_file
 from keras_rnn2dnn.report.calibration import calibration
 from keras_rnn2dnn.report.collect import Run, collect
 from keras_rnn2dnn.report.firmware import firmware
-from keras_rnn2dnn.report.html import LeftOut, Section
+from keras_rnn2dnn.report.html import LeftOut, Section, scrolling
 from keras_rnn2dnn.report.int8_errors import int8_errors
 from keras_rnn2dnn.report.models import FoldModels
 from keras_rnn2dnn.report.results import confusions, results
@@ -123,7 +123,8 @@ def _section_html(title, name, section):
     missing = "".join(
         f'<p class="missing">Left out: {escape(why)}.</p>' for why in section.missing
     )
+    shown = scrolling(section.table, title) if section.table else ""
     return (
-        f'<section id="{name}"><h2>{escape(title)}</h2>{text}{missing}'
+        f'<section id="{name}"><h2>{escape(title)}</h2>{text}{missing}{shown}'
         f'<div class="figures">{"".join(section.figures)}</div></section>'
     )

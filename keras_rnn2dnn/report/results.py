@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from html import escape
 
 from keras_rnn2dnn.demo.table import DISTILLED
 from keras_rnn2dnn.report import svg
@@ -18,6 +19,10 @@ KINDS = {
 NOTHING = "(nothing)"
 _SHOWN_PAIRS = 12
 _ROW = 36
+_HEADER = (
+    *("system", "WER %", "95 % interval", "errors", "subst.", "del.", "ins.", "words"),
+    *("against hard", "KL", "agreement", "parameters", "bytes"),
+)
 
 
 def results(run: Run) -> Section:
@@ -28,7 +33,7 @@ def results(run: Run) -> Section:
             _intervals(run.rows),
             "The line around the dot is the 95 % interval over strings. Further left "
             "is better.",
-            _wer_table(run),
+            _rates(run),
         )
     ]
     missing = []
@@ -54,7 +59,8 @@ def results(run: Run) -> Section:
         "All systems recognise the same noisy strings. KL and agreement compare their "
         "posteriors with those of the teacher, frame by frame."
     )
-    return Section(text, figures, missing)
+    all_numbers = table(_HEADER, [_cells(row) for row in run.rows])
+    return Section(text, figures, missing, all_numbers)
 
 
 def confusions(run: Run, recognised: Sequence[tuple[str, str]] | None) -> Section:
@@ -142,18 +148,11 @@ def _of_system(run, system):
 
 
 def _by_word(counted, said):
-    by_word = {
-        word: {
-            "substitutions": sum(
-                c
-                for p, c in counted.items()
-                if p[0] == word and kind_of(p) == "substitutions"
-            ),
-            "deletions": counted.get((word, NOTHING), 0),
-            "insertions": counted.get((NOTHING, word), 0),
-        }
-        for word in said
-    }
+    by_word = {word: dict.fromkeys(KINDS, 0) for word in said}
+    for (word, heard), count in counted.items():
+        meant = heard if word == NOTHING else word
+        kinds = by_word.setdefault(meant, dict.fromkeys(KINDS, 0))
+        kinds[kind_of((word, heard))] += count
     order = sorted(by_word, key=lambda w: (-sum(by_word[w].values()), w))
     shown = [(word, by_word[word]) for word in order[:_SHOWN_PAIRS]]
     return figure(
@@ -198,16 +197,13 @@ def _intervals(rows):
     return svg.svg(parts, "Word error rate of each system", svg.WIDTH, bottom + 40)
 
 
-def _wer_table(run):
-    header = [
-        *("system", "WER %", "95 % interval", "errors", "subst.", "del.", "ins."),
-        *("words", "against hard", "KL", "agreement", "parameters", "bytes"),
-    ]
-    parts = [f"<h4>All {len(run.folds)} folds together</h4>"] if run.folds[1:] else []
-    parts.append(table(header, [_cells(row) for row in run.rows]))
+def _rates(run):
+    """Returns the table behind the picture: with several folds, each of them."""
+    header = ["system", "WER %", "95 % interval"]
+    parts = [table(header, [_cells(row)[:3] for row in run.rows])]
     for fold in run.folds if run.folds[1:] else []:
-        title = table(["fold: " + fold.name, *header[1:]], map(_cells, fold.rows))
-        parts.append(title)
+        parts.append(f"<h4>{escape(fold.name)}</h4>")
+        parts.append(table(header, [_cells(row)[:3] for row in fold.rows]))
     return "".join(parts)
 
 

@@ -9,11 +9,11 @@ from keras_rnn2dnn.report.collect import Run
 from keras_rnn2dnn.report.html import LeftOut, Section, figure, legend, table
 from keras_rnn2dnn.report.systems import lines_of
 
-_CURVES = {
-    "loss": ("training loss, nats", 1.0),
-    "kl": ("KL(teacher || student), nats", 1.0),
-    "agreement": ("agreement with the teacher, %", 100.0),
-    "wer": ("development WER, %", 100.0),
+_CURVES = {  # title, label of the axis, factor
+    "loss": ("Training loss", "nats", 1.0),
+    "kl": ("KL", "nats", 1.0),
+    "agreement": ("Agreement with the teacher", "% of frames", 100.0),
+    "wer": ("Word error rate", "%", 100.0),
 }
 _CAPTIONS = {
     "loss": "Mean training loss of each epoch: cross-entropy with hard labels or the "
@@ -44,7 +44,7 @@ def training(run: Run) -> Section:
 
 
 def _figure(run, name):
-    label, factor = _CURVES[name]
+    title, label, factor = _CURVES[name]
     models = [model for model, found in run.folds[0].history.items() if name in found]
     systems = [run.folds[0].history[model]["system"] for model in models]
     curves = {
@@ -65,8 +65,8 @@ def _figure(run, name):
     header = ["system", *(["fold"] if run.folds[1:] else []), *range(1, epochs + 1)]
     rows = [row for system in systems for row in _rows(run, system, curves[system])]
     return figure(
-        label[0].upper() + label[1:],
-        plot.picture(f"{label}, by epoch"),
+        title,
+        plot.picture(f"{title} by epoch"),
         _CAPTIONS[name],
         table(list(map(str, header)), rows, texts=len(header) - epochs),
         legend([(system, *styles[system]) for system in systems]),

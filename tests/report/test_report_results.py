@@ -20,9 +20,10 @@ def test_errors_are_counted_by_hand():
 
 def test_the_table_holds_every_number_of_the_demo(run_directory):
     run = collect(run_directory)
-    first, kinds = results(run).figures
+    section = results(run)
+    first, kinds = section.figures
     row = run.rows[4]
-    cells = re.findall(r"<td[^>]*>([^<]*)</td>", first)
+    cells = re.findall(r"<td[^>]*>([^<]*)</td>", section.table)
     start = cells.index("student, distilled")
     low, high = row["ci95"]
     assert cells[start : start + 8] == [
@@ -33,6 +34,7 @@ def test_the_table_holds_every_number_of_the_demo(run_directory):
         str(row["words"]),
     ]
     assert first.count("<table>") == 3  # all together, and each fold
+    assert "<h4>ada</h4>" in first
     assert row["errors"] == row["substitutions"] + row["deletions"] + row["insertions"]
     assert f"Of {row['words']} words said." in kinds
 
