@@ -14,6 +14,7 @@ from keras_rnn2dnn.batches import iterate_batches
 from keras_rnn2dnn.distiller import Distiller
 from keras_rnn2dnn.errors import invalid
 from keras_rnn2dnn.losses import SoftAlignmentKL, frame_kl
+from keras_rnn2dnn.summaries import write_scalar
 
 Schedule = Callable[[int], float]
 
@@ -134,9 +135,9 @@ class KLCallback(keras.callbacks.Callback):
         measured = {f"{self.prefix}kl": kl, f"{self.prefix}agreement": share}
         logs.update(measured)
         if self._writer is not None:
-            with self._writer.as_default(step=epoch):
+            with self._writer.as_default():
                 for name, value in measured.items():
-                    tf.summary.scalar(name, value)
+                    write_scalar(name, value, epoch)
             self._writer.flush()
 
 

@@ -29,5 +29,20 @@ def write_scalars(
         for name, numbers in values.items():
             for epoch, number in enumerate(numbers):
                 if number is not None:
-                    tf.summary.scalar(name, number, step=epoch)
+                    write_scalar(name, number, epoch)
     writer.close()
+
+
+def write_scalar(name: str, value: float, step: int) -> None:
+    """Writes one number to the default writer, as `tf.summary.scalar` does.
+
+    That one needs `tensorboard` to be installed, with which TensorFlow no longer comes.
+
+    Args:
+        name: of the curve.
+        value: of its point.
+        step: where it is, such as the epoch.
+    """
+    metadata = tf.compat.v1.SummaryMetadata()
+    metadata.plugin_data.plugin_name = "scalars"
+    tf.summary.write(name, tf.constant(value, tf.float32), step, metadata)

@@ -3,14 +3,20 @@
 import tensorflow as tf
 
 
-def scalars(directory):
-    """Returns (tag, step, value) of all event files, as TensorBoard reads them."""
+def summaries(directory):
+    """Returns (step, value) of all event files, the values as protocol buffers."""
     found = []
     for path in sorted(directory.glob("events.out.tfevents.*")):
         for record in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
             event = tf.compat.v1.Event.FromString(record)
-            for value in event.summary.value:
-                assert value.metadata.plugin_data.plugin_name == "scalars"
-                number = float(tf.make_ndarray(value.tensor))
-                found.append((value.tag, event.step, number))
+            found += [(event.step, value) for value in event.summary.value]
+    return found
+
+
+def scalars(directory):
+    """Returns (tag, step, number) of all event files."""
+    found = []
+    for step, value in summaries(directory):
+        assert value.metadata.plugin_data.plugin_name == "scalars"
+        found.append((value.tag, step, float(tf.make_ndarray(value.tensor))))
     return found
