@@ -1,4 +1,4 @@
-"""Section: how sure the models are, how often they are right, and what int8 changes."""
+"""Section: how sure the models are, and how often they are right."""
 
 import dataclasses
 from collections.abc import Sequence

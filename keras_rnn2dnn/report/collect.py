@@ -1,7 +1,6 @@
 """Reads what a demo left behind; what an older demo did not write is None."""
 
 import dataclasses
-import functools
 import json
 from pathlib import Path
 from typing import Any
@@ -49,11 +48,6 @@ class Run:
     rows: list[dict[str, Any]]
     folds: list[FoldFiles]
 
-    @functools.cached_property
-    def systems(self) -> list[str]:
-        """Names of the systems, in the order of the table."""
-        return [row["system"] for row in self.rows]
-
     def lacking(self, file: str) -> list[str]:
         """Returns the folds without a file."""
         return [fold.name for fold in self.folds if not (fold.path / file).exists()]
@@ -75,7 +69,8 @@ def collect(path: str | Path) -> Run:
     if not (path / "table.json").is_file():
         expected = "the directory of a finished `rnn2dnn demo`, with table.json"
         raise ValueError(invalid("RUN", expected, str(path)))
-    names = (_read(path / "run.json") or {}).get("folds")
+    known = _read(path / "run.json") or {}
+    names = known.get("folds")
     if names is None:  # written by an older demo
         found = (p for p in path.iterdir() if (p / "table.json").is_file())
         names = sorted(p.name for p in found)
@@ -83,10 +78,13 @@ def collect(path: str | Path) -> Run:
         expected = "a directory with the folds of a demo"
         hint = "A single fold has no folds: give the directory above it"
         raise ValueError(invalid("RUN", expected, str(path), hint))
-    text = path / "table.md"
-    title = text.read_text().partition("\n")[0] if text.is_file() else path.name
     folds = [_fold(path / name) for name in names]
+    title = known.get("title") or _first_line(path / "table.md") or path.name
     return Run(path, title, _read(path / "table.json"), folds)
+
+
+def _first_line(path):
+    return path.read_text().partition("\n")[0] if path.is_file() else ""
 
 
 def _fold(path):

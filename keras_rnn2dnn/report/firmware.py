@@ -21,14 +21,19 @@ def firmware(run: Run) -> Section:
     bundles = {fold.name: fold.bundle for fold in run.folds if fold.bundle}
     if not bundles:
         raise LeftOut(f"no bundle/report.json in {', '.join(run.lacking('bundle'))}")
+    refused = {
+        name: bundle["firmware"].get("refused") or "no C code"
+        for name, bundle in bundles.items()
+        if not bundle["firmware"].get("ram_bytes")
+    }
+    missing = [f"{name}: {why}" for name, why in refused.items()]
+    bundles = {name: b for name, b in bundles.items() if name not in refused}
+    if not bundles:
+        raise LeftOut("; ".join(missing))
     name, bundle = next(iter(bundles.items()))
-    costs = bundle.get("firmware") or {}
-    if not costs.get("ram_bytes"):
-        why = costs.get("refused") or "the bundle has no C code"
-        raise LeftOut(f"{name}: {why}")
+    costs = bundle["firmware"]
     cores = costs.get("cores") or {}
     figures = []
-    missing = []
     if cores:
         figures.append(_flash(bundle, bundles))
     else:

@@ -22,7 +22,7 @@ def quantum_counts(errors: np.ndarray) -> np.ndarray:
 
     Example:
         >>> counts = quantum_counts(np.array([-9.0, 0.1, 0.2, 6.5]))
-        >>> counts[[0, 13, 25]].tolist(), counts.sum()
+        >>> counts[[0, 13, 25]].tolist(), int(counts.sum())
         ([1, 2, 1], 4)
     """
     edges = np.arange(-_QUANTA, _QUANTA + _STEP, _STEP)

@@ -50,18 +50,15 @@ class FoldModels:
         spec = json.loads(self._path("features.json").read_text())
         return spec["frame_step_ms"] / 1000
 
-    def recognised(self, system: str = DISTILLED) -> list[tuple[str, str]]:
-        """Returns what was said in each test string, and what a system heard.
+    def recognised(self) -> list[tuple[str, str]]:
+        """Returns what was said in each test string, and what the student heard.
 
-        An older demo kept no hypotheses: those of the distilled student are then
-        found again.
+        An older demo kept no hypotheses: they are then found again.
         """
         kept = self.fold.hypotheses
-        if kept is not None and system in kept["systems"]:
-            pairs = zip(kept["references"], kept["systems"][system], strict=True)
-            return list(pairs)
-        if system != DISTILLED:
-            raise LeftOut(f"no hypotheses of the {system} in {self.fold.name}")
+        if kept is not None:
+            heard = kept["systems"][DISTILLED]
+            return list(zip(kept["references"], heard, strict=True))
         if self.test.transcripts is None:
             raise LeftOut(f"no transcripts in {self.fold.name}/test.npz")
         every = range(len(self.test.features))

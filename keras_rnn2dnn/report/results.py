@@ -63,17 +63,17 @@ def results(run: Run) -> Section:
     return Section(text, figures, missing, all_numbers)
 
 
-def confusions(run: Run, recognised: Sequence[tuple[str, str]] | None) -> Section:
+def confusions(run: Run, recognised: Sequence[tuple[str, str]]) -> Section:
     """The most confused words of the distilled student.
 
     Args:
         run: of the demo.
         recognised: what was said in each test string and what the distilled student
-            heard, or None where it is not known.
+            heard.
     """
-    if not recognised:
-        raise LeftOut("neither hypotheses.json nor what it can be made from is there")
     counted = error_counts(recognised)
+    if not counted:
+        raise LeftOut(f"all words of {len(recognised):,} strings were recognised")
     said = Counter(word for text, _ in recognised for word in text.split())
     teacher = _of_system(run, TEACHER)
     compared = error_counts(teacher) if teacher else {}

@@ -19,7 +19,8 @@ _CAPTIONS = {
     "loss": "Mean training loss of each epoch: cross-entropy with hard labels or the "
     "teacher's best states, KL for soft targets. So the curves of different targets "
     "cannot be compared.",
-    "kl": "Mean KL(teacher || student) on development strings, by the trained teacher.",
+    "kl": "Mean KL(teacher || student) on development strings; the teacher is the "
+    "trained one.",
     "agreement": "Frames in which the best state is the teacher's.",
     "wer": "Word error rate on development strings, with the decoder that was chosen "
     "at the end on all of them.",

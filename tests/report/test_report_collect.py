@@ -8,7 +8,7 @@ def test_a_run_has_its_folds_in_order(run_directory):
     run = collect(run_directory)
     assert run.title == report_runs.TITLE
     assert [fold.name for fold in run.folds] == ["ada", "bob"]
-    assert run.systems == list(report_runs.SYSTEMS)
+    assert [row["system"] for row in run.rows] == list(report_runs.SYSTEMS)
     assert run.folds[1].history["student"]["kl"] == [0.9, 0.8, 0.75]
 
 
@@ -17,7 +17,8 @@ def test_a_fold_of_an_earlier_run_in_the_same_directory_is_not_read(tmp_path):
     (path / "run.json").write_text('{"title": "later", "folds": ["eve"]}')
     (path / "old").mkdir()
     (path / "old/table.json").write_text("[]")
-    assert [fold.name for fold in collect(path).folds] == ["eve"]
+    run = collect(path)
+    assert (run.title, [fold.name for fold in run.folds]) == ("later", ["eve"])
 
 
 def test_other_directories_are_refused(tmp_path, run_directory):

@@ -34,5 +34,10 @@ def test_without_emulated_cores_the_ram_is_left(run_directory):
 def test_a_bundle_without_c_code_says_why(run_directory):
     run = collect(run_directory)
     run.folds[0].bundle["firmware"] |= {"ram_bytes": None, "refused": "too wide"}
-    with pytest.raises(LeftOut, match="ada: too wide"):
+    section = firmware(run)
+    assert section.missing == ["ada: too wide"]
+    assert "bundle of bob" in section.text
+    assert not any("<td>ada</td>" in figure for figure in section.figures)
+    run.folds[1].bundle["firmware"] |= {"ram_bytes": None}
+    with pytest.raises(LeftOut, match="ada: too wide; bob: no C code"):
         firmware(run)

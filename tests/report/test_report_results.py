@@ -1,6 +1,9 @@
 import re
 
+import pytest
+
 from keras_rnn2dnn.report.collect import collect
+from keras_rnn2dnn.report.html import LeftOut
 from keras_rnn2dnn.report.results import confusions, error_counts, kind_of, results
 
 
@@ -51,3 +54,19 @@ def test_the_most_confused_words_come_first(run_directory):
     ]
     assert ">b \N{RIGHTWARDS ARROW} c</text>" in pairs
     assert '<td>b</td><td class="n">2</td><td class="n">2</td>' in words
+
+
+def test_where_all_is_right_there_is_nothing_to_show(run_directory):
+    with pytest.raises(LeftOut, match="all words of 2 strings were recognised"):
+        confusions(collect(run_directory), [("a b", "a b"), ("b", "b")])
+
+
+def test_the_words_add_up_to_the_errors(run_directory):
+    recognised = [("a b c", "c c"), ("", "d"), ("b", "b a")]
+    _, words = confusions(collect(run_directory), recognised).figures
+    found = re.findall(r"<td[^>]*>([^<]*)</td>", words)
+    rows = {
+        row[0]: list(map(int, row[1:])) for row in zip(*[iter(found)] * 5, strict=True)
+    }
+    assert rows["d"] == [0, 0, 0, 1]  # never said
+    assert sum(sum(row[1:]) for row in rows.values()) == 4
