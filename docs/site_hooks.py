@@ -37,6 +37,7 @@ MODULES = [
     "layers",
     "losses",
     "models",
+    "report",
     "scale",
     "scoring",
     "spliced_dense",

@@ -190,6 +190,23 @@ def without_autotune(dataset: tf.data.Dataset) -> tf.data.Dataset:
     return dataset.with_options(options)
 
 
+def inference_function(model: keras.Model, num_features: int) -> Callable:
+    """Returns a model's inference as a function that is traced once for all shapes.
+
+    It computes with the weights which the model has when it is called.
+
+    Args:
+        model: `(batch, frames, features) -> (batch, frames, classes)`.
+        num_features: of the model.
+    """
+    # A partial: of functions with the same code TensorFlow would warn after a few calls
+    # that they are traced too often.
+    return tf.function(
+        functools.partial(model, training=False),
+        input_signature=[tf.TensorSpec((None, None, num_features), tf.float32)],
+    )
+
+
 def predict_utterances(
     model: keras.Model, utterances: Sequence[np.ndarray], batch_size: int = 64
 ) -> list[np.ndarray]:
@@ -213,13 +230,7 @@ def predict_utterances(
     lengths = [len(utterance) for utterance in utterances]
     if not any(lengths):
         return [np.zeros((0, 0), "float32")] * len(lengths)
-    width = utterances[0].shape[-1]
-    # A partial: of functions with the same code TensorFlow would warn after a few calls
-    # that they are traced too often.
-    run = tf.function(
-        functools.partial(model, training=False),
-        input_signature=[tf.TensorSpec((None, None, width), tf.float32)],
-    )
+    run = inference_function(model, utterances[0].shape[-1])
     spoken = [utterance for utterance in utterances if len(utterance)]
     outputs = map_by_length(run, spoken, batch_size)
     silent, following = np.zeros((0, outputs[0].shape[-1]), "float32"), iter(outputs)

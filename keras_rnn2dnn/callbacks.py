@@ -3,6 +3,7 @@
 import functools
 import math
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -13,6 +14,7 @@ from keras_rnn2dnn.batches import iterate_batches
 from keras_rnn2dnn.distiller import Distiller
 from keras_rnn2dnn.errors import invalid
 from keras_rnn2dnn.losses import SoftAlignmentKL, frame_kl
+from keras_rnn2dnn.summaries import write_scalar
 
 Schedule = Callable[[int], float]
 
@@ -35,6 +37,8 @@ class KLCallback(keras.callbacks.Callback):
             epoch (from 0), for the temperature of `SoftAlignmentKL`.
         student_loss_weight: the same for the share of the hard loss.
         prefix: of the names in `logs`.
+        log_dir: directory for TensorBoard: both numbers of each epoch are written
+            there, under their names in `logs`. Writing needs no `tensorboard`.
 
     Raises:
         ValueError: if a schedule is not callable or has nothing to act on, or `data`
@@ -59,6 +63,7 @@ class KLCallback(keras.callbacks.Callback):
         temperature: Schedule | None = None,
         student_loss_weight: Schedule | None = None,
         prefix: str = "val_",
+        log_dir: str | Path | None = None,
     ):
         super().__init__()
         schedules = {
@@ -77,7 +82,8 @@ class KLCallback(keras.callbacks.Callback):
         self.temperature = temperature
         self.student_loss_weight = student_loss_weight
         self.prefix = prefix
-        self._distiller = self._sums = None
+        self.log_dir = log_dir
+        self._distiller = self._sums = self._writer = None
 
     def set_model(self, model):
         """Takes the model of `fit`; see `keras.callbacks.Callback`."""
@@ -101,6 +107,18 @@ class KLCallback(keras.callbacks.Callback):
         self._distiller = model
         self._sums = _frame_sums(model)  # traced once, not in every epoch
 
+    def on_train_begin(self, logs=None):
+        """Opens the file for TensorBoard."""
+        if self.log_dir is not None:
+            Path(self.log_dir).mkdir(parents=True, exist_ok=True)
+            self._writer = tf.summary.create_file_writer(str(self.log_dir))
+
+    def on_train_end(self, logs=None):
+        """Closes it."""
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+
     def on_epoch_begin(self, epoch, logs=None):
         """Applies the schedules."""
         if self.temperature:
@@ -114,8 +132,13 @@ class KLCallback(keras.callbacks.Callback):
         if logs is None:
             return
         kl, share = _means(self._sums, self.data, self.batch_size)
-        logs[f"{self.prefix}kl"] = kl
-        logs[f"{self.prefix}agreement"] = share
+        measured = {f"{self.prefix}kl": kl, f"{self.prefix}agreement": share}
+        logs.update(measured)
+        if self._writer is not None:
+            with self._writer.as_default():
+                for name, value in measured.items():
+                    write_scalar(name, value, epoch)
+            self._writer.flush()
 
 
 def kl_and_agreement(

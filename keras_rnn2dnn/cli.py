@@ -13,11 +13,15 @@ from keras_rnn2dnn.commands import (
     distill,
     evaluate,
     listen,
+    report,
     transcribe,
     verify,
 )
 
-_COMMANDS = (demo, align, distill, convert, verify, evaluate, transcribe, listen)
+_COMMANDS = (
+    *(demo, align, distill, convert, verify),
+    *(evaluate, transcribe, listen, report),
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

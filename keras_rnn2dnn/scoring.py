@@ -1,5 +1,6 @@
 """Word error rate: with its counts and confidence interval, and during training."""
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -99,7 +100,7 @@ def word_error_rate(
         expected = "at least one word in all utterances together"
         received = f"{len(references)} empty utterances"
         raise ValueError(invalid("references", expected, received))
-    counts = jiwer.process_words(references, hypotheses, _as_given, _as_given)
+    counts = _counted(references, hypotheses)
     errors = np.array([_num_errors(chunks) for chunks in counts.alignments])
     return WordErrorRate(
         wer=float(errors.sum() / words.sum()),
@@ -110,6 +111,37 @@ def word_error_rate(
         utterances=len(words),
         confidence_interval=_bootstrap(errors, words, num_resamples, seed),
     )
+
+
+def align_words(
+    references: Transcripts, hypotheses: Transcripts
+) -> list[list[tuple[str | None, str | None]]]:
+    """Pairs what was said with what was recognised, by the fewest edits.
+
+    Args:
+        references: as for `word_error_rate`.
+        hypotheses: likewise, as many.
+
+    Returns:
+        For each utterance the pairs `(said, heard)` in order: equal words, a
+        substitution, a deletion `(said, None)` or an insertion `(None, heard)`.
+
+    Example:
+        >>> align_words(["one two three", "four"], ["one three", "four five"])
+        [[('one', 'one'), ('two', None), ('three', 'three')],
+         [('four', 'four'), (None, 'five')]]
+    """
+    references, hypotheses = _as_words(references), _as_words(hypotheses)
+    aligned = []
+    chunks_of = _counted(references, hypotheses).alignments
+    for said, heard, chunks in zip(references, hypotheses, chunks_of, strict=True):
+        pairs: list = []
+        for chunk in chunks:
+            before = said[chunk.ref_start_idx : chunk.ref_end_idx]
+            after = heard[chunk.hyp_start_idx : chunk.hyp_end_idx]
+            pairs += itertools.zip_longest(before, after)
+        aligned.append(pairs)
+    return aligned
 
 
 class WordErrorRateCallback(keras.callbacks.Callback):
@@ -172,6 +204,10 @@ def _is_utterances(x, number):
 
 def _as_words(utterances):
     return [u.split() if isinstance(u, str) else list(u) for u in utterances]
+
+
+def _counted(references, hypotheses):
+    return jiwer.process_words(references, hypotheses, _as_given, _as_given)
 
 
 def _as_given(words):

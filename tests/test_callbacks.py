@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from event_files import scalars
 
 from keras_rnn2dnn import Distiller, KLCallback, SoftAlignmentKL
 from keras_rnn2dnn.callbacks import kl_and_agreement
@@ -354,3 +355,28 @@ def test_data_in_which_nothing_counts_is_refused():
         "No frame counts. Expected at least one frame with a weight > 0. Received: "
         "masks and `sample_weight` that leave none"
     )
+
+
+def test_tensorboard_gets_both_numbers_of_each_epoch(tmp_path):
+    x, soft, _, weights = data()
+    distiller = Distiller(None, dense())
+    distiller.compile("sgd")
+    callback = KLCallback((x, soft, weights), prefix="dev_", log_dir=tmp_path / "logs")
+    found = distiller.fit(x, soft, epochs=3, verbose=0, callbacks=[callback]).history
+    expected = [
+        (name, epoch, pytest.approx(found[name][epoch], rel=1e-6))
+        for epoch in range(3)
+        for name in ("dev_kl", "dev_agreement")
+    ]
+    assert scalars(tmp_path / "logs") == expected
+    distiller.fit(x, soft, epochs=4, initial_epoch=3, verbose=0, callbacks=[callback])
+    assert [step for _, step, _ in scalars(tmp_path / "logs")][-2:] == [3, 3]
+
+
+def test_nothing_is_written_without_a_directory(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    x, soft, _, _ = data()
+    distiller = Distiller(None, dense())
+    distiller.compile("sgd")
+    distiller.fit(x, soft, verbose=0, callbacks=[KLCallback((x, soft))])
+    assert list(tmp_path.iterdir()) == []

@@ -2,7 +2,12 @@ import keras
 import numpy as np
 import pytest
 
-from keras_rnn2dnn.scoring import WordErrorRate, WordErrorRateCallback, word_error_rate
+from keras_rnn2dnn.scoring import (
+    WordErrorRate,
+    WordErrorRateCallback,
+    align_words,
+    word_error_rate,
+)
 
 
 def levenshtein(a, b):
@@ -177,3 +182,16 @@ def test_the_callback_predicts_with_the_model_that_is_trained():
     callback.on_epoch_end(0, logs)
     assert logs == {"dev_wer": 0.5}
     assert first_or_second(model.predict(x, verbose=0)) == ["second", "first"]
+
+
+def test_aligned_words_give_both_utterances_back_and_the_fewest_edits():
+    rng = np.random.default_rng(0)
+    references, hypotheses = (
+        [list(rng.choice(["a", "b", "c"], rng.integers(6))) for _ in range(200)]
+        for _ in range(2)
+    )
+    aligned = align_words(references, hypotheses)
+    for said, heard, pairs in zip(references, hypotheses, aligned, strict=True):
+        assert [s for s, _ in pairs if s is not None] == said
+        assert [h for _, h in pairs if h is not None] == heard
+        assert sum(s != h for s, h in pairs) == levenshtein(said, heard)

@@ -3,6 +3,7 @@
 from keras_rnn2dnn import demo
 from keras_rnn2dnn.commands.parser import add_command, say
 from keras_rnn2dnn.demo.table import to_markdown
+from keras_rnn2dnn.report import write_report
 
 
 def add(commands) -> None:
@@ -57,3 +58,4 @@ def _run(options):
     )
     source = "SYNTHETIC speech" if options.data is None else "real recordings"
     say(f"\n{to_markdown(rows)}\nMeasured on {source}. Files: {options.out}")
+    say(f"Report: {write_report(options.out)}")

@@ -10,14 +10,17 @@ from keras_rnn2dnn import hmm
 from keras_rnn2dnn.batches import predict_utterances
 from keras_rnn2dnn.demo import data as demo_data
 from keras_rnn2dnn.demo import table, training
+from keras_rnn2dnn.demo.history import EpochRecorder
 from keras_rnn2dnn.demo.training import Recipe
 from keras_rnn2dnn.deploy import Int8Student, convert, load_bundle
 from keras_rnn2dnn.deploy.golden import int16_pcm
 from keras_rnn2dnn.files import Audio, Utterances, joined, new_file
 from keras_rnn2dnn.progress import StageProgress
+from keras_rnn2dnn.summaries import write_scalars
 
 NUM_STAGES = 13
 _CALIBRATION_STRINGS = 200
+_WATCHED_STRINGS = 40  # development strings recognised after each epoch
 
 
 @dataclasses.dataclass
@@ -43,6 +46,7 @@ class Fold:
 
     def run(self) -> list[table.SystemOutput]:
         """Returns what each system gave, in the order of the table."""
+        self.histories: dict[str, dict] = {}
         self._make_data()
         teacher, outputs = self._on_states("RNN teacher", "teacher", self.transcribed)
         hard, output = self._on_states(table.HARD, "student_hard", self.transcribed)
@@ -55,6 +59,7 @@ class Fold:
         ):
             self._start(f"{file}: train")
             student = self._new("student")
+            recorder = self._recorder(student)
             training.distil(
                 teacher,
                 student,
@@ -65,9 +70,12 @@ class Fold:
                 one_best=one_best,
                 teacher_hears=hears,
                 keep=self._kept(file),
+                recorder=recorder,
             )
-            outputs += self._measure(system, student, file)
+            outputs += self._measure(system, student, file, recorder)
         outputs += self._int8(student)
+        with new_file(self.out / "history.json") as path:
+            path.write_text(json.dumps(self.histories, indent=2) + "\n")
         self.progress.finish()
         return outputs
 
@@ -131,6 +139,7 @@ class Fold:
         kind = file.partition("_")[0]
         self._start(f"{file}: train")
         model = self._new(kind)
+        recorder = self._recorder(model)
         training.train_on_states(
             model,
             banks,
@@ -139,12 +148,14 @@ class Fold:
             self.progress,
             batch_size=getattr(self.recipe, f"{kind}_batch_size"),
             learning_rate=getattr(self.recipe, f"{kind}_learning_rate"),
+            recorder=recorder,
         )
         if kind == "teacher":
             self.teacher_logits = self._logits(model, self.test)
-        return model, self._measure(system, model, file)
+            self.teacher_watched = recorder.logits[-1]
+        return model, self._measure(system, model, file, recorder)
 
-    def _measure(self, system, model, file):
+    def _measure(self, system, model, file, recorder):
         """Tunes the decoder on development strings, then reads the test once."""
         self._start(f"{file}: recognise")
         self.tuned = hmm.tune_decoder(
@@ -156,8 +167,26 @@ class Fold:
             model.save(path)
         with new_file(self.out / f"{file}.decoder.json") as path:
             path.write_text(json.dumps(self.tuned.to_dict()) + "\n")
+        self._keep_history(system, file, recorder)
         logits = self._logits(model, self.test)
         return [self._output(system, model.count_params(), 4, logits)]
+
+    def _recorder(self, model):
+        return EpochRecorder(model, [s.noisy for s in self._watched()])
+
+    def _watched(self):
+        return self.development[:_WATCHED_STRINGS]
+
+    def _keep_history(self, system, file, recorder):
+        """Measures all epochs with the decoder that was chosen at the end."""
+        measured = recorder.measured(
+            None if file == "teacher" else self.teacher_watched,
+            self.tuned,
+            [s.words for s in self._watched()],
+        )
+        write_scalars(self.out / "tensorboard" / file, measured)
+        strings = len(self._watched())
+        self.histories[file] = {"system": system, "strings": strings, **measured}
 
     def _int8(self, student):
         """Converts, and recognises once with TensorFlow Lite, once as the device."""

@@ -1,5 +1,6 @@
 """Runs the demo: trains, converts, decodes and compares."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from keras_rnn2dnn.demo.data import split_recordings
 from keras_rnn2dnn.demo.fold import NUM_STAGES, Fold
 from keras_rnn2dnn.demo.training import Recipe
 from keras_rnn2dnn.errors import invalid
+from keras_rnn2dnn.files import new_file
 from keras_rnn2dnn.progress import StageProgress
 
 _SYNTHETIC_VOICES, _SYNTHETIC_NEW_VOICES, _SYNTHETIC_REPETITIONS = 12, 4, 40
@@ -92,10 +94,12 @@ def run_demo(
 ) -> list[dict]:
     """Distils a recurrent teacher into a small student and measures what it brings.
 
-    Writes under `out`: `table.json` and `table.md`; for each fold a directory with the
-    models, the decoder of each (`student.decoder.json`), the firmware bundle
-    (`bundle/`), `features.json`, the strings (`calibration.npz`, `development.npz`,
-    `test.npz`, `test_audio.npz`) and the fold's own table.
+    Writes under `out`: `table.json`, `table.md` and `run.json` (its folds); for each
+    fold a directory with the models, the decoder of each (`student.decoder.json`), the
+    firmware bundle (`bundle/`), `features.json`, the strings (`calibration.npz`,
+    `development.npz`, `test.npz`, `test_audio.npz`), what each system recognised
+    (`hypotheses.json`), the course of the training (`history.json`, and `tensorboard/`
+    for TensorBoard) and the fold's own table.
 
     Args:
         recordings: of single words by several speakers.
@@ -127,11 +131,16 @@ def run_demo(
         name = _fold_name(held)
         fold = Fold(split, out / name, seed, recipe, progress, keep_alignments)
         outputs.append(fold.run())
+        table.write_hypotheses(out / name, outputs[-1])
         rows = table.table_rows(outputs[-1])
         table.write_table(out / name, _title(protocol, held, synthetic, seed), rows)
     held = [name for fold in folds for name in fold]
     rows = table.table_rows(table.pooled(outputs))
-    table.write_table(out, _title(protocol, held, synthetic, seed), rows)
+    title = _title(protocol, held, synthetic, seed)
+    table.write_table(out, title, rows)
+    with new_file(out / "run.json") as path:
+        run = {"title": title, "folds": [_fold_name(held) for held in folds]}
+        path.write_text(json.dumps(run, indent=2) + "\n")
     return rows
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_rnn2dnn.deploy.comparison import compare_logits
-from keras_rnn2dnn.files import new_file
+from keras_rnn2dnn.files import joined, new_file
 from keras_rnn2dnn.scoring import word_error_rate
 
 HARD = "student, hard labels"
@@ -117,6 +117,9 @@ def table_rows(outputs: Sequence[SystemOutput]) -> list[dict]:
             "wer": rates[o.system].wer,
             "errors": rates[o.system].errors,
             "words": rates[o.system].words,
+            "substitutions": rates[o.system].substitutions,
+            "deletions": rates[o.system].deletions,
+            "insertions": rates[o.system].insertions,
             "ci95": list(rates[o.system].confidence_interval),
             "relative_to_hard": rates[o.system].wer / hard - 1 if hard else None,
             "kl": o.kl,
@@ -153,6 +156,21 @@ def to_markdown(rows: Sequence[dict]) -> str:
     rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
     lines.insert(1, "| " + " | ".join(rule) + " |")
     return "\n".join(lines) + "\n"
+
+
+def write_hypotheses(directory: Path, outputs: Sequence[SystemOutput]) -> None:
+    """Writes `hypotheses.json`: what was said, and what each system recognised.
+
+    Args:
+        directory: of the fold.
+        outputs: of its systems, on the same strings.
+    """
+    found = {
+        "references": joined(outputs[0].references),
+        "systems": {o.system: joined(o.hypotheses) for o in outputs},
+    }
+    with new_file(directory / "hypotheses.json") as path:
+        path.write_text(json.dumps(found, indent=1) + "\n")
 
 
 def _cells(row):

@@ -10,6 +10,7 @@ import keras
 from keras_rnn2dnn.alignments import SoftAlignments
 from keras_rnn2dnn.batches import bucketed_dataset
 from keras_rnn2dnn.demo.data import FeatureString
+from keras_rnn2dnn.demo.history import EpochRecorder
 from keras_rnn2dnn.distiller import Distiller
 from keras_rnn2dnn.models import dnn_student, rnn_teacher
 from keras_rnn2dnn.progress import StageProgress
@@ -90,6 +91,7 @@ def train_on_states(
     progress: StageProgress,
     batch_size: int,
     learning_rate: float,
+    recorder: EpochRecorder | None = None,
 ) -> None:
     """Trains a model on noisy strings and their hard alignments.
 
@@ -101,13 +103,15 @@ def train_on_states(
         progress: shows the progress.
         batch_size: strings.
         learning_rate: highest.
+        recorder: keeps what each epoch gives.
     """
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     data = [[(s.noisy, s.states) for s in bank] for bank in banks]
     used = [data[epoch % len(data)] for epoch in range(recipe.epochs)]
     batches = bucketed_dataset(used, batch_size, seed=seed)
     steps = -(-len(banks[0]) // batch_size)
-    _fit(model, batches, loss, steps, recipe.epochs, progress, learning_rate)
+    callbacks = _callbacks(progress, steps * recipe.epochs, recorder)
+    _fit(model, batches, loss, steps, recipe.epochs, callbacks, learning_rate)
 
 
 def distil(
@@ -120,6 +124,7 @@ def distil(
     one_best: bool,
     teacher_hears: str,
     keep: Path | None = None,
+    recorder: EpochRecorder | None = None,
 ) -> None:
     """Trains a student on the teacher's soft alignments; labels are not looked at.
 
@@ -136,6 +141,7 @@ def distil(
         one_best: whether the student learns the teacher's best classes alone.
         teacher_hears: `"clean"` or `"noisy"`.
         keep: where the store stays; None to remove it.
+        recorder: keeps what each epoch gives.
     """
     heard = (
         {"teacher": getattr(s, teacher_hears)[None], "student": s.noisy[None]}
@@ -147,18 +153,23 @@ def distil(
         store = SoftAlignments.write(path, teacher, heard, one_best=one_best)
         batch_size = recipe.student_batch_size
         data = store.dataset(batch_size, shuffle=True, seed=seed).repeat()
+        steps = -(-len(banks[0]) // batch_size)
         _fit(
             Distiller(None, student),
             data,
             None,
-            -(-len(banks[0]) // batch_size),
+            steps,
             recipe.epochs,
-            progress,
+            _callbacks(progress, steps * recipe.epochs, recorder),
             recipe.student_learning_rate,
         )
 
 
-def _fit(model, data, loss, steps, epochs, progress, learning_rate):
+def _callbacks(progress, num_steps, recorder):
+    return [progress.callback(num_steps), *([recorder] if recorder else [])]
+
+
+def _fit(model, data, loss, steps, epochs, callbacks, learning_rate):
     """Fits with warm-up and cosine decay; equal settings give equal steps."""
     schedule = warmup_cosine(learning_rate, steps * epochs, steps // 2)
     optimizer = keras.optimizers.Adam(schedule, global_clipnorm=1.0)
@@ -169,5 +180,5 @@ def _fit(model, data, loss, steps, epochs, progress, learning_rate):
         steps_per_epoch=steps,
         shuffle=False,
         verbose=0,
-        callbacks=[progress.callback(steps * epochs)],
+        callbacks=callbacks,
     )

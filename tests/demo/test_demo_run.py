@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import runpy
 import shutil
 import subprocess
@@ -9,6 +10,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from event_files import scalars
 
 from keras_rnn2dnn.audio.corpora import Recording
 from keras_rnn2dnn.audio.features import FeatureSpec
@@ -17,9 +19,11 @@ from keras_rnn2dnn.demo import Recipe, run_demo
 from keras_rnn2dnn.demo.data import feature_layer
 from keras_rnn2dnn.demo.run import folds_of
 from keras_rnn2dnn.deploy import Int8Student, load_bundle, tflm
+from keras_rnn2dnn.deploy.comparison import compare_logits
 from keras_rnn2dnn.deploy.toolchain import missing_tools
 from keras_rnn2dnn.files import Audio, Utterances
 from keras_rnn2dnn.hmm import WordLoopDecoder
+from keras_rnn2dnn.report import write_report
 from keras_rnn2dnn.scoring import word_error_rate
 
 FSDD = Path(__file__).parents[3] / "shared" / "fsdd" / "recordings"
@@ -89,6 +93,8 @@ def test_the_demo_measures_every_system_and_keeps_its_files(finished):
         "calibration.npz",
         "development.npz",
         "features.json",
+        "history.json",
+        "hypotheses.json",
         "student.decoder.json",
         "student.keras",
         "student_hard.decoder.json",
@@ -101,8 +107,49 @@ def test_the_demo_measures_every_system_and_keeps_its_files(finished):
         "table.md",
         "teacher.decoder.json",
         "teacher.keras",
+        "tensorboard",
         "test.npz",
         "test_audio.npz",
+    ]
+
+
+def test_the_course_of_the_training_is_kept(finished):
+    folder = finished[0] / "bob"
+    history = json.loads((folder / "history.json").read_text())
+    assert list(history) == list(FILES)
+    assert [found["system"] for found in history.values()] == SYSTEMS[:5]
+    data = Utterances.load(folder / "development.npz")
+    teacher = keras.saving.load_model(folder / "teacher.keras")
+    expected = predict_utterances(teacher, data.features)
+    for file, found in history.items():
+        assert len(found["loss"]) == len(found["wer"]) == TINY.epochs
+        model = keras.saving.load_model(folder / f"{file}.keras")
+        logits = predict_utterances(model, data.features)
+        config = json.loads((folder / f"{file}.decoder.json").read_text())
+        words = WordLoopDecoder.from_dict(config)(logits)
+        assert found["wer"][-1] == word_error_rate(data.transcripts, words).wer
+        if file != "teacher":
+            compared = compare_logits(expected, logits)
+            assert found["kl"][-1] == pytest.approx(compared["kl"], rel=1e-5)
+            assert found["agreement"][-1] == compared["agreement"]
+        written = scalars(folder / "tensorboard" / file)
+        losses = [value for name, _, value in written if name == "loss"]
+        assert losses == pytest.approx(found["loss"], rel=1e-6)
+
+
+def test_what_was_recognised_is_kept(finished):
+    folder, rows = finished[0] / "bob", finished[1]
+    kept = json.loads((folder / "hypotheses.json").read_text())
+    for row in rows:
+        rate = word_error_rate(kept["references"], kept["systems"][row["system"]])
+        kinds = ("substitutions", "deletions", "insertions", "wer")
+        assert [getattr(rate, k) for k in kinds] == [row[k] for k in kinds]
+
+
+def test_the_page_about_a_demo_leaves_out_what_no_core_counted(finished, tmp_path):
+    text = write_report(finished[0], tmp_path / "page.html").read_text()
+    assert re.findall("Left out: ([^<]*)", text) == [
+        "flash, stack and instructions: the demo had no cross compiler or emulator."
     ]
 
 

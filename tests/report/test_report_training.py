@@ -1,0 +1,28 @@
+import re
+
+import pytest
+
+from keras_rnn2dnn.report.collect import collect
+from keras_rnn2dnn.report.html import LeftOut
+from keras_rnn2dnn.report.training import training
+
+
+def test_curves_are_the_means_of_the_folds(run_directory):
+    run = collect(run_directory)
+    run.folds[0].history["student"]["kl"] = [2.0, 1.0, 0.5]  # the other: .9 .8 .75
+    loss, kl, agreement, wer = training(run).figures
+    assert kl.count("<polyline") == 4  # none of the teacher
+    assert loss.count("<polyline") == wer.count("<polyline") == 5
+    assert '<td>student, distilled</td><td>ada</td><td class="n">2</td>' in kl
+    line = re.findall(r'<polyline points="([^"]*)"', kl)[-1].split()
+    heights = [float(point.split(",")[1]) for point in line]
+    fall = (heights[1] - heights[0]) / (heights[2] - heights[1])
+    assert fall == pytest.approx((1.45 - 0.9) / (0.9 - 0.625), rel=0.01)
+    assert ">70</td>" in agreement  # in percent
+
+
+def test_an_older_run_has_no_curves(run_directory):
+    run = collect(run_directory)
+    object.__setattr__(run.folds[1], "history", None)
+    with pytest.raises(LeftOut, match="history.json"):
+        training(run)
