@@ -21,7 +21,7 @@ def found(page):
 @pytest.mark.parametrize("page", [page for page in pages.PAGES if found(page)])
 def test_the_names_exist(page):
     for name in found(page):
-        if not name.endswith((".md", ".py")):
+        if not name.endswith((".md", ".py", ".json", ".html")):
             assert pkgutil.resolve_name(f"keras_rnn2dnn.{name}"), name
 
 
