@@ -21,7 +21,7 @@ import tensorflow as tf
 
 from keras_rnn2dnn import SoftAlignments, dnn_student, word_error_rate
 from keras_rnn2dnn.alignments.training import train_student
-from keras_rnn2dnn.audio.features import LogMel
+from keras_rnn2dnn.audio.features import FeatureSpec, LogMel
 from keras_rnn2dnn.audio.strings import make_strings
 from keras_rnn2dnn.batches import predict_utterances
 from keras_rnn2dnn.demo import data
@@ -65,7 +65,8 @@ def soft_alignments(options, path):
     recordings, recipe = demo_recordings(options.data), Recipe()
     split = data.split_recordings(recordings, "new-speaker", [options.directory.name])
     train = data.at_speeds(split.train, recipe.speeds)
-    layer = LogMel.from_spec(data.feature_spec(recordings[0].sample_rate_hz))
+    spec = json.loads((options.directory / "features.json").read_text())
+    layer = LogMel.from_spec(FeatureSpec.from_dict(spec))
     strings = make_strings(train, recipe.transcribed_strings, SEED, layer.spec)
     strings += make_strings(
         split.unlabelled, recipe.unlabelled_strings, SEED, layer.spec, babble=train
