@@ -43,13 +43,16 @@ def output_classes(model: keras.Model) -> int | None:
     return outputs[0].shape[-1] if outputs else None
 
 
-def check_softmax(role: str, model: keras.Model, from_logits: bool) -> None:
+def check_softmax(
+    role: str, model: keras.Model, from_logits: bool, remedy: str | None = None
+) -> None:
     """Refuses a model that ends in a softmax where logits are declared.
 
     Args:
         role: `"teacher"` or `"student"`.
         model: Keras model.
         from_logits: what the distillation loss was told.
+        remedy: what to pass; by default the argument of the distillation loss.
 
     Raises:
         ValueError: if the last layer is a softmax although `from_logits`.
@@ -62,7 +65,16 @@ def check_softmax(role: str, model: keras.Model, from_logits: bool) -> None:
         or getattr(activation, "__name__", "") == "softmax"
     )
     if softmax and from_logits:
-        raise ValueError(_not_logits(role, f"a softmax in the layer {last.name!r}"))
+        received = f"a softmax in the layer {last.name!r}"
+        raise ValueError(_not_logits(role, received, remedy))
+
+
+# Of what is known only while it runs, such as utterances of an odd length.
+DIFFERENT_FRAMES = (
+    "Different numbers of frames. Expected teacher and student to give the same number "
+    "for every length of utterances: with strides use the padding called same, in "
+    "pooling too"
+)
 
 
 def check_shapes(soft, student, teacher_delay: int) -> None:
@@ -138,17 +150,35 @@ def check_values(batch, from_logits: bool, teacher_from_logits: bool) -> None:
     if not is_top_k(soft):
         declarations.insert(0, ("teacher", soft, teacher_from_logits))
     for role, values, declared in declarations:
-        rows = values[weights > 0].astype("float64")
-        probabilities = rows.min() >= 0 and np.allclose(rows.sum(-1), 1.0, atol=1e-2)
-        if declared and probabilities:
-            raise ValueError(_not_logits(role, "rows >= 0 that sum to 1"))
-        if not declared and not probabilities:
-            argument = "teacher_from_logits" if role == "teacher" else "from_logits"
-            raise ValueError(
-                f"The {role} is declared to give probabilities. Expected rows >= 0 "
-                f"that sum to 1. Received: values from {rows.min():.4g} to "
-                f"{rows.max():.4g}. Pass `{argument}=True` if they are logits"
-            )
+        check_declared(role, values[weights > 0], declared)
+
+
+def check_declared(
+    role: str, rows: np.ndarray, from_logits: bool, remedy: str | None = None
+) -> None:
+    """Refuses outputs that are not what they are declared to be.
+
+    Args:
+        role: `"teacher"` or `"student"`.
+        rows: its outputs `(frames, classes)`, at least one frame.
+        from_logits: whether it is declared to give logits.
+        remedy: what to pass if it gives probabilities; by default the argument of the
+            distillation loss.
+
+    Raises:
+        ValueError: if they are probabilities, or are not.
+    """
+    rows = np.asarray(rows, "float64")
+    probabilities = rows.min() >= 0 and np.allclose(rows.sum(-1), 1.0, atol=1e-2)
+    if from_logits and probabilities:
+        raise ValueError(_not_logits(role, "rows >= 0 that sum to 1", remedy))
+    if not from_logits and not probabilities:
+        argument = "teacher_from_logits" if role == "teacher" else "from_logits"
+        raise ValueError(
+            f"The {role} is declared to give probabilities. Expected rows >= 0 "
+            f"that sum to 1. Received: values from {rows.min():.4g} to "
+            f"{rows.max():.4g}. Pass `{argument}=True` if they are logits"
+        )
 
 
 def check_hard_loss(loss, from_logits: bool) -> None:
@@ -188,10 +218,10 @@ def checked_weights(weights, teachers: list) -> list[float]:
     return [float(weight) / sum(weights) for weight in weights]
 
 
-def _not_logits(role, received):
+def _not_logits(role, received, remedy=None):
     argument = "teacher_from_logits" if role == "teacher" else "from_logits"
     return (
         f"The {role} is declared to give logits. Expected unnormalised scores. "
         f"Received: {received}. Remove the softmax, or pass "
-        f"`SoftAlignmentKL({argument}=False)`"
+        f"{remedy or f'`SoftAlignmentKL({argument}=False)`'}"
     )

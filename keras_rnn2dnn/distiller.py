@@ -10,7 +10,7 @@ from keras import ops
 from keras_rnn2dnn import checks
 from keras_rnn2dnn.batches import first_batch
 from keras_rnn2dnn.errors import invalid, is_integer
-from keras_rnn2dnn.hard_loss import hard_losses
+from keras_rnn2dnn.hard_loss import check_labels, hard_losses
 from keras_rnn2dnn.losses import ScheduledNumber, SoftAlignmentKL, frame_kl
 from keras_rnn2dnn.multi_worker import MultiWorkerModel
 from keras_rnn2dnn.nan_watch import NaNWatch, finite, with_watch
@@ -210,6 +210,9 @@ class Distiller(TeacherHolder, MultiWorkerModel):
                 teacher_x = keras.tree.map_structure(tf.identity, teacher_x)
         soft = self._soft_alignments(teacher_x, y)
         checks.check_shapes(soft.shape, y_pred.shape, self.teacher_delay)
+        tf.debugging.assert_equal(
+            tf.shape(soft)[1], tf.shape(y_pred)[1], checks.DIFFERENT_FRAMES
+        )
         weights = frame_weights(y_pred, soft, sample_weight)
         return SoftBatch(ops.stop_gradient(soft), y_pred, weights, self._labels(y))
 
@@ -331,6 +334,7 @@ class Distiller(TeacherHolder, MultiWorkerModel):
                 f"`student_loss_weight={self.student_loss_weight}` needs hard labels. "
                 "Expected them as `y`. Received: none"
             )
+        check_labels(self.hard_loss, batch)
         batch = batch.delayed(self.teacher_delay)
         checks.check_weights(batch.weights)
         watch = NaNWatch()

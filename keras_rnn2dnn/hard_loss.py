@@ -1,11 +1,32 @@
 """The hard loss of a Distiller: of labels, frame by frame or by utterance."""
 
 import keras
+import tensorflow as tf
 from keras import ops
 
 from keras_rnn2dnn.ctc.loss import as_ctc_loss
+from keras_rnn2dnn.errors import invalid
 from keras_rnn2dnn.losses import as_logits
 from keras_rnn2dnn.soft_batch import SoftBatch
+
+_DIFFERENT = (
+    "Different numbers of frames. Expected a label for each frame of the output. "
+    "Received: so many labels, and so many frames"
+)
+
+
+def check_labels(loss, batch: SoftBatch) -> None:
+    """Refuses labels of CTC that are no class, which the loss itself cannot see.
+
+    Raises:
+        ValueError: if there is one.
+    """
+    if as_ctc_loss(loss) is None or batch.labels is None:
+        return
+    highest, classes = int(ops.max(batch.labels)), batch.student.shape[-1]
+    if highest >= classes:
+        expected = f"classes below {classes}, as many as the student has"
+        raise ValueError(invalid("labels", expected, highest))
 
 
 def hard_losses(loss, batch: SoftBatch, from_logits: bool = True):
@@ -29,6 +50,9 @@ def hard_losses(loss, batch: SoftBatch, from_logits: bool = True):
     if isinstance(loss, keras.losses.SparseCategoricalCrossentropy):
         labels = ops.convert_to_tensor(labels)
         if len(labels.shape) == 2:  # padding may hold labels that are no class
+            tf.debugging.assert_equal(
+                tf.shape(labels)[1], tf.shape(weights)[1], _DIFFERENT, summarize=1
+            )
             labels = ops.where(weights > 0, labels, ops.zeros_like(labels))
     call = loss.call if isinstance(loss, keras.losses.Loss) else loss
     values = call(labels, ops.cast(batch.student, "float32"))

@@ -115,11 +115,13 @@ def with_watch(callbacks, watch: NaNWatch):
 
 
 def finite(x):
-    """Returns features with 0 for what is not finite: 0 times a NaN is a NaN.
+    """Returns features with 1 for what is not finite: 0 times a NaN is a NaN.
+
+    Not with 0: a `Masking` layer would hide the frame, and with it the NaN.
 
     Example:
-        >>> finite(np.array([1.0, np.nan, np.inf])).numpy().tolist()
-        [1.0, 0.0, 0.0]
+        >>> finite(np.array([2.0, np.nan, np.inf])).numpy().tolist()
+        [2.0, 1.0, 1.0]
     """
 
     def clean(array):
@@ -131,7 +133,7 @@ def finite(x):
         cleaned = ops.cond(
             ops.all(ops.isfinite(sums)),
             lambda: array,
-            lambda: ops.where(ops.isfinite(array), array, ops.zeros_like(array)),
+            lambda: ops.where(ops.isfinite(array), array, ops.ones_like(array)),
         )
         mask = getattr(array, "_keras_mask", None)
         if mask is not None:

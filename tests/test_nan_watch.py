@@ -129,3 +129,14 @@ def test_large_numbers_of_float16_are_numbers():
     bad = watch.observe(tf.constant(soft), np.ones((2, 9)), tf.constant(x))
     assert watch.message() is None and not bad.numpy().any()
     np.testing.assert_array_equal(finite(tf.constant(x)), x)
+
+
+@pytest.mark.parametrize("bad", [[2], [0, 1, 2, 3]])
+def test_a_student_that_masks_does_not_hide_an_utterance_of_nan(bad):
+    x = np.random.default_rng(0).normal(size=(4, 6, 3)).astype("float32")
+    x[bad] = np.nan
+    teacher = keras.Sequential([keras.Input((None, 3)), keras.layers.Dense(2)])
+    distiller = Distiller(teacher, dnn_student(3, 2, (1, 1), (4,)))
+    distiller.compile("sgd")
+    with pytest.raises(ValueError, match=f"batch 0, utterance {bad[0]}"):
+        distiller.fit(x, batch_size=4, shuffle=False, verbose=0)

@@ -57,9 +57,11 @@ class AlignOptions:
             first: utterance of the data set, which tells classes and features.
 
         Raises:
-            ValueError: if `top_k` or `teacher_weights` do not fit the teacher.
+            ValueError: if `top_k`, `teacher_weights` or `teacher_from_logits` do not
+                fit the teacher.
         """
         run = self.teacher_pass(teacher, top_k=None)
+        run.check_declared(first)
         classes = output_classes(run.teachers[0]) or run.num_classes(first)
         run = dataclasses.replace(run, top_k=self._kept(classes))
         settings = Settings(

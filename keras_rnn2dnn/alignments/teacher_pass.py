@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from keras_rnn2dnn.alignments.records import AlignedUtterance
 from keras_rnn2dnn.batches import iterate_batches
+from keras_rnn2dnn.checks import check_declared, check_softmax
 from keras_rnn2dnn.losses import log_posteriors
 from keras_rnn2dnn.padding import stacked, without_padding
 from keras_rnn2dnn.soft_batch import mean_posteriors, split_inputs
@@ -87,11 +88,10 @@ def _as_array(value):
 def _utterance(name, x, weight, item):
     teacher, student = split_inputs(x)
     weight = None if weight is None else np.asarray(weight, "float32").reshape(-1)
-    if weight is None or len(weight) == 1:
-        frames = None
-    else:
+    padded, frames = len(student), None
+    if weight is not None and len(weight) == padded > 1:
         frames = int(np.max(np.flatnonzero(weight), initial=-1)) + 1
-    padded = len(student)
+        weight = weight[:frames]
 
     def cut(array):
         return array[:frames] if len(array) == padded else without_padding(array)
@@ -101,11 +101,8 @@ def _utterance(name, x, weight, item):
         student = without_padding(student)
     else:
         teacher, student = keras.tree.map_structure(cut, teacher), student[:frames]
-    if weight is not None:
-        weight = (
-            np.repeat(weight, len(student)) if len(weight) == 1 else weight[:frames]
-        )
-        weight = None if np.all(weight == 1) else weight
+    if weight is not None and np.all(weight == 1):
+        weight = None
     labels, transcript = item["labels"], item["transcripts"]
     if labels is not None and np.ndim(labels) and len(labels) == padded:
         labels = labels[: len(student)]
@@ -176,6 +173,16 @@ class TeacherPass:
             return tf.stack([tf.stack(row, axis=-1) for row in rows], axis=-2)
         return log_p if self.top_k is None else top_k_targets(log_p, self.top_k)
 
+    def check_declared(self, utterance: Utterance) -> None:
+        """Refuses probabilities declared as logits, and the other way round."""
+        x = _stack([utterance.teacher])
+        remedy = "`teacher_from_logits=False` (`--probabilities`)"
+        for model in self.teachers:
+            check_softmax("teacher", model, self.from_logits, remedy)
+            rows = np.asarray(model(x, training=False))[0]
+            if rows.ndim == 2 and len(rows) and np.isfinite(rows).all():
+                check_declared("teacher", rows, self.from_logits, remedy)
+
     def num_classes(self, utterance: Utterance) -> int:
         """Returns the teacher's classes, by running it on an utterance."""
         x = _stack([utterance.teacher])
@@ -215,12 +222,22 @@ class TeacherPass:
                 frames = _frames(utterances[number]) if pads else len(output)
                 softs[number] = output[:frames]
         if self.transform:
-            changed = self.transform(softs, [u.transcript for u in utterances])
+            changed = self._transformed(softs, utterances)
             softs = [self._targets(tf.constant(s)).numpy() for s in changed]
         return [
             _aligned(utterance, soft)
             for utterance, soft in zip(utterances, softs, strict=True)
         ]
+
+    def _transformed(self, softs, utterances):
+        try:
+            return self.transform(softs, [u.transcript for u in utterances])
+        except ValueError as error:
+            names = [utterance.name for utterance in utterances]
+            raise ValueError(
+                f"In the utterances {names[0]!r} to {names[-1]!r}, numbered from 0: "
+                f"{error}"
+            ) from error
 
     def _batches(self, utterances, pads):
         groups: dict[Any, list[int]] = {}
@@ -250,18 +267,31 @@ def _aligned(utterance, soft):
             f"{utterance.name!r}. Expected finite logits or probabilities. Check the "
             "features of that utterance and the teacher's weights"
         )
-    weights = utterance.weights
-    if weights is not None and len(weights) != len(soft):
-        raise ValueError(
-            f"Different numbers of frames in the utterance {utterance.name!r}. "
-            f"Expected {len(soft)} weights, as many as the teacher's frames. Received: "
-            f"{len(weights)}"
-        )
+    weights, labels = utterance.weights, utterance.labels
+    if weights is not None:
+        if labels is not None and np.shape(labels) == np.shape(weights):
+            labels = labels[: len(soft)]  # of frames, too
+        weights = _of_outputs(weights, len(soft), utterance.name)
     return AlignedUtterance(
         utterance.name,
         utterance.student,
         soft,
         weights,
-        utterance.labels,
+        labels,
         utterance.transcript,
     )
+
+
+def _of_outputs(weights, frames, name):
+    """Returns one weight for each frame of the teacher, None where all are 1."""
+    if len(weights) == 1:
+        weights = np.repeat(weights, frames)
+    if len(weights) < frames or np.any(weights[frames:]):
+        raise ValueError(
+            f"Different numbers of frames in the utterance {name!r}. Expected {frames} "
+            "weights, as many as the teacher's frames, and no weight behind them. "
+            f"Received: {len(weights)}. Give weights of the outputs; padding of the "
+            "features is what is zero"
+        )
+    weights = weights[:frames]
+    return None if np.all(weights == 1) else weights

@@ -73,7 +73,14 @@ class CTCLoss(keras.losses.Loss):
         logits = ops.cast(logits, "float32")
         labels = ops.cast(labels, "int32")
         num_frames = ops.cast(num_frames, "int32")
-        blank = self.blank % logits.shape[-1]
+        classes = logits.shape[-1]
+        if not -classes <= self.blank < classes:
+            expected = f"the index of one of the {classes} classes of the logits"
+            hint = "The blank is a class of its own: give the model one more"
+            raise ValueError(invalid("blank", expected, self.blank, hint))
+        blank = self.blank % classes
+        # A column of padding: Keras's loss is wrong where there is no label at all.
+        labels = ops.pad(labels, [[0, 0], [0, 1]], constant_values=-1)
         real = (labels >= 0) & (labels != blank)
         labels = ops.where(real, labels, 0)
         equal = (labels[:, 1:] == labels[:, :-1]) & real[:, 1:]

@@ -70,7 +70,7 @@ def ctc_occupancies(
     utterances = as_utterances(log_probs, num_frames, "log_probs")
     num_classes = utterances[0].shape[1]
     check_scores(utterances, num_classes, "log_probs")
-    if not scale > 0:
+    if not 0 < scale < np.inf:
         raise ValueError(invalid("scale", "a number > 0", scale))
     if not is_integer(blank) or not -num_classes <= blank < num_classes:
         expected = f"the index of one of the {num_classes} classes"
@@ -104,6 +104,11 @@ def class_log_priors(log_posteriors: Sequence[np.ndarray]) -> np.ndarray:
     scores = np.concatenate(utterances).astype("float64")
     if not len(scores):
         raise ValueError(invalid("log_posteriors", "at least one frame", "none"))
+    if scores.min() >= 0 and np.allclose(scores.sum(axis=1), 1, atol=1e-2):
+        hint = "Give their logarithms"
+        received = "rows >= 0 that sum to 1, probabilities"
+        expected = "logits or log-posteriors"
+        raise ValueError(invalid("log_posteriors", expected, received, hint))
     odds = np.exp(scores - scores.max(axis=1, keepdims=True))
     mean = (odds / odds.sum(axis=1, keepdims=True)).mean(axis=0)
     return np.log(np.maximum(mean, _SMALLEST_PRIOR)).astype("float32")

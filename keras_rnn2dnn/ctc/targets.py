@@ -50,7 +50,7 @@ def constrained(
         name += f", priors {digest:08x}, prior_scale={prior_scale}"
 
     def of_transcripts(log_posteriors, transcripts):
-        labels = list(map(encode, transcripts))
+        labels = [_encoded(encode, transcript) for transcript in transcripts]
         return ctc_occupancies(log_posteriors, labels, **options)
 
     def of_best_paths(log_posteriors, _):
@@ -65,6 +65,14 @@ def constrained(
 def best_labels(scores: np.ndarray, blank: int) -> list[int]:
     """Returns the labels on the best path of scores `(frames, classes)`."""
     return [label for label, _, _ in best_path(scores, blank % scores.shape[1])]
+
+
+def _encoded(encode, transcript):
+    try:
+        return encode(transcript)
+    except Exception as error:  # whatever a function of the user's raises
+        message = f"Cannot encode the transcript {transcript!r}: {error!r}"
+        raise ValueError(message) from error
 
 
 def _name(encode):

@@ -329,3 +329,20 @@ def test_lists_of_transcripts_and_ids_go_with_arrays(tmp_path):
     store = SoftAlignments.write(tmp_path / "a", teacher(), (x, y))
     found = [(u.transcript, u.name) for u in store.utterances()]
     assert found == list(zip(texts, names, strict=True))
+
+
+def test_what_the_teacher_gives_must_be_what_is_declared(tmp_path):
+    x = np.random.default_rng(0).normal(size=(2, 5, 3))
+    layers = [keras.Input((None, 3)), keras.layers.Dense(4)]
+    logits = keras.Sequential(layers)
+    softmax = keras.Sequential([*layers, keras.layers.Softmax(name="posteriors")])
+    hidden = keras.Sequential([*layers, keras.layers.Lambda(keras.ops.softmax)])
+    expected = "declared to give logits.*pass `teacher_from_logits=False`"
+    for model in (softmax, hidden):
+        with pytest.raises(ValueError, match=expected):
+            SoftAlignments.write(tmp_path / "a", model, x)
+        path = tmp_path / model.name
+        SoftAlignments.write(path, model, x, teacher_from_logits=False)
+    with pytest.raises(ValueError, match="declared to give probabilities"):
+        SoftAlignments.write(tmp_path / "a", logits, x, teacher_from_logits=False)
+    assert not (tmp_path / "a" / "manifest.json").exists()

@@ -155,3 +155,25 @@ def test_a_subsampling_teacher_and_labels_come_from_a_store(tmp_path, factor):
     assert "kl" in together.fit(x, epochs=1, verbose=0).history
     with pytest.raises(ValueError, match="Different numbers of frames"):
         Distiller(teacher, dnn_student(3, CLASSES, units=(4,))).fit(x, verbose=0)
+
+
+@pytest.mark.parametrize("blank", [3, 28, -4])
+def test_a_blank_that_is_no_class_is_refused(blank):
+    with pytest.raises(ValueError, match="`blank`. Expected the index of one of the 3"):
+        CTCLoss(blank).call(np.array([[1]]), np.zeros((1, 4, 3), "float32"))
+
+
+def test_a_label_that_is_no_class_is_refused_before_the_training():
+    student = keras.Sequential([keras.Input((None, 2)), keras.layers.Dense(3)])
+    distiller = Distiller(None, student, student_loss_weight=0.5)
+    distiller.compile("sgd", loss=CTCLoss())
+    y = {"soft": np.zeros((1, 4, 3), "float32"), "labels": np.array([[1, 3]])}
+    with pytest.raises(ValueError, match="`labels`. Expected classes below 3"):
+        distiller.fit(tf.data.Dataset.from_tensors((np.ones((1, 4, 2)), y)), verbose=0)
+
+
+def test_transcripts_that_are_all_empty():
+    logits = np.random.default_rng(0).normal(size=(2, 4, 3)).astype("float32")
+    found = CTCLoss().call(np.zeros((2, 0), int), logits)
+    log_p = logits - np.logaddexp.reduce(logits.astype(float), -1, keepdims=True)
+    np.testing.assert_allclose(found, -log_p[..., 0].sum(axis=1), rtol=1e-5)

@@ -1,5 +1,6 @@
 import itertools
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -161,6 +162,7 @@ def test_a_store_of_them_holds_the_labels_of_the_transcripts(tmp_path):
     with pytest.raises(ValueError) as error:
         SoftAlignments.write(tmp_path / "b", teacher, x, transform=transform)
     assert str(error.value) == (
+        "In the utterances '0' to '2', numbered from 0: "
         "Invalid value for `transcripts`. Expected one for each utterance. "
         "Received: transcripts=None"
     )
@@ -192,3 +194,24 @@ def test_bad_arguments_are_refused(labels, options, message):
     with pytest.raises(ValueError) as error:
         ctc_occupancies(np.zeros((1, 2, CLASSES)), labels, **options)
     assert message in str(error.value)
+
+
+def test_a_transcript_that_cannot_be_encoded_is_shown():
+    transform = constrained(lambda text: [" ab".index(c) for c in text])
+    with pytest.raises(ValueError, match="Cannot encode the transcript 'ac'"):
+        transform([np.zeros((3, 3))], ["ac"])
+
+
+def test_a_transcript_too_long_for_its_utterance_is_found_by_its_id(tmp_path):
+    teacher = keras.Sequential([keras.Input((None, 2)), keras.layers.Dense(3)])
+    y = {"transcripts": ["ab", "ababa"], "ids": ["ann-1", "ann-2"]}
+    transform = constrained(lambda text: [" ab".index(c) for c in text])
+    expected = "'ann-1' to 'ann-2', numbered from 0: .*at least 5 frames in utterance 1"
+    with pytest.raises(ValueError, match=expected):
+        x = np.ones((2, 4, 2), "float32")
+        SoftAlignments.write(tmp_path / "store", teacher, (x, y), transform=transform)
+
+
+def test_priors_of_probabilities_are_refused():
+    with pytest.raises(ValueError, match="Expected logits or log-posteriors"):
+        class_log_priors([np.full((3, 4), 0.25)])
