@@ -139,7 +139,7 @@ def check_values(batch, from_logits: bool, teacher_from_logits: bool) -> None:
         declarations.insert(0, ("teacher", soft, teacher_from_logits))
     for role, values, declared in declarations:
         rows = values[weights > 0].astype("float64")
-        probabilities = rows.min() >= 0 and np.allclose(rows.sum(-1), 1.0, atol=1e-2)
+        probabilities = are_probabilities(rows)
         if declared and probabilities:
             raise ValueError(_not_logits(role, "rows >= 0 that sum to 1"))
         if not declared and not probabilities:
@@ -149,6 +149,11 @@ def check_values(batch, from_logits: bool, teacher_from_logits: bool) -> None:
                 f"that sum to 1. Received: values from {rows.min():.4g} to "
                 f"{rows.max():.4g}. Pass `{argument}=True` if they are logits"
             )
+
+
+def are_probabilities(rows: np.ndarray) -> bool:
+    """Tells whether rows `(frames, classes)` are >= 0 and sum to 1."""
+    return rows.min() >= 0 and np.allclose(rows.sum(-1), 1.0, atol=1e-2)
 
 
 def check_hard_loss(loss, from_logits: bool) -> None:

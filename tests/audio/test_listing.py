@@ -166,7 +166,8 @@ def test_a_line_of_a_manifest_ends_at_newlines_alone(tmp_path):
 def test_what_is_no_string_is_named(tmp_path):
     path = tmp_path / "m.jsonl"
     for field in ("text", "speaker", "name"):
-        path.write_text('{"audio": "a.wav"}\n{"audio": "b.wav", "%s": 7}\n' % field)
+        entries = {"audio": "a.wav"}, {"audio": "b.wav", field: 7}
+        path.write_text("\n".join(map(json.dumps, entries)))
         with pytest.raises(ValueError, match="Cannot use line 2 .* Expected strings"):
             list_corpus(path)
     path.write_text('{"audio": "a.wav", "text": null, "name": null}')
