@@ -194,12 +194,12 @@ def _text_array(stream):
         if all(_INTEGER.fullmatch(field) for field in fields):
             return _as_int32("integers", [int(field) for field in fields])
         return _floats(fields)
-    while b"]" not in text:
-        line = stream.readline()
-        if not line:
+    lines = [text]
+    while b"]" not in lines[-1]:
+        lines.append(stream.readline())
+        if not lines[-1]:
             raise ValueError("there is no ] for a [")
-        text += line
-    inside, _, rest = text.partition(b"[")[2].partition(b"]")
+    inside, _, rest = b"".join(lines).partition(b"[")[2].partition(b"]")
     if rest.strip():
         raise ValueError(f"it holds {rest[:40]!r} behind an array")
     rows = [_floats(row.split()) for row in inside.split(b"\n") if row.strip()]

@@ -98,8 +98,10 @@ def store_posteriors(
 
     Raises:
         ImportError: if kaldiio is missing; holds the pip line.
-        ValueError: if there is nothing in common, frames or classes do not match, or
-            probabilities are declared to be logits, or logits probabilities.
+        ValueError: if there is nothing in common, an utterance comes twice, frames or
+            classes do not match, or probabilities are declared to be logits, or logits
+            probabilities.
+        RuntimeError: with that text, where it comes to light in the midst of writing.
 
     Example:
         >>> from keras_rnn2dnn import kaldi
@@ -121,8 +123,11 @@ def store_posteriors(
     teacher = keras.Sequential([keras.Input((None, first.shape[1])), _Given()])
 
     def examples():
-        left_out = 0
+        left_out, seen = 0, set()
         for name, values in read_archive(posteriors, root):
+            if name in seen:
+                raise ValueError(f"Two matrices of {name!r}. Expected one")
+            seen.add(name)
             if name not in features or (labels is not None and name not in labels):
                 left_out += 1
                 continue

@@ -169,10 +169,14 @@ def test_what_is_wrongly_declared_is_told(data, file, from_logits, text, run):
     assert code == 2 and "The posteriors of 'u5' are declared" in error
 
 
-def test_an_alignment_comes_once(data):
+def test_an_utterance_comes_once(data):
     folder = data[0]
     with pytest.raises(ValueError, match="Two alignments of 'u5'. Expected one"):
         kaldi.read_alignments([folder / "ali.ark", folder / "ali.ark"])
+    one = [("u5", np.zeros((5, CLASSES)))]
+    kaldi.write_archive(folder / "twice.ark", one * 2)
+    with pytest.raises(RuntimeError, match="Two matrices of 'u5'. Expected one"):
+        kaldi.store_posteriors(folder / "store", folder / "twice.ark", data[1])
 
 
 def test_utterances_without_labels_are_left_out(data, caplog):
