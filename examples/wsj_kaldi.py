@@ -55,6 +55,7 @@ def main(arguments=None):
             out / "soft.align",
             options.posteriors,
             train,
+            from_logits=not options.probabilities,
             labels=labels,
             root=options.root,
             top_k=options.top_k,
@@ -185,6 +186,9 @@ def parser():
     result.add_argument("--development-labels", required=True, nargs="+")
     result.add_argument("--test", nargs="*", default=[], help="data directories")
     result.add_argument("--posteriors", help="of another teacher, .ark or .scp")
+    result.add_argument(
+        "--probabilities", action="store_true", help="they are no logarithms"
+    )
     result.add_argument("--out", required=True)
     result.add_argument("--root", default=".", help="where Kaldi ran: s5")
     result.add_argument("--classes", type=int, help="pdfs; default: 1 + highest label")

@@ -169,7 +169,7 @@ def check_declared(
         ValueError: if they are probabilities, or are not.
     """
     rows = np.asarray(rows, "float64")
-    probabilities = rows.min() >= 0 and np.allclose(rows.sum(-1), 1.0, atol=1e-2)
+    probabilities = are_probabilities(rows)
     if from_logits and probabilities:
         raise ValueError(_not_logits(role, "rows >= 0 that sum to 1", remedy))
     if not from_logits and not probabilities:
@@ -179,6 +179,11 @@ def check_declared(
             f"that sum to 1. Received: values from {rows.min():.4g} to "
             f"{rows.max():.4g}. Pass `{argument}=True` if they are logits"
         )
+
+
+def are_probabilities(rows: np.ndarray) -> bool:
+    """Tells whether rows `(frames, classes)` are >= 0 and sum to 1."""
+    return rows.min() >= 0 and np.allclose(rows.sum(-1), 1.0, atol=1e-2)
 
 
 def check_hard_loss(loss, from_logits: bool) -> None:

@@ -1,12 +1,18 @@
 """The utterances of published corpora, by their directory layouts; no audio is read."""
 
-import csv
+import math
 import re
+from collections import Counter
 from pathlib import Path
 
 from keras_rnn2dnn.audio.corpora import DIGITS
 from keras_rnn2dnn.audio.loading import AudioFile
-from keras_rnn2dnn.audio.manifests import found_utterances, read_manifest, read_table
+from keras_rnn2dnn.audio.manifests import (
+    found_utterances,
+    read_lines,
+    read_manifest,
+    read_table,
+)
 from keras_rnn2dnn.errors import invalid
 
 SUFFIXES = (".wav", ".flac", ".mp3", ".ogg")
@@ -33,7 +39,8 @@ def list_corpus(path: str | Path, split: str | None = None) -> list[AudioFile]:
 
     Raises:
         FileNotFoundError: if there is no audio.
-        ValueError: if a table is damaged, or a split does not exist.
+        ValueError: if a table is damaged, two utterances have one id, or a split does
+            not exist.
     """
     path = Path(path)
     if path.suffix == ".jsonl":
@@ -58,6 +65,8 @@ def list_corpus(path: str | Path, split: str | None = None) -> list[AudioFile]:
 def list_audio(path: str | Path) -> list[AudioFile]:
     """Lists an audio file, or all in a directory and those below, without text.
 
+    Their ids are their paths without the ending; `a.wav` beside `a.flac` keep theirs.
+
     Raises:
         FileNotFoundError: if there is none.
     """
@@ -69,7 +78,13 @@ def list_audio(path: str | Path) -> list[AudioFile]:
             f"No audio in {str(path)!r}. Expected files that end in "
             f"{', '.join(SUFFIXES)}"
         )
-    return [AudioFile(f, _name(f, root)) for f in files]
+    names = [_name(f, root) for f in files]
+    times = Counter(names)
+    pairs = [
+        (f, name if times[name] == 1 else name + f.suffix)
+        for f, name in zip(files, names, strict=True)
+    ]
+    return found_utterances([AudioFile(*pair) for pair in pairs], path, "audio")
 
 
 def list_fsdd(directory: str | Path) -> list[AudioFile]:
@@ -105,7 +120,7 @@ def list_speech_commands(
     if split not in (None, *_SPLITS):
         raise ValueError(invalid("split", f"one of {_SPLITS}, or None", split))
     listed = {
-        kind: set((root / name).read_text().split()) if (root / name).is_file() else ()
+        kind: set(read_lines(root / name)) if (root / name).is_file() else ()
         for kind, name in (
             ("validation", "validation_list.txt"),
             ("test", "testing_list.txt"),
@@ -157,7 +172,7 @@ def list_common_voice(directory: str | Path, split: str = "train") -> list[Audio
 
     Raises:
         FileNotFoundError: if there is no such split.
-        ValueError: if the table lacks a column.
+        ValueError: if the table lacks a column, a row a value, or an id comes twice.
     """
     table = Path(directory) / f"{split}.tsv"
     if not table.is_file():
@@ -165,16 +180,8 @@ def list_common_voice(directory: str | Path, split: str = "train") -> list[Audio
         raise FileNotFoundError(
             f"No split {split!r} in {str(directory)!r}. Expected one of {splits}"
         )
-    with open(table, newline="", encoding="utf-8") as stream:
-        # Sentences hold quotes that do not quote the tabulators.
-        rows = list(csv.DictReader(stream, delimiter="\t", quoting=csv.QUOTE_NONE))
-    missing = {"client_id", "path", "sentence"} - set(rows[0] if rows else ())
-    if missing:
-        columns = "rows with the columns client_id, path and sentence"
-        raise ValueError(
-            f"Cannot use {str(table)!r}. Expected {columns}. Missing: {sorted(missing)}"
-        )
-    return [
+    rows = _rows(table, ("client_id", "path", "sentence"))
+    files = [
         AudioFile(
             table.parent / "clips" / row["path"],
             Path(row["path"]).stem,
@@ -183,6 +190,30 @@ def list_common_voice(directory: str | Path, split: str = "train") -> list[Audio
         )
         for row in rows
     ]
+    return found_utterances(files, table, "rows below the head")
+
+
+def _rows(table, columns):
+    # No csv reader: sentences hold quotes that do not quote the tabulators.
+    head, *lines = (line.split("\t") for line in read_lines(table))
+    missing = sorted(set(columns) - set(head))
+    if missing:
+        raise ValueError(
+            f"Cannot use {str(table)!r}. Expected rows with the columns "
+            f"{', '.join(columns)}. Missing: {missing}"
+        )
+    places = {column: head.index(column) for column in columns}
+    rows = []
+    for number, fields in enumerate(lines, start=2):
+        if fields == [""]:
+            continue
+        if len(fields) <= max(places.values()):
+            raise ValueError(
+                f"Cannot use line {number} of {str(table)!r}. Expected {len(head)} "
+                f"columns, between tabulators. Received: {len(fields)}"
+            )
+        rows.append({column: fields[place] for column, place in places.items()})
+    return rows
 
 
 def list_kaldi(directory: str | Path) -> list[AudioFile]:
@@ -232,6 +263,7 @@ def _segments(path, recordings):
             recording, start, end = value.split()
             segments[name] = (recording, float(start), float(end))
             good = recording in recordings and float(start) >= 0
+            good = good and math.isfinite(float(start)) and math.isfinite(float(end))
             good = good and (float(end) < 0 or float(end) > float(start))
         except ValueError:
             good = False

@@ -1,12 +1,15 @@
 """Tables of utterances: JSONL manifests, and lines of a key and a value."""
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from keras_rnn2dnn.audio.loading import AudioFile
 from keras_rnn2dnn.errors import invalid
 from keras_rnn2dnn.files import new_file
+
+_SPACE = " \t\r\f\v"  # Kaldi's white space: what Unicode has beyond it is text
 
 
 def read_manifest(path: str | Path) -> list[AudioFile]:
@@ -16,7 +19,7 @@ def read_manifest(path: str | Path) -> list[AudioFile]:
     The utterance's id is `name`, or its number in the manifest.
 
     Raises:
-        ValueError: if a line is no such object; names it.
+        ValueError: if a line is no such object, names it; or if two have one id.
 
     Example:
         >>> line = '{"audio": "a.flac", "text": "yes", "speaker": "ann"}'
@@ -25,19 +28,25 @@ def read_manifest(path: str | Path) -> list[AudioFile]:
         [('a.flac', 'yes')]
     """
     path, files = Path(path), []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines()):
+    for number, line in enumerate(read_lines(path)):
         if not line.strip():
             continue
         try:
             entry = json.loads(line)
             audio = path.parent / entry["audio"]
-            name = str(entry.get("name", number))
+            name, text, speaker = map(entry.get, ("name", "text", "speaker"))
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise ValueError(
                 f"Cannot use line {number + 1} of {str(path)!r}. Expected an object "
                 f'with "audio", the path of a file. Received: {line[:80]!r}'
             ) from error
-        files.append(AudioFile(audio, name, entry.get("text"), entry.get("speaker")))
+        if not all(isinstance(value, str | None) for value in (name, text, speaker)):
+            raise ValueError(
+                f"Cannot use line {number + 1} of {str(path)!r}. Expected strings for "
+                f'"name", "text" and "speaker", in quotes. Received: {line[:80]!r}'
+            )
+        name = str(number) if name is None else name
+        files.append(AudioFile(audio, name, text, speaker))
     return found_utterances(
         files, path, 'lines such as {"audio": "a.wav", "text": "yes"}'
     )
@@ -63,9 +72,11 @@ def write_manifest(path: str | Path, files: Sequence[AudioFile]) -> None:
 def read_table(path: str | Path) -> dict[str, str]:
     r"""Reads lines of a key and a value, as Kaldi's and LibriSpeech's tables are.
 
+    Any white space separates the two, as in Kaldi.
+
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if a key comes twice.
+        ValueError: if a key comes twice, or the file is not UTF-8.
 
     Example:
         >>> _ = Path("text").write_text("u1 one two\nu2 three\n")
@@ -73,17 +84,47 @@ def read_table(path: str | Path) -> dict[str, str]:
         {'u1': 'one two', 'u2': 'three'}
     """
     table: dict[str, str] = {}
-    for line in Path(path).read_text(encoding="utf-8").splitlines():
-        key, _, value = line.strip().partition(" ")
+    for line in read_lines(path):
+        key, *value = re.split(f"[{_SPACE}]+", line.strip(_SPACE), maxsplit=1)
         if key in table:
             raise ValueError(f"{str(path)!r} has {key!r} twice. Expected each key once")
         if key:
-            table[key] = value.strip()
+            table[key] = "".join(value)
     return table
 
 
+def read_lines(path: str | Path) -> list[str]:
+    r"""Reads the lines of a UTF-8 file, with `\n` or `\r\n` at their ends.
+
+    Nothing else ends a line: texts may hold U+2028 and its like.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if a line is not UTF-8; names it.
+    """
+    lines = []
+    for number, line in enumerate(Path(path).read_bytes().split(b"\n"), start=1):
+        try:
+            text = line.decode("utf-8-sig" if number == 1 else "utf-8")
+        except UnicodeDecodeError as error:
+            raise ValueError(
+                f"Cannot read line {number} of {str(path)!r}. Expected text in UTF-8. "
+                f"Received: {line[:80]!r}"
+            ) from error
+        lines.append(text.removesuffix("\r"))
+    return lines
+
+
 def found_utterances(files, place, expected):
-    """Returns the files; raises FileNotFoundError where there are none."""
+    """Returns the files; refuses none at all, and two of one id."""
     if not files:
         raise FileNotFoundError(f"No utterances in {str(place)!r}. Expected {expected}")
+    paths: dict[str, Path] = {}
+    for file in files:
+        if file.name in paths:
+            raise ValueError(
+                f"Two utterances {file.name!r} in {str(place)!r}. Expected each id "
+                f"once. Received: {str(paths[file.name])!r} and {str(file.path)!r}"
+            )
+        paths[file.name] = file.path
     return files

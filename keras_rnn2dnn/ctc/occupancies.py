@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from keras_rnn2dnn.checks import are_probabilities
 from keras_rnn2dnn.errors import invalid, is_integer
 from keras_rnn2dnn.hmm.occupancies import occupancies
 from keras_rnn2dnn.hmm.topology import NEVER
@@ -104,7 +105,7 @@ def class_log_priors(log_posteriors: Sequence[np.ndarray]) -> np.ndarray:
     scores = np.concatenate(utterances).astype("float64")
     if not len(scores):
         raise ValueError(invalid("log_posteriors", "at least one frame", "none"))
-    if scores.min() >= 0 and np.allclose(scores.sum(axis=1), 1, atol=1e-2):
+    if are_probabilities(scores):
         hint = "Give their logarithms"
         received = "rows >= 0 that sum to 1, probabilities"
         expected = "logits or log-posteriors"

@@ -9,12 +9,11 @@ from keras_rnn2dnn.kaldi.directory import (
 from keras_rnn2dnn.kaldi.fbank import fbank_spec
 from keras_rnn2dnn.kaldi.posteriors import (
     read_alignments,
-    read_log_priors,
     store_posteriors,
-    write_log_priors,
     write_scores,
     write_store_scores,
 )
+from keras_rnn2dnn.kaldi.priors import read_log_priors, write_log_priors
 
 __all__ = [
     "KaldiDirectory",

@@ -1,12 +1,11 @@
 """Kaldi archives (`.ark`) and tables of them (`.scp`); needs the extra `kaldi`.
 
-kaldiio reads and writes the arrays. It would run the commands in a table and unpickle
-objects in an archive: files that hold such are refused here.
+kaldiio reads and writes the binary arrays. It would run the commands in a table and
+unpickle objects in an archive: files that hold such are refused here, and text is read.
 """
 
 import contextlib
 import gzip
-import io
 import re
 import struct
 import zlib
@@ -16,11 +15,13 @@ from pathlib import Path
 import numpy as np
 
 from keras_rnn2dnn.audio.manifests import read_table
-from keras_rnn2dnn.errors import import_extra
+from keras_rnn2dnn.errors import import_extra, invalid
 from keras_rnn2dnn.files import new_file
 
 _PLACE = re.compile(r"(?P<path>.+?)(?::(?P<offset>\d+))?(?P<range>\[.*\])?")
 _NOT_ARRAYS = (b"PKL", b"NPY", b"RIF", b"fLa", b"AUD")
+_INT32 = np.iinfo("int32")
+_INTEGER = re.compile(rb"[+-]?\d+")
 
 
 def read_archive(
@@ -57,11 +58,11 @@ def read_archive(
     with _opened(path) as stream:
         while True:
             with _damage_named(path):
-                name = matio.read_token(stream)
-                if name is None:
+                name = _read_name(stream)
+                if not name:
                     return
                 array = _array(matio, stream)
-            yield name.strip(), array
+            yield name, array
 
 
 def read_array(place: str, root: str | Path = ".") -> np.ndarray:
@@ -107,8 +108,8 @@ def write_archive(
 
     Raises:
         ImportError: if kaldiio is missing; holds the pip line.
-        ValueError: if `path` does not end in `.ark`, an id has spaces, or there are no
-            arrays.
+        ValueError: if `path` does not end in `.ark`, an id has spaces, an array has
+            another shape or integers beyond int32, or there are no arrays.
     """
     kaldiio = import_extra("kaldiio", "kaldi", "Writing a Kaldi archive")
     path, lines = Path(path), []
@@ -120,8 +121,7 @@ def write_archive(
                 raise ValueError(f"Invalid id {name!r}. Expected no spaces")
             offset = stream.tell() + len(name.encode()) + 1
             lines.append(f"{name} {path.absolute()}:{offset}\n")
-            array = np.asarray(array)
-            array = array.astype("int32" if array.dtype.kind in "iu" else "float32")
+            array = _writable(name, np.asarray(array))
             method = 2 if compress and array.ndim == 2 else None
             kaldiio.save_ark(stream, {name: array}, compression_method=method)
         if not lines:
@@ -129,6 +129,27 @@ def write_archive(
     with new_file(path.with_suffix(".scp")) as temporary:
         temporary.write_text("".join(sorted(lines)), encoding="utf-8")
     return len(lines)
+
+
+def _writable(name, array):
+    integers = array.dtype.kind in "iu"
+    if array.ndim not in ((1,) if integers else (1, 2)):
+        expected = "floats (frames, values) or (values,), or integers (frames,)"
+        received = f"{array.dtype} {array.shape}"
+        raise ValueError(invalid(f"array of {name}", expected, received))
+    if not integers:
+        return array.astype("float32")
+    return _as_int32(f"array of {name}", array)
+
+
+def _as_int32(name, integers):
+    integers = np.asarray(integers)
+    low, high = integers.min(initial=0), integers.max(initial=0)
+    if not _INT32.min <= low <= high <= _INT32.max:
+        expected = f"integers from {_INT32.min} to {_INT32.max}, as Kaldi keeps them"
+        received = int(low if low < _INT32.min else high)
+        raise ValueError(invalid(name, expected, received))
+    return integers.astype("int32")
 
 
 def _opened(path):
@@ -141,10 +162,60 @@ def _array(matio, stream):
     stream.seek(start)
     if head[:3] in _NOT_ARRAYS:
         raise ValueError(f"it holds {head[:3]!r}, and no array of numbers")
+    if head[:2] != b"\0B":
+        return _text_array(stream)
     if len(head) < 5:  # of which kaldiio would go back too far
-        stream = io.BytesIO(stream.read().ljust(5, b"\n"))
+        raise ValueError("it is damaged")
     array = matio.read_kaldi(stream)
     return array if array.dtype.kind == "i" else array.astype("float32")
+
+
+def _read_name(stream):
+    """Reads an id and the white space behind it; leaves the end of a line."""
+    byte = stream.read(1)
+    while byte.isspace():
+        byte = stream.read(1)
+    name = b""
+    while byte and not byte.isspace():
+        name += byte
+        byte = stream.read(1)
+    if byte == b"\n":  # an id alone
+        stream.seek(-1, 1)
+    return name.decode()
+
+
+def _text_array(stream):
+    """Reads integers to the end of the line, or floats in brackets."""
+    text = stream.readline()
+    if not text:
+        raise ValueError("it ends behind an id")
+    if not text.lstrip().startswith(b"["):
+        fields = text.split()
+        if all(_INTEGER.fullmatch(field) for field in fields):
+            return _as_int32("integers", [int(field) for field in fields])
+        return _floats(fields)
+    lines = [text]
+    while b"]" not in lines[-1]:
+        lines.append(stream.readline())
+        if not lines[-1]:
+            raise ValueError("there is no ] for a [")
+    inside, _, rest = b"".join(lines).partition(b"[")[2].partition(b"]")
+    if rest.strip():
+        raise ValueError(f"it holds {rest[:40]!r} behind an array")
+    rows = [_floats(row.split()) for row in inside.split(b"\n") if row.strip()]
+    if b"\n" not in inside or not rows:
+        return rows[0] if rows else np.zeros(0, "float32")
+    if len({len(row) for row in rows}) > 1:
+        raise ValueError("the rows of a matrix differ in length")
+    return np.stack(rows)
+
+
+def _floats(fields):
+    try:
+        return np.array([float(field) for field in fields], "float32")
+    except ValueError as error:
+        line = b" ".join(fields)[:60]
+        raise ValueError(f"expected numbers, received {line!r}") from error
 
 
 @contextlib.contextmanager

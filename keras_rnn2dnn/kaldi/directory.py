@@ -129,7 +129,8 @@ def write_directory(
     """Writes a data directory: features, `utt2spk`, `spk2utt`, `text`.
 
     The tables are sorted by bytes, as Kaldi's tools demand: speakers' names should
-    begin their utterances' ids.
+    begin their utterances' ids. `text` and `cmvn.scp` of an older directory are removed
+    where the new one has none.
 
     Args:
         path: of the directory.
@@ -142,7 +143,8 @@ def write_directory(
 
     Raises:
         ImportError: if kaldiio is missing; holds the pip line.
-        ValueError: if an id has spaces, comes twice, or there is no utterance.
+        ValueError: if an id or a speaker has spaces, a text more than one line, an id
+            comes twice, or there is no utterance.
     """
     path, heard = Path(path), {}
     stats: dict[str, np.ndarray] = {}
@@ -152,6 +154,7 @@ def write_directory(
             if utterance.name in heard:
                 raise ValueError(f"Two utterances {utterance.name!r}. Expected one")
             speaker = utterance.speaker or utterance.name
+            _check_lines(utterance, speaker)
             heard[utterance.name] = (speaker, utterance.text)
             if cmvn:
                 sums = _statistics(utterance.features)
@@ -171,7 +174,19 @@ def write_directory(
     texts = {n: heard[n][1] for n in names if heard[n][1] is not None}
     if texts:
         _write_table(path / "text", texts)
+    for name, written in (("text", bool(texts)), ("cmvn.scp", cmvn)):
+        if not written:
+            (path / name).unlink(missing_ok=True)
     return KaldiDirectory(path)
+
+
+def _check_lines(utterance, speaker):
+    name, text = utterance.name, utterance.text
+    for kind, value in (("id", name), ("speaker", speaker)):
+        if value.split() != [value]:
+            raise ValueError(invalid(f"{kind} of {name!r}", "no white space", value))
+    if text is not None and set(text) & {"\n", "\r"}:
+        raise ValueError(invalid(f"text of {name!r}", "a single line", text))
 
 
 def _statistics(features):

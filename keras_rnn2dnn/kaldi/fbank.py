@@ -44,6 +44,8 @@ def fbank_spec(
     """
     return FeatureSpec(
         sample_rate_hz,
+        frame_length_ms=_whole_samples_ms(sample_rate_hz, 25.0),
+        frame_step_ms=_whole_samples_ms(sample_rate_hz, 10.0),
         num_bins=num_bins,
         low_hz=low_hz,
         high_hz=high_hz,
@@ -53,3 +55,10 @@ def fbank_spec(
         remove_dc=remove_dc,
         mean=(-2 * math.log(_FULL_SCALE),) * num_bins,
     )
+
+
+def _whole_samples_ms(sample_rate_hz, ms):
+    """Returns what `FeatureSpec` rounds to the samples to which Kaldi truncates."""
+    samples = int(sample_rate_hz * 0.001 * ms)  # feature-window.h, WindowSize()
+    rounded = round(sample_rate_hz * ms / 1000)
+    return ms if rounded == samples else 1000 * samples / sample_rate_hz

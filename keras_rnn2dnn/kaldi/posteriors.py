@@ -10,8 +10,8 @@ import numpy as np
 
 from keras_rnn2dnn.alignments import SoftAlignments
 from keras_rnn2dnn.batches import predict_utterances
+from keras_rnn2dnn.checks import are_probabilities
 from keras_rnn2dnn.errors import invalid
-from keras_rnn2dnn.files import new_file
 from keras_rnn2dnn.kaldi.archives import read_archive, write_archive
 from keras_rnn2dnn.kaldi.directory import KaldiDirectory, KaldiUtterance
 from keras_rnn2dnn.losses import SMALLEST_PROBABILITY
@@ -38,7 +38,8 @@ def read_alignments(
 
     Raises:
         ImportError: if kaldiio is missing; holds the pip line.
-        ValueError: if an archive holds no integers, or a label is out of range.
+        ValueError: if an archive holds no integers, a label is out of range, or an
+            utterance comes twice.
     """
     paths = [paths] if isinstance(paths, (str, Path)) else paths
     labels = {}
@@ -58,6 +59,8 @@ def read_alignments(
                 hint = "Of transition-ids, ali-to-pdf gives the classes"
                 received = f"{min(states)} to {max(states)}"
                 raise ValueError(invalid(name, expected, received, hint))
+            if name in labels:
+                raise ValueError(f"Two alignments of {name!r}. Expected one")
             labels[name] = states
     return labels
 
@@ -95,7 +98,10 @@ def store_posteriors(
 
     Raises:
         ImportError: if kaldiio is missing; holds the pip line.
-        ValueError: if there is nothing in common, or frames or classes do not match.
+        ValueError: if there is nothing in common, an utterance comes twice, frames or
+            classes do not match, or probabilities are declared to be logits, or logits
+            probabilities.
+        RuntimeError: with that text, where it comes to light in the midst of writing.
 
     Example:
         >>> from keras_rnn2dnn import kaldi
@@ -106,25 +112,31 @@ def store_posteriors(
         >>> store.num_utterances, store.num_frames, store.num_classes
         (1, 4, 3)
     """
-    _, first = next(iter(read_archive(posteriors, root)), (None, None))
+    name, first = next(iter(read_archive(posteriors, root)), (None, None))
     if first is None or first.ndim != 2:
         received = None if first is None else f"{first.dtype} {first.shape}"
         expected = "an archive of matrices (frames, classes)"
         raise ValueError(invalid("posteriors", expected, received))
+    options = {"teacher_from_logits": from_logits, **options}
+    from_logits = options["teacher_from_logits"]
+    _check_declared(name, first, from_logits)
     teacher = keras.Sequential([keras.Input((None, first.shape[1])), _Given()])
 
     def examples():
-        left_out = 0
+        left_out, seen = 0, set()
         for name, values in read_archive(posteriors, root):
+            if name in seen:
+                raise ValueError(f"Two matrices of {name!r}. Expected one")
+            seen.add(name)
             if name not in features or (labels is not None and name not in labels):
                 left_out += 1
                 continue
             utterance = features.utterance(name)
+            _check_declared(name, values, from_logits)
             yield _example(utterance, values, first.shape[1], labels)
         if left_out:
             _LOG.warning("%d utterances lack features or labels: left out", left_out)
 
-    options = {"teacher_from_logits": from_logits, **options}
     return SoftAlignments.write(store, teacher, examples(), **options)
 
 
@@ -134,6 +146,25 @@ class _Given(keras.layers.Layer):
 
     def call(self, inputs):
         return inputs
+
+
+def _check_declared(name, values, from_logits):
+    if not values.size:
+        return
+    probabilities = are_probabilities(values.astype("float64"))
+    if from_logits and probabilities:
+        raise ValueError(
+            f"The posteriors of {name!r} are declared to be logits or log-posteriors. "
+            "Received: rows >= 0 that sum to 1. Pass `from_logits=False`, or "
+            "`--probabilities`, if they are probabilities"
+        )
+    if not from_logits and not probabilities:
+        raise ValueError(
+            f"The posteriors of {name!r} are declared to be probabilities. Expected "
+            f"rows >= 0 that sum to 1. Received: values from {values.min():.4g} to "
+            f"{values.max():.4g}. Pass `from_logits=True`, or leave out "
+            "`--probabilities`, if they are logits or log-posteriors"
+        )
 
 
 def _example(utterance, values, num_classes, labels):
@@ -249,39 +280,3 @@ def _less_priors(log_p, log_priors):
         expected = f"{log_p.shape[-1]} numbers, one for each class"
         raise ValueError(invalid("log_priors", expected, np.shape(log_priors)))
     return log_p - np.asarray(log_priors, "float32")
-
-
-def read_log_priors(path: str | Path) -> np.ndarray:
-    """Reads class counts as Kaldi writes them, `[ 12 3 45 ]`, as log-priors.
-
-    `log((count + 1) / sum(count + 1))`, as `hmm.estimate_log_priors` smooths.
-
-    Returns:
-        float32 `(classes,)`.
-
-    Raises:
-        ValueError: if the file holds no such counts.
-
-    Example:
-        >>> _ = Path("ali_train_pdf.counts").write_text("[ 0 2 ]")
-        >>> np.exp(read_log_priors("ali_train_pdf.counts")).tolist()
-        [0.25, 0.75]
-    """
-    text = Path(path).read_text()
-    try:
-        counts = np.array(
-            text.strip().removeprefix("[").removesuffix("]").split(), "f8"
-        )
-    except ValueError:
-        counts = np.zeros(0)
-    if not counts.size or not (np.isfinite(counts).all() and counts.min() >= 0):
-        expected = "counts >= 0, such as [ 12 3 45 ]"
-        raise ValueError(f"Cannot use {str(path)!r}. Expected {expected}")
-    return np.log((counts + 1) / (counts + 1).sum()).astype("float32")
-
-
-def write_log_priors(path: str | Path, log_priors: np.ndarray) -> None:
-    """Writes log-priors as a Kaldi vector, such as `nnet3-am-adjust-priors` reads."""
-    numbers = " ".join(f"{p:.9g}" for p in np.exp(np.asarray(log_priors, "float64")))
-    with new_file(path) as temporary:
-        temporary.write_text(f" [ {numbers} ]\n")

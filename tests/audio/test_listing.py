@@ -5,7 +5,9 @@ import pytest
 from keras_rnn2dnn.audio import listing
 from keras_rnn2dnn.audio.listing import list_corpus
 from keras_rnn2dnn.audio.loading import AudioFile
-from keras_rnn2dnn.audio.manifests import read_manifest, write_manifest
+from keras_rnn2dnn.audio.manifests import read_manifest, read_table, write_manifest
+
+ENDLESS = ("a1 r1 0 inf", "a1 r1 0 nan", "a1 r1 0 -inf", "a1 r1 inf inf")
 
 
 def make(root, **files):
@@ -91,7 +93,7 @@ def test_kaldi(tmp_path):
         AudioFile(tmp_path / "r1.flac", "a1", "yes no", None, 0.5, 1.25),
         AudioFile(tmp_path / "r1.flac", "a2", None, None, 2.0, None),
     ]
-    for line in ("a1 r2 0 1", "a1 r1 2 1", "a1 r1 0", "a1 r1 x 1"):
+    for line in ("a1 r2 0 1", "a1 r1 2 1", "a1 r1 0", "a1 r1 x 1", *ENDLESS):
         make(tmp_path, **{"segments": line})
         with pytest.raises(ValueError, match="Cannot use the segment 'a1' of"):
             list_corpus(tmp_path)
@@ -138,3 +140,67 @@ def test_any_other_directory_is_searched_for_audio(tmp_path):
     for read in (listing.list_fsdd, listing.list_librispeech):
         with pytest.raises(FileNotFoundError, match="No utterances in"):
             read(tmp_path / "empty")
+
+
+def test_white_space_of_any_kind_separates_a_key_from_its_value(tmp_path):
+    path = tmp_path / "text"
+    path.write_bytes(b"\xef\xbb\xbfu1\tone two \r\n\nu2 \t three\r\nu3")
+    assert read_table(path) == {"u1": "one two", "u2": "three", "u3": ""}
+    wide = {"u1": "a\u0085b", "u2": "c\u2028d\x0ce", "u3": "\u3000f"}
+    path.write_text("".join(f"{k} {v}\n" for k, v in wide.items()), encoding="utf-8")
+    assert read_table(path) == wide
+    path.write_bytes(b"u1 yes\nu2 caf\xe9\n")
+    with pytest.raises(ValueError, match=r"Cannot read line 2 of '.*text'. .* UTF-8"):
+        read_table(path)
+
+
+def test_a_line_of_a_manifest_ends_at_newlines_alone(tmp_path):
+    path = tmp_path / "m.jsonl"
+    path.write_bytes('\ufeff{"audio": "a.wav", "text": "a\u2028b"}\r\n'.encode())
+    assert [f.text for f in read_manifest(path)] == ["a\u2028b"]
+    path.write_bytes(b'{"audio": "a.wav"}\n{"audio": "caf\xe9.wav"}\n')
+    with pytest.raises(ValueError, match=r"Cannot read line 2 of '.*m\.jsonl'"):
+        read_manifest(path)
+
+
+def test_what_is_no_string_is_named(tmp_path):
+    path = tmp_path / "m.jsonl"
+    for field in ("text", "speaker", "name"):
+        entries = {"audio": "a.wav"}, {"audio": "b.wav", field: 7}
+        path.write_text("\n".join(map(json.dumps, entries)))
+        with pytest.raises(ValueError, match="Cannot use line 2 .* Expected strings"):
+            list_corpus(path)
+    path.write_text('{"audio": "a.wav", "text": null, "name": null}')
+    assert read_manifest(path) == [AudioFile(tmp_path / "a.wav", "0")]
+
+
+def test_ids_come_once(tmp_path):
+    path = tmp_path / "m.jsonl"
+    path.write_text('{"audio": "a.wav", "name": "x"}\n{"audio": "b.wav", "name": "x"}')
+    with pytest.raises(ValueError, match=r"Two utterances 'x' in .*a\.wav.*b\.wav"):
+        list_corpus(path)
+    make(tmp_path, **dict.fromkeys(("d/a.wav", "d/a.flac", "d/b.wav"), ""))
+    names = [f.name for f in list_corpus(tmp_path / "d")]
+    assert names == ["a.flac", "a.wav", "b"]
+    make(tmp_path, **{"d/a.wav.ogg": ""})
+    with pytest.raises(ValueError, match=r"Two utterances 'a\.wav'"):
+        list_corpus(tmp_path / "d")
+
+
+def test_rows_of_common_voice_that_are_cut_short(tmp_path):
+    path = tmp_path / "train.tsv"
+    path.write_bytes(
+        "\ufeffclient_id\tpath\tsentence\tup\r\nc\ta.mp3\tx\u0085y\t1\r\n".encode()
+    )
+    ((name, text),) = [(f.name, f.text) for f in list_corpus(path)]
+    assert (name, text) == ("a", "x\u0085y")
+    head = "client_id\tpath\tsentence\n"
+    make(tmp_path, **{"train.tsv": f"{head}c\ta.mp3\tx\nc\tb.mp3\n"})
+    with pytest.raises(ValueError, match="line 3 .* Expected 3 columns.* Received: 2"):
+        list_corpus(path)
+    make(tmp_path, **{"train.tsv": f"{head}c\ta.mp3\tx\nd\ta.mp3\ty\n"})
+    with pytest.raises(ValueError, match="Two utterances 'a'"):
+        list_corpus(path)
+    make(tmp_path, **{"train.tsv": head})
+    with pytest.raises(FileNotFoundError, match="Expected rows below the head"):
+        list_corpus(path)

@@ -48,6 +48,39 @@ def test_text_archives_are_read(tmp_path):
     assert found == {"u1": [3, 3, 4], "u2": [5]}
 
 
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+def test_text_with_tabs_blank_lines_and_empty_alignments(tmp_path, end, packed):
+    text = end.join([b"u1\t0 1\t2", b"", b"u2", b"u3 ", b"u4 7", b"", b""])
+    path = tmp_path / ("ali.gz" if packed else "ali.txt")
+    path.write_bytes(gzip.compress(text) if packed else text)
+    found = list(read_archive(path))
+    expected = [("u1", [0, 1, 2]), ("u2", []), ("u3", []), ("u4", [7])]
+    assert [(name, a.tolist()) for name, a in found] == expected
+    assert all(a.dtype == np.int32 for _, a in found)
+    path = tmp_path / "m.txt"
+    path.write_bytes(end.join([b"u1  [", b" 1 0", b" 0 -inf ]", b"u2\t[ 1 2 ]", b""]))
+    found = dict(read_archive(path))
+    np.testing.assert_array_equal(found["u1"], [[1, 0], [0, -np.inf]])
+    assert found["u1"].dtype == np.float32 and found["u2"].tolist() == [1.0, 2.0]
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("hello world", "expected numbers, received b'world'"),
+        ("u1 [ 1 2 ] [ 3 ]", r"it holds b' \[ 3 \]' behind an array"),
+        ("u1 [\n 1 2\n 3 ]", "the rows of a matrix differ in length"),
+        ("u1 5000000000", "Expected integers from -2147483648 to 2147483647"),
+        ("u1", "it ends behind an id"),
+    ],
+)
+def test_text_that_holds_no_array_is_told(tmp_path, text, error):
+    (tmp_path / "a.txt").write_text(text)
+    with pytest.raises(ValueError, match=r"a\.txt' as a Kaldi archive: .*" + error):
+        list(read_archive(tmp_path / "a.txt"))
+
+
 def test_the_table_beside_an_archive_leads_to_its_arrays(tmp_path):
     rng = np.random.default_rng(0)
     arrays = {f"u{n}": rng.normal(size=(n, 3)).astype("float32") for n in (3, 1, 2)}
@@ -111,6 +144,9 @@ def test_what_cannot_be_written_is_refused(tmp_path):
         ("a.npz", one, "Expected a name ending in .ark"),
         ("a.ark", [("u 1", one[0][1])], "Invalid id 'u 1'. Expected no spaces"),
         ("a.ark", [], "Nothing to write to"),
+        ("a.ark", [("u", np.array([3, 2**31]))], "as Kaldi keeps .*=2147483648"),
+        ("a.ark", [("u", np.ones((3, 2), int))], r"or integers \(frames,\). Received"),
+        ("a.ark", [("u", np.ones((3, 2, 1)))], r"Expected floats \(frames, values\)"),
     ):
         with pytest.raises(ValueError, match=text):
             write_archive(tmp_path / path, arrays)

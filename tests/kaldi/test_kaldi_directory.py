@@ -81,3 +81,43 @@ def test_what_does_not_fit_is_told(tmp_path):
         KaldiDirectory(tmp_path, cmvn="none").utterance("ann-1")
     with pytest.raises(ValueError, match="Two utterances 'ben-2'. Expected one"):
         write_directory(tmp_path, utterances()[:1] * 2)
+
+
+def test_no_table_of_an_older_directory_is_left(tmp_path):
+    write_directory(tmp_path, utterances(), cmvn=True)
+    (tmp_path / "wav.scp").write_text("mine")
+    x = np.full((3, 4), 9, "float32")
+    (found,) = write_directory(tmp_path, [KaldiUtterance("ann-1", x, None, "ann")])
+    np.testing.assert_array_equal(found.features, x)
+    assert found.text is None and not (tmp_path / "cmvn.scp").exists()
+    assert (tmp_path / "wav.scp").read_text() == "mine"
+
+
+def test_an_older_directory_stays_where_the_new_one_fails(tmp_path):
+    write_directory(tmp_path, utterances(), cmvn=True)
+    before = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
+    with pytest.raises(ValueError, match="Two utterances"):
+        write_directory(tmp_path, [KaldiUtterance("u", np.ones((2, 4)))] * 2)
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "speaker", "error"),
+    [
+        ("u", "one\ntwo", None, "`text of 'u'`. Expected a single line"),
+        ("u", "one\rtwo", None, "`text of 'u'`. Expected a single line"),
+        ("u", "one", "Ann B", "`speaker of 'u'`. Expected no white space"),
+        ("u\n1", "one", "ann", r"`id of 'u\\n1'`. Expected no white space"),
+        ("", "one", "ann", "`id of ''`. Expected no white space"),
+    ],
+)
+def test_what_a_table_cannot_hold_is_refused(tmp_path, name, text, speaker, error):
+    given = KaldiUtterance(name, np.ones((2, 2)), text, speaker)
+    with pytest.raises(ValueError, match=error):
+        write_directory(tmp_path / "new", [given])
+
+
+def test_texts_of_any_letters_come_back(tmp_path):
+    texts = ["a\u0085b", "c\u2028d\x0ce", "\u3000f\u00a0"]
+    given = [KaldiUtterance(f"u{n}", np.ones((2, 2)), t) for n, t in enumerate(texts)]
+    assert [u.text for u in write_directory(tmp_path, given)] == texts

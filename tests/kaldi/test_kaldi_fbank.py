@@ -19,7 +19,7 @@ def speech(rate):
     return (0.3 * np.sin(2 * np.pi * 300 * t * t) + noise + 0.02).astype("float32")
 
 
-@pytest.mark.parametrize("rate", [8000, 16000])
+@pytest.mark.parametrize("rate", [8000, 11025, 16000, 22050])
 @pytest.mark.parametrize(
     ("ours", "theirs"),
     [
@@ -45,6 +45,15 @@ def test_the_features_are_those_of_kaldi(rate, ours, theirs):
     expected = [fbank.get_frame(n) for n in range(fbank.num_frames_ready)]
     found = LogMel.from_spec(fbank_spec(rate, **ours))(samples[None])[0]
     np.testing.assert_allclose(found, expected, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("rate", "length", "step"),
+    [(8000, 200, 80), (11025, 275, 110), (22050, 551, 220), (44100, 1102, 441)],
+)
+def test_frames_are_cut_to_whole_samples(rate, length, step):
+    spec = fbank_spec(rate)
+    assert (spec.frame_length, spec.frame_step) == (length, step)
 
 
 def test_silence_has_kaldis_smallest_energy():

@@ -7,6 +7,7 @@ from keras_rnn2dnn.kaldi import KaldiUtterance
 
 pytest.importorskip("kaldiio", reason="needs the extra `kaldi`")
 CLASSES = 6
+PROBABILITIES = {"from_logits": False}
 
 
 @pytest.fixture
@@ -118,9 +119,21 @@ def test_posteriors_that_do_not_fit_are_refused(data):
     for number, (arrays, options, text) in enumerate(
         (
             (labels, {}, r"`posteriors`. Expected an archive of matrices"),
-            (short, {}, r"Expected \(8, 6\), as many frames as its features"),
-            (posteriors, {"labels": {"u5": labels["u6"]}}, "Expected 5 labels"),
-            ({"other": posteriors["u5"]}, {}, "Expected at least one utterance"),
+            (
+                short,
+                PROBABILITIES,
+                r"Expected \(8, 6\), as many frames as its features",
+            ),
+            (
+                posteriors,
+                {"labels": {"u5": labels["u6"]}, **PROBABILITIES},
+                "Expected 5 labels",
+            ),
+            (
+                {"other": posteriors["u5"]},
+                PROBABILITIES,
+                "Expected at least one utterance",
+            ),
         )
     ):
         kaldi.write_archive(folder / "x.ark", arrays.items())
@@ -135,17 +148,41 @@ def test_posteriors_that_do_not_fit_are_refused(data):
     with pytest.raises(ValueError, match="6 numbers, one for each class"):
         model = dnn_student(3, CLASSES, (1, 1), (8,))
         kaldi.write_scores(folder / "s.ark", model, directory, np.zeros(5))
-    (folder / "bad.counts").write_text("[ 1 x ]")
-    with pytest.raises(
-        ValueError, match=r"Expected counts >= 0, such as \[ 12 3 45 \]"
-    ):
-        kaldi.read_log_priors(folder / "bad.counts")
+
+
+@pytest.mark.parametrize(
+    ("file", "from_logits", "text"),
+    [
+        ("post.ark", True, "to be logits .* Received: rows >= 0 .* `--probabilities`"),
+        ("logpost.ark", False, "to be probabilities. .* from -.* `from_logits=True`"),
+    ],
+)
+def test_what_is_wrongly_declared_is_told(data, file, from_logits, text, run):
+    folder, directory, _, _ = data
+    given = (folder / "store", folder / file, directory)
+    with pytest.raises(ValueError, match="The posteriors of 'u5' are declared " + text):
+        kaldi.store_posteriors(*given, from_logits=from_logits)
+    assert not (folder / "store").exists()
+    more = () if from_logits else ("--probabilities",)
+    command = ("align", folder / file, directory.path, "--out", folder / "store")
+    code, _, error = run(*command, *more)
+    assert code == 2 and "The posteriors of 'u5' are declared" in error
+
+
+def test_an_utterance_comes_once(data):
+    folder = data[0]
+    with pytest.raises(ValueError, match="Two alignments of 'u5'. Expected one"):
+        kaldi.read_alignments([folder / "ali.ark", folder / "ali.ark"])
+    one = [("u5", np.zeros((5, CLASSES)))]
+    kaldi.write_archive(folder / "twice.ark", one * 2)
+    with pytest.raises(RuntimeError, match="Two matrices of 'u5'. Expected one"):
+        kaldi.store_posteriors(folder / "store", folder / "twice.ark", data[1])
 
 
 def test_utterances_without_labels_are_left_out(data, caplog):
     folder, directory, _, labels = data
     store = kaldi.store_posteriors(
-        folder / "store", folder / "post.ark", directory, labels={"u6": labels["u6"]}
+        folder / "store", folder / "logpost.ark", directory, labels={"u6": labels["u6"]}
     )
     assert [u.name for u in store.utterances()] == ["u6"]
     assert "2 utterances lack features or labels: left out" in caplog.messages
