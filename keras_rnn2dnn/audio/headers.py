@@ -51,7 +51,16 @@ class AudioHeader:
 
 
 def read_header(data: bytes) -> AudioHeader:
-    """Returns the first of what `read_whole` returns, and raises what that raises.
+    """Reads the header of a whole file, as `read_whole` does.
+
+    Args:
+        data: the bytes of the file.
+
+    Returns:
+        The header.
+
+    Raises:
+        ValueError: as of `read_whole`.
 
     Example:
         >>> read_header(b"hello")
@@ -100,7 +109,8 @@ def read_whole(data: bytes) -> tuple[AudioHeader, bytes]:
 def _reader(data):
     if data[:4] == b"RIFF" and data[8:12] == b"WAVE":
         return _wav
-    if data[_tag_bytes(data) :][:4] == b"fLaC":
+    start = _tag_bytes(data)
+    if data[start : start + 4] == b"fLaC":
         return _flac
     if data[:4] == b"OggS":
         return _ogg
