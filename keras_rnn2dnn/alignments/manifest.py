@@ -5,7 +5,8 @@ import dataclasses
 import fcntl
 import json
 import shutil
-from collections.abc import Iterator
+import zlib
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from keras_rnn2dnn.alignments.records import RecordFormat
@@ -27,6 +28,8 @@ class Shard:
         kept: sum over these of the probability that top-k targets keep.
         target_bytes: of the soft alignments alone.
         lengths: utterances by their number of frames, rounded up to 4.
+        names: checksum of the utterances' ids; see `checksum_names`. None in stores
+            of older versions.
     """
 
     number: int
@@ -36,6 +39,7 @@ class Shard:
     kept: float
     target_bytes: int
     lengths: dict[int, int]
+    names: int | None = None
 
     @property
     def file(self) -> str:
@@ -180,6 +184,16 @@ def count_lengths(lengths: list[int]) -> dict[int, int]:
     for length in sorted(-(-n // _LENGTH_STEP) * _LENGTH_STEP for n in lengths):
         counts[length] = counts.get(length, 0) + 1
     return counts
+
+
+def checksum_names(names: Iterable[str]) -> int:
+    """Returns a CRC-32 of ids in their order.
+
+    Example:
+        >>> checksum_names(["a", "b"]) == checksum_names(["b", "a"])
+        False
+    """
+    return zlib.crc32(json.dumps(list(names)).encode())
 
 
 @contextlib.contextmanager

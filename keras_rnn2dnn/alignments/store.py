@@ -127,8 +127,8 @@ class SoftAlignments:
             The store; None where `part` is not all of it.
 
         Raises:
-            ValueError: if an argument is invalid, the store there was made otherwise,
-                or the teacher gives NaN.
+            ValueError: if an argument is invalid, the store there was made otherwise
+                or of other utterances, or the teacher gives NaN.
             RuntimeError: if the data set fails, or another process writes there.
             OSError: if a file cannot be written.
         """

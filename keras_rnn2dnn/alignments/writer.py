@@ -12,6 +12,7 @@ from keras_rnn2dnn.alignments.manifest import (
     Manifest,
     Settings,
     Shard,
+    checksum_names,
     count_lengths,
     locked,
 )
@@ -49,7 +50,7 @@ class StoreWriter:
 
         Raises:
             ValueError: if a store of other settings is there, or the data set is
-                shorter than what was written of it.
+                shorter than what was written of it, or gives other utterances.
             RuntimeError: if the data set fails, or another process writes there.
             OSError: if a file cannot be written.
         """
@@ -60,13 +61,16 @@ class StoreWriter:
             if manifest.complete:
                 _LOG.info("%s is complete already", self.directory)
                 return
-            done = {shard.number for shard in manifest.shards}
+            done = {shard.number: shard for shard in manifest.shards}
             count = itertools.count()
             while block := list(
                 itertools.islice(stream, settings.utterances_per_shard)
             ):
                 number = next(count)
-                if number % self.part[1] != self.part[0] or number in done:
+                if number in done:
+                    self._check_names(done[number], block)
+                    continue
+                if number % self.part[1] != self.part[0]:
                     continue
                 aligned = run(block, settings.pads)
                 shard = write_shard(self.directory, number, aligned, settings)
@@ -76,6 +80,18 @@ class StoreWriter:
                     self.on_shard(shard)
             self._check_end(stream.number, manifest.shards, next(count))
             dataclasses.replace(manifest, complete=True).save(self.directory)
+
+    def _check_names(self, shard, block):
+        if shard.names in (None, checksum_names(u.name for u in block)):
+            return
+        raise ValueError(
+            f"The data are not those of the first run: {str(self.directory)!r}. "
+            f"Expected the same {shard.utterances} utterances as in the finished "
+            f"{shard.file}. Received: {len(block)}, {block[0].name!r} to "
+            f"{block[-1].name!r}. Restore the data as they were (a file that could not "
+            "be read then may be readable now, or the other way round), or remove the "
+            "store and begin anew"
+        )
 
     def _check_end(self, utterances, shards, blocks):
         expected = self.num_utterances
@@ -134,6 +150,7 @@ def write_shard(
         kept=float(np.sum([_kept(u, settings.top_k) for u in aligned])),
         target_bytes=sum(form.target_bytes(len(u.soft)) for u in aligned),
         lengths=count_lengths([len(u.features) for u in aligned]),
+        names=checksum_names(u.name for u in aligned),
     )
     path = directory / shard.file
     write_records(path, map(form.encode, aligned))

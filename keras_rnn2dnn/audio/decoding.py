@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from keras_rnn2dnn.audio.headers import AudioHeader, read_header
+from keras_rnn2dnn.audio.headers import AudioHeader, read_header, read_whole
 from keras_rnn2dnn.errors import import_extra, invalid
 
 BACKENDS = ("tensorflow-io", "soundfile", "wave")
@@ -89,7 +89,7 @@ def decode(data: bytes, sample_rate_hz: int, backend: str | None = None) -> np.n
     backend = backend or choose_backend()
     if backend not in BACKENDS:
         raise ValueError(invalid("backend", f"one of {BACKENDS}", backend))
-    header = read_header(data)
+    header, data = read_whole(data)
     check_extras(header, sample_rate_hz, backend)
     form = _form(header)
     if backend == "tensorflow-io" and form < _OTHER:
@@ -143,15 +143,17 @@ def decode_in_graph(data: tf.Tensor, sample_rate_hz: int, backend: str) -> tf.Te
         return tf.ensure_shape(tf.numpy_function(whole, [data], tf.float32), (None,))
 
     def form(data):
-        header = read_header(data)
+        header, plain = read_whole(data)
         check_extras(header, sample_rate_hz, backend)
-        return np.int32(_form(header))
+        return np.int32(_form(header)), plain
 
     def finish(samples, data):
         return _finished(samples, read_header(data), sample_rate_hz)
 
-    number = tf.numpy_function(_or(np.int32(_NONE), form), [data], tf.int32)
-    samples = _by_tensorflow_io(data, tf.ensure_shape(number, ()))
+    read = _or((np.int32(_NONE), b""), form)
+    number, plain = tf.numpy_function(read, [data], (tf.int32, tf.string))
+    number, plain = tf.ensure_shape(number, ()), tf.ensure_shape(plain, ())
+    samples = _by_tensorflow_io(plain, number)
     samples = tf.numpy_function(_or(nothing, finish), [samples, data], tf.float32)
     return tf.ensure_shape(samples, (None,))
 

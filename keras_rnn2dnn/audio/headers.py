@@ -1,7 +1,9 @@
 """Headers of WAV, FLAC, MP3 and Ogg Vorbis, and whether files are whole.
 
 Decoders take a truncated file for a shorter one, and some end the process on a damaged
-one. So the header is read, and the file checked, before any of them sees it.
+one. So the header is read, and the file checked, before any of them sees it. What some
+of them do not read (odd chunks of WAV, sizes of streams, MP3 without the number of its
+frames) is written anew in the form that all of them do.
 """
 
 import dataclasses
@@ -17,13 +19,15 @@ _WAV_KINDS = {
     (_PCM, 32): "other",  # tensorflow-io takes its bits for those of floats
     (_FLOAT, 32): "float32",
 }
-_STREAMED = (0, 0xFFFFFFFF)  # sizes in headers written before the size was known
+# ffmpeg streams WAV with the size 0xFFFFFFFF, sox with one just below 0x7FFFF000.
+_STREAMED = 0x7FFF0000
 # kbit/s of layer III by index: MPEG 1, and MPEG 2 and 2.5.
 _MP3_KBITS = (
     (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
     (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
 )
 _MP3_RATES_HZ = (44100, 48000, 32000)
+_MP3_DELAY = 529  # samples by which every decoder is late
 _REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
@@ -47,7 +51,7 @@ class AudioHeader:
 
 
 def read_header(data: bytes) -> AudioHeader:
-    """Reads the header of a whole file, and checks that nothing of it is missing.
+    """Reads the header of a whole file, as `read_whole` does.
 
     Args:
         data: the bytes of the file.
@@ -56,18 +60,35 @@ def read_header(data: bytes) -> AudioHeader:
         The header.
 
     Raises:
-        ValueError: if the file is empty, truncated, damaged or of another format; says
-            which, without the file's name.
+        ValueError: as of `read_whole`.
 
     Example:
         >>> read_header(b"hello")
         Traceback (most recent call last):
         ValueError: it is neither WAV, FLAC, MP3 nor Ogg Vorbis
     """
+    return read_whole(data)[0]
+
+
+def read_whole(data: bytes) -> tuple[AudioHeader, bytes]:
+    """Reads the header of a whole file, and checks that nothing of it is missing.
+
+    Args:
+        data: the bytes of the file.
+
+    Returns:
+        The header, and a file of the same samples that every decoder reads: WAV of a
+        header and the samples alone, FLAC without a tag before it, MP3 with the number
+        of its frames.
+
+    Raises:
+        ValueError: if the file is empty, truncated, damaged or of another format; says
+            which, without the file's name.
+    """
     if not data:
         raise ValueError("it is empty")
     try:
-        header = _reader(data)(data)
+        header, plain = _reader(data)(data)
     except (struct.error, IndexError) as error:
         raise ValueError("it ends within its header") from error
     if not (1 <= header.sample_rate_hz <= 768_000 and 1 <= header.channels <= 8):
@@ -77,23 +98,35 @@ def read_header(data: bytes) -> AudioHeader:
         )
     if header.num_samples == 0:
         raise ValueError("it holds no samples")
-    if (header.num_samples or 0) > LONGEST_S * header.sample_rate_hz:
+    promised = header.num_samples if header.kind in ("flac", "ogg") else None
+    if (promised or 0) > LONGEST_S * header.sample_rate_hz:
         raise ValueError(
             f"its header is damaged, or it is longer than {LONGEST_S} seconds"
         )
-    return header
+    return header, plain
 
 
 def _reader(data):
     if data[:4] == b"RIFF" and data[8:12] == b"WAVE":
         return _wav
-    if data[:4] == b"fLaC":
+    start = _tag_bytes(data)
+    if data[start : start + 4] == b"fLaC":
         return _flac
     if data[:4] == b"OggS":
         return _ogg
     if data[:3] == b"ID3" or _mp3_frame(data, 0):
         return _mp3
     raise ValueError("it is neither WAV, FLAC, MP3 nor Ogg Vorbis")
+
+
+def _tag_bytes(data):
+    """Returns the size of the ID3 tag at the beginning, 0 for none."""
+    if data[:3] != b"ID3":
+        return 0
+    size = 0
+    for byte in data[6:10]:
+        size = size << 7 | byte & 0x7F
+    return 10 + size
 
 
 def _wav(data):
@@ -118,14 +151,26 @@ def _wav(data):
     if block != channels * bits // 8 or not channels:
         raise ValueError(f"its header is damaged: {block} bytes a frame")
     there = len(data) - place
-    if size in _STREAMED and there != size:
+    # A size of 0 is one that was never filled in, unless the file's own size was.
+    unknown = size == 0 and struct.unpack_from("<I", data, 4)[0] != len(data) - 8
+    if unknown or (size >= _STREAMED and size > there):
         size = there
     if size > there:
         raise ValueError(f"it is truncated: {there} of {size} bytes of samples")
-    return AudioHeader("wav", rate, channels, _WAV_KINDS[tag, bits], size // block)
+    header = AudioHeader("wav", rate, channels, _WAV_KINDS[tag, bits], size // block)
+    form = (tag, channels, rate, rate * block % 2**32, block, bits)
+    return header, _plain_wav(form, data[place : place + size // block * block])
+
+
+def _plain_wav(form, samples):
+    chunk = struct.pack("<4sIHHIIHH", b"fmt ", 16, *form)
+    sizes = struct.pack("<4sI", b"data", len(samples))
+    body = b"".join((b"WAVE", chunk, sizes, samples))
+    return struct.pack("<4sI", b"RIFF", len(body)) + body
 
 
 def _flac(data):
+    data = data[_tag_bytes(data) :]
     packed = int.from_bytes(data[18:26], "big")
     rate, channels = packed >> 44, (packed >> 41 & 7) + 1
     num_samples = packed & ((1 << 36) - 1)
@@ -135,7 +180,7 @@ def _flac(data):
         place += 4 + int.from_bytes(data[place + 1 : place + 4], "big")
     if data[place] != 0xFF or data[place + 1] not in (0xF8, 0xF9):
         raise ValueError("its header is damaged: no audio behind it")
-    return AudioHeader("flac", rate, channels, "other", num_samples or None)
+    return AudioHeader("flac", rate, channels, "other", num_samples or None), data
 
 
 def _ogg(data):
@@ -159,7 +204,7 @@ def _ogg(data):
     if not last:
         raise ValueError("it is truncated: the last page is missing")
     channels, rate = struct.unpack_from("<BI", data, 39)
-    return AudioHeader("ogg", rate, channels, num_samples=max(granule, 0))
+    return AudioHeader("ogg", rate, channels, num_samples=max(granule, 0)), data
 
 
 def _ogg_checksum(page):
@@ -169,12 +214,7 @@ def _ogg_checksum(page):
 
 
 def _mp3(data):
-    place = 0
-    if data[:3] == b"ID3":
-        size = 0
-        for byte in data[6:10]:
-            size = size << 7 | byte & 0x7F
-        place = 10 + size
+    start = place = _tag_bytes(data)
     first = _mp3_frame(data, place)
     if not first:
         raise ValueError("it is damaged: no MP3 frame behind its tag")
@@ -193,7 +233,8 @@ def _mp3(data):
     least = None
     if promised is None:  # then soundfile guesses the length, and may read too little
         least = max(0, frames - 3) * (1152 if first[1] >= 32000 else 576) or None
-    return AudioHeader("mp3", first[1], first[2], num_samples=least)
+        data = _with_xing(data[start:], frames)
+    return AudioHeader("mp3", first[1], first[2], num_samples=least), data
 
 
 def _mp3_frame(data, place):
@@ -211,6 +252,22 @@ def _mp3_frame(data, place):
     bits = 1000 * _MP3_KBITS[version != 3][kbits]
     size = (144 if version == 3 else 72) * bits // rate_hz + (head >> 9 & 1)
     return size, rate_hz, 1 if head >> 6 & 3 == 3 else 2
+
+
+def _with_xing(data, frames):
+    """Puts a frame before the others which holds no sound, but their number.
+
+    With "LAME" in it, all decoders leave out the 529 samples of their own delay.
+    """
+    head = int.from_bytes(data[:4], "big")
+    # No checksum; 128 kbit/s (80 before MPEG 1), so that it is long enough; no padding.
+    head = (head | 1 << 16) & ~(0xF << 12 | 1 << 9) | 9 << 12
+    start = head.to_bytes(4, "big")
+    size, _, channels = _mp3_frame(start, 0)
+    side = ((9, 17), (17, 32))[head >> 19 & 3 == 3][channels - 1]
+    tag = b"Xing" + struct.pack(">II", 1, frames) + b"LAME".ljust(21, b"\0")
+    tag += _MP3_DELAY.to_bytes(3, "big")  # 12 bits: encoder's delay; 12: its padding
+    return (start + bytes(side) + tag).ljust(size, b"\0") + data
 
 
 def _xing_frames(frame):

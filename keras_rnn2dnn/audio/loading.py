@@ -1,6 +1,7 @@
 """Audio files of a corpus, decoded in parallel; what cannot be decoded is listed."""
 
 import dataclasses
+import itertools
 import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -47,8 +48,10 @@ class Skipped:
 class AudioLoader:
     """Decodes the files of a corpus one after the other, mono, at one rate.
 
-    They are decoded in parallel by `tf.data`. Files that are missing, empty, truncated
-    or damaged are left out, logged and listed in `skipped`, or stop the run.
+    They are decoded in parallel by `tf.data`; a recording whose segments follow each
+    other in `files` is decoded once, and they are cut from it. Files
+    that are missing, empty, truncated or damaged are left out, logged and listed in
+    `skipped`, or stop the run.
 
     Args:
         files: of the utterances.
@@ -95,20 +98,24 @@ class AudioLoader:
             ImportError: if an extra is missing; holds the pip line.
         """
         self.skipped = []
+        groups = itertools.groupby(self.files, key=lambda file: str(file.path))
+        recordings = [list(files) for _, files in groups]
         expected = 0
-        for number, samples in self._decoded().as_numpy_iterator():
+        for number, samples in self._decoded(recordings).as_numpy_iterator():
             for missing in range(expected, number):
-                self._skip(self.files[missing])
-            expected, file = number + 1, self.files[number]
-            cut = self._cut(samples, file)
+                self._skip(recordings[missing])
+            expected, files = number + 1, recordings[number]
             if not len(samples):
-                self._skip(file)
-            elif not len(cut):
-                self._leave_out(file, "no audio between its start and its end")
-            else:
-                yield file, cut
-        for missing in range(expected, len(self.files)):
-            self._skip(self.files[missing])
+                self._skip(files)
+                continue
+            for file in files:
+                cut = self._cut(samples, file)
+                if len(cut):
+                    yield file, cut
+                else:
+                    self._leave_out(file, "no audio between its start and its end")
+        for missing in range(expected, len(recordings)):
+            self._skip(recordings[missing])
         if self.skipped:
             number = f"{len(self.skipped)} of {len(self.files)}"
             _LOG.warning("Skipped %s audio files", number)
@@ -134,12 +141,12 @@ class AudioLoader:
         signature["audio"] = tf.TensorSpec((None,), tf.float32)
         return tf.data.Dataset.from_generator(examples, output_signature=signature)
 
-    def _decoded(self):
+    def _decoded(self, recordings):
         def load(number, path):
             data = tf.io.read_file(path)
             return number, decode_in_graph(data, self.sample_rate_hz, self.backend)
 
-        paths = [str(file.path) for file in self.files]
+        paths = [str(files[0].path) for files in recordings]
         numbers = np.arange(len(paths))
         dataset = tf.data.Dataset.from_tensor_slices((numbers, paths))
         dataset = dataset.map(load, num_parallel_calls=tf.data.AUTOTUNE)
@@ -152,16 +159,18 @@ class AudioLoader:
         end = None if file.end_s is None else round(file.end_s * rate)
         return samples[round(file.start_s * rate) : end]
 
-    def _skip(self, file):
+    def _skip(self, files):
+        """Leaves out all of one recording."""
         try:
-            data = Path(file.path).read_bytes()
+            data = Path(files[0].path).read_bytes()
             decode(data, self.sample_rate_hz, self.backend)
             reason = "it could not be decoded a moment ago"
         except OSError as error:
             reason = f"it cannot be read: {error.strerror}"
         except ValueError as error:
             reason = str(error)
-        self._leave_out(file, reason)
+        for file in files:
+            self._leave_out(file, reason)
 
     def _leave_out(self, file, reason):
         if self.strict:

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -76,6 +77,53 @@ def test_a_data_set_that_ends_early_is_told(tmp_path):
     )
     with pytest.raises(ValueError, match="No data. Expected at least one utterance"):
         write(tmp_path / "c", x[:0])
+
+
+def named(x, names):
+    """A data set of one utterance a batch, with ids."""
+    for row, name in zip(x, names, strict=True):
+        yield row[None], {"ids": [name]}
+
+
+@pytest.mark.parametrize("part", [(0, 1), (1, 2)])
+def test_a_run_that_goes_on_with_other_utterances_is_refused(tmp_path, part):
+    x, names = padded(), list("bcdefgh")
+
+    def failing():
+        yield from named(x[:6], names[:6])
+        raise OSError("the disk of the recordings is gone")
+
+    with pytest.raises(RuntimeError):
+        write(tmp_path / "a", failing(), part=part)
+    kept = files(tmp_path / "a")
+    # A file in front that could not be read is readable now.
+    more = named(np.concatenate([x[:1], x]), ["a", *names])
+    with pytest.raises(ValueError) as error:
+        write(tmp_path / "a", more, part=part)
+    number, first, last = (0, "a", "b") if part == (0, 1) else (1, "c", "d")
+    assert str(error.value) == (
+        f"The data are not those of the first run: {str(tmp_path / 'a')!r}. Expected "
+        f"the same 2 utterances as in the finished shard-00000{number}.tfrecord. "
+        f"Received: 2, {first!r} to {last!r}. Restore the data as they were (a file "
+        "that could not be read then may be readable now, or the other way round), or "
+        "remove the store and begin anew"
+    )
+    assert files(tmp_path / "a") == kept
+    write(tmp_path / "a", named(x, names), part=part)
+    write(tmp_path / "b", named(x, names), part=part)
+    assert files(tmp_path / "a") == files(tmp_path / "b")
+
+
+def test_a_store_of_an_older_version_goes_on_without_comparing_ids(tmp_path):
+    x = padded()
+    with pytest.raises(RuntimeError):
+        write(tmp_path / "a", one_by_one(x, fail_at=5))
+    path = tmp_path / "a" / "manifest.json"
+    content = json.loads(path.read_text())
+    checksums = [shard.pop("names") for shard in content["shards"]]
+    assert checksums == [zlib.crc32(b'["0", "1"]'), zlib.crc32(b'["2", "3"]')]
+    path.write_text(json.dumps(content))
+    assert write(tmp_path / "a", named(x, "bcdefgh")).num_utterances == 7
 
 
 def test_a_finished_store_is_left_alone(tmp_path):

@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
 
+from keras_rnn2dnn.audio import decoding
 from keras_rnn2dnn.audio.corpora import write_wav
+from keras_rnn2dnn.audio.headers import read_whole
 from keras_rnn2dnn.audio.loading import AudioFile, AudioLoader, Skipped
 
 
@@ -57,6 +59,34 @@ def test_the_samples_are_those_of_the_file_and_its_segments(tmp_path):
     for x, cut in zip(found, cuts, strict=True):
         np.testing.assert_array_equal(x, samples[cut])
     assert loader.skipped[0].reason == "no audio between its start and its end"
+
+
+def test_a_recording_is_decoded_once_for_all_of_its_segments(tmp_path, monkeypatch):
+    for name, level in (("a", 1), ("b", 2)):
+        samples = np.full(800, level, "float32") / 32768
+        write_wav(tmp_path / f"{name}.wav", samples, 8000)
+    (tmp_path / "c.wav").write_bytes(b"")
+    files = [
+        AudioFile(tmp_path / f"{name}.wav", f"{name}{n}", start_s=n / 100, end_s=0.05)
+        for name in "acb"
+        for n in range(3)
+    ]
+    loader, read = AudioLoader(files, 8000, backend="wave"), []
+
+    def counted(data):
+        read.append(len(data))
+        return read_whole(data)
+
+    monkeypatch.setattr(decoding, "read_whole", counted)
+    found = [(file.name, len(x), x[0] * 32768) for file, x in loader]
+    lengths = (400, 320, 240)
+    assert found == [
+        (f"{name}{n}", lengths[n], level)
+        for name, level in (("a", 1), ("b", 2))
+        for n in range(3)
+    ]
+    assert [skipped.path for skipped in loader.skipped] == [tmp_path / "c.wav"] * 3
+    assert read.count(0) == 2 and len(read) == 4  # the damaged one again, for a reason
 
 
 def test_a_data_set_holds_audio_and_what_is_known(files):

@@ -9,6 +9,7 @@ import tensorflow as tf
 from keras_rnn2dnn import LogMel
 from keras_rnn2dnn.audio import decoding
 from keras_rnn2dnn.audio.decoding import choose_backend, decode, decode_in_graph
+from keras_rnn2dnn.audio.headers import _mp3_frame
 
 soundfile = pytest.importorskip("soundfile", reason="needs the extra `audio`")
 pytest.importorskip("soxr", reason="needs the extra `audio`")
@@ -108,6 +109,53 @@ def test_why_the_resampler_of_tensorflow_io_is_not_used(rates):
             assert 0.85 < np.sqrt(2 * np.mean(ours**2)) < 1.01
 
 
+@pytest.mark.parametrize("backend", [*BACKENDS, "wave"])
+@pytest.mark.parametrize("form", ["wav8", "wav16", "wav24", "wav32", "wavfloat"])
+def test_unusual_layouts_of_wav_are_decoded(form, backend):
+    data = encoded(form, tone(seconds=0.2)[:-1])
+    expected = decode(data, 16000, "soundfile")
+    place = data.index(b"data")
+    size = int.from_bytes(data[place + 4 : place + 8], "little")
+    end = place + 8 + size
+    chunk = b"LIST" + (27).to_bytes(4, "little") + bytes(28)
+    stream = data[:4] + b"\xff" * 4 + data[8 : place + 4] + b"\xff" * 4
+    for given in (
+        data[:12] + chunk + data[12:],
+        data[:place] + chunk + data[place:],
+        data[:end] + bytes(size % 2) + chunk,
+        stream + data[place + 8 : end],
+    ):
+        np.testing.assert_array_equal(decode(given, 16000, backend), expected)
+        pipeline = tf.data.Dataset.from_tensors(given)
+        pipeline = pipeline.map(lambda d: decode_in_graph(d, 16000, backend))
+        (found,) = pipeline.as_numpy_iterator()
+        np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_flac_behind_a_tag_is_decoded(backend):
+    data = encoded("flac16", tone())
+    tagged = b"ID3\3\0\0\0\0\0\x14" + bytes(20) + data
+    expected = decode(data, 16000, backend)
+    np.testing.assert_array_equal(decode(tagged, 16000, backend), expected)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("mode", ["CONSTANT", "VARIABLE"])
+@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize("rate", [16000, 44100])
+def test_mp3_that_does_not_tell_its_frames_is_read_whole(rate, channels, mode, backend):
+    file = io.BytesIO()
+    samples = np.stack([tone(rate, 3.0)] * channels, axis=1)
+    soundfile.write(file, samples, rate, format="MP3", bitrate_mode=mode)
+    data = file.getvalue()
+    whole = decode(data, rate, backend)
+    found = decode(data[_mp3_frame(data, 0)[0] :], rate, backend)
+    late = 576  # the encoder's delay, of which the frame taken away tells
+    assert 0 <= len(found) - late - len(whole) < 1152
+    np.testing.assert_allclose(found[late:][: len(whole)], whole, atol=1e-4)
+
+
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("form", ["wav16", "flac16", "mp3", "ogg"])
 def test_truncated_files_are_refused(form, backend):
@@ -134,12 +182,12 @@ def test_damaged_files_give_samples_or_a_reason(form, backend):
         except ValueError as error:
             refused += 1
             assert str(error)
-    assert refused > 10
+    assert refused > 5
 
 
 def test_without_extras_16_bit_wav_is_read_and_others_name_the_pip_line(monkeypatch):
-    data = encoded("wav16", np.stack([tone(), tone()], axis=1))
-    np.testing.assert_allclose(decode(data, 16000, "wave"), tone(), atol=1e-4)
+    both = np.stack([tone(), tone()], axis=1)
+    data = encoded("wav16", both)
     real = importlib.import_module
 
     def without(name, *rest):
@@ -148,6 +196,8 @@ def test_without_extras_16_bit_wav_is_read_and_others_name_the_pip_line(monkeypa
         return real(name, *rest)
 
     monkeypatch.setattr(importlib, "import_module", without)
+    for given in (data, encoded("wavex", both)):
+        np.testing.assert_allclose(decode(given, 16000, "wave"), tone(), atol=1e-4)
     for given, rate, purpose in (
         (encoded("flac16", tone()), 16000, "Decoding audio other than 16-bit WAV"),
         (data, 8000, "Changing the sample rate of audio"),

@@ -2,14 +2,23 @@ import struct
 
 import pytest
 
-from keras_rnn2dnn.audio.headers import AudioHeader, read_header
+from keras_rnn2dnn.audio.headers import AudioHeader, read_header, read_whole
 
 
-def wav(samples=b"\0\0" * 8, form=(1, 1, 8000, 16000, 2, 16), size=None):
+def wav(
+    samples=b"\0\0" * 8,
+    form=(1, 1, 8000, 16000, 2, 16),
+    size=None,
+    riff_size=None,
+    first=b"",
+    middle=b"",
+):
     size = len(samples) if size is None else size
     chunk = struct.pack("<4sIHHIIHH", b"fmt ", 16, *form)
-    body = b"WAVE" + chunk + struct.pack("<4sI", b"data", size) + samples
-    return b"RIFF" + struct.pack("<I", len(body)) + body
+    sizes = struct.pack("<4sI", b"data", size)
+    body = b"".join((b"WAVE", first, chunk, middle, sizes, samples))
+    riff_size = len(body) if riff_size is None else riff_size
+    return b"RIFF" + struct.pack("<I", riff_size) + body
 
 
 def mp3(frames=3, promised=None):
@@ -24,9 +33,42 @@ def mp3(frames=3, promised=None):
 def test_the_header_of_wav():
     expected = AudioHeader("wav", 8000, 1, "int16", 8)
     assert read_header(wav()) == expected
-    assert read_header(wav(size=0xFFFFFFFF)) == expected  # as streams write it
+    for size in (0xFFFFFFFF, 0x7FFFF000, 0x7FFFEFFC):  # of ffmpeg's streams, and sox's
+        assert read_header(wav(size=size)) == expected
+    for riff_size in (0, 36, 0xFFFFFFFF):  # a size of 0 that was never filled in
+        assert read_header(wav(size=0, riff_size=riff_size)) == expected
     stereo = wav(b"\0" * 12, (3, 2, 44100, 0, 8, 32))[:-4] + b"\0" * 8
     assert read_header(stereo).channels == 2
+
+
+def test_wav_is_given_to_decoders_as_a_header_and_samples():
+    samples = bytes(range(16))
+    odd = struct.pack("<4sI", b"LIST", 27) + bytes(28)
+    for given in (
+        wav(samples),
+        wav(samples) + odd,
+        wav(samples, first=odd),
+        wav(samples, middle=odd),
+        wav(samples, size=0xFFFFFFFF),
+        wav(samples + b"\1"),  # half a sample
+    ):
+        assert read_whole(given) == (read_header(wav()), wav(samples))
+
+
+def test_samples_that_are_there_may_be_longer_than_promised_ones():
+    assert read_header(wav(bytes(8000), (1, 1, 1, 2, 2, 16))).num_samples == 4000
+    flac = bytearray(b"fLaC\x80\0\0\x22" + bytes(34) + b"\xff\xf8")
+    flac[18:26] = (1 << 44 | 15 << 36 | 4000).to_bytes(8, "big")
+    with pytest.raises(ValueError, match="damaged, or it is longer than 3600 seconds"):
+        read_header(bytes(flac))
+
+
+def test_a_tag_before_flac_is_left_out():
+    flac = bytearray(b"fLaC\x80\0\0\x22" + bytes(34) + b"\xff\xf8")
+    flac[18:26] = (8000 << 44 | 15 << 36 | 4000).to_bytes(8, "big")
+    tagged = b"ID3\4\0\0\0\0\0\x0a" + bytes(10) + flac
+    expected = AudioHeader("flac", 8000, 1, "other", 4000)
+    assert read_whole(tagged) == (expected, flac)
 
 
 def test_the_frames_of_mp3_are_counted():
@@ -44,6 +86,7 @@ def test_the_frames_of_mp3_are_counted():
         (wav()[:30], "it ends within its header"),
         (wav()[:-3], "it is truncated: 13 of 16 bytes of samples"),
         (wav(b""), "it holds no samples"),
+        (wav(size=0), "it holds no samples"),
         (wav(form=(6, 1, 8000, 8000, 1, 8)), "WAV of format 6 with 8 bits is not"),
         (wav(form=(1, 1, 8000, 0, 7, 16)), "its header is damaged: 7 bytes a frame"),
         (wav(form=(1, 1, 0, 0, 2, 16)), "its header is damaged: 0 Hz, 1 channels"),
