@@ -84,6 +84,9 @@ def collect(path: str | Path) -> Run:
         expected = "the directory of a finished `rnn2dnn demo`, with table.json"
         raise ValueError(invalid("RUN", expected, str(path)))
     known = _read(path / "run.json") or {}
+    if not isinstance(known, dict):
+        expected = "an object with `title` and `folds`"
+        raise ValueError(invalid("run.json", expected, known))
     names = known.get("folds")
     if names is None:  # written by an older demo
         found = (p for p in path.iterdir() if (p / "table.json").is_file())
@@ -115,7 +118,7 @@ def _fold(path):
             content = _read(path / name)
             if content is not None and not is_good(content):
                 raise ValueError("it holds something else than the demo writes")
-        except ValueError as error:
+        except (ValueError, TypeError) as error:
             content, faults[name] = None, f"{name} of {path.name} is damaged: {error}"
         found.append(content)
     return FoldFiles(path, *found, faults)
@@ -145,8 +148,12 @@ def _is_by_name(content):
 def _are_hypotheses(content):
     if not isinstance(content, dict) or not content.get("references"):
         return False
-    count, systems = len(content["references"]), content.get("systems")
-    return _is_by_name(systems) and {len(s) for s in systems.values()} == {count}
+    said, systems = content["references"], content.get("systems")
+    if not _is_by_name(systems):
+        return False
+    every = [said, *systems.values()]
+    texts = all(isinstance(text, str) for texts in every for text in texts)
+    return texts and {len(texts) for texts in every} == {len(said)}
 
 
 # What a fold may have, in the order of the fields of `FoldFiles`.

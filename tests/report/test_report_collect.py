@@ -42,6 +42,15 @@ def test_a_damaged_file_is_named(tmp_path):
         collect(tmp_path)
 
 
+def test_the_list_of_folds_must_be_one(tmp_path):
+    (tmp_path / "table.json").write_text("[]")
+    (tmp_path / "run.json").write_text("3")
+    with pytest.raises(
+        ValueError, match="an object with `title` and `folds`. Received"
+    ):
+        collect(tmp_path)
+
+
 @pytest.mark.parametrize("content", ["{}", "[]", '[{"system": "RNN teacher"}]', "3"])
 def test_a_table_without_rows_is_refused(content, tmp_path):
     (tmp_path / "table.json").write_text(content)

@@ -178,6 +178,12 @@ DAMAGE = {
         lambda ada: (ada / "hypotheses.json").write_text('{"references": ["up"]}'),
         ["the teacher's times: hypotheses.json of ada is damaged: it holds"],
     ),
+    "other hypotheses": (
+        lambda ada: (ada / "hypotheses.json").write_text(
+            '{"references": [1], "systems": {"student, distilled": [2]}}'
+        ),
+        ["the teacher's times: hypotheses.json of ada is damaged: it holds"],
+    ),
 }
 
 
