@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import os
 import sys
 from collections.abc import Sequence
 
@@ -31,14 +32,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: of the command line; those of the process by default.
 
     Returns:
-        The exit code: 0; 1 where `verify` does not verify; 2 for bad arguments or data,
-        with one line on standard error; 130 when interrupted.
+        The exit code: 0; 1 where `verify` does not verify, or `transcribe` left files
+        out; 2 for bad arguments or data, with one line on standard error; 130 when
+        interrupted; 141 when nobody reads standard output any more.
     """
     options = _parser().parse_args(arguments)
     level = logging.INFO if options.verbose else logging.WARNING
     logging.basicConfig(level=level, format="%(message)s")
     try:
-        return options.run(options) or 0
+        code = options.run(options) or 0
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:  # as after `| head -1`
+        # Else the interpreter would complain when it flushes at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except (ValueError, TypeError, OSError, ImportError, RuntimeError) as error:
         if options.verbose:
             raise

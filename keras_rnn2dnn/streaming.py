@@ -194,12 +194,20 @@ def int16_samples(pcm: np.ndarray) -> np.ndarray:
     """Returns samples as int16.
 
     Args:
-        pcm: int16, or floats in [-1, 1]; `(samples,)`.
+        pcm: int16 of either byte order, or floats in [-1, 1], or a little beyond 1, as
+            resampling gives; `(samples,)`.
 
     Raises:
         ValueError: if it is neither.
     """
+    expected = "int16, or floats in [-1, 1], of shape (samples,)"
+    if isinstance(pcm, bytes | bytearray | memoryview):
+        received = f"{type(pcm).__name__} of length {len(pcm)}"
+        hint = 'Of 16-bit PCM: np.frombuffer(data, "int16")'
+        raise ValueError(invalid("pcm", expected, received, hint))
     pcm = np.asarray(pcm)
+    if pcm.dtype.kind == "i" and pcm.dtype.itemsize == 2:
+        pcm = pcm.astype(np.int16, copy=False)  # of files and of sockets: big-endian
     good = pcm.ndim == 1 and (pcm.dtype == np.int16 or pcm.dtype.kind == "f")
     received = f"{pcm.dtype.name} {pcm.shape}"
     if good and pcm.dtype.kind == "f" and len(pcm):
@@ -207,6 +215,5 @@ def int16_samples(pcm: np.ndarray) -> np.ndarray:
         good = bool(np.abs(pcm).max() <= 2)
         received += f" from {pcm.min():.4g} to {pcm.max():.4g}"
     if not good:
-        expected = "int16, or floats in [-1, 1], of shape (samples,)"
         raise ValueError(invalid("pcm", expected, received))
     return int16_pcm(pcm)

@@ -169,6 +169,7 @@ def test_bad_arguments_give_one_line_and_exit_code_2(files, tmp_path, run):
     narrow = Utterances([np.ones((30, 3))] * 20, ["no"] * 20)
     narrow.save(tmp_path / "narrow.npz")
     (tmp_path / "broken.npz").write_bytes(b"PK no zip")
+    (tmp_path / "a.wav").write_bytes(b"RIFF")
     convert = ("convert", "--calibration", data, "--out", tmp_path / "out")
     evaluate = ("evaluate", student, "--data")
     cases = [
@@ -191,6 +192,13 @@ def test_bad_arguments_give_one_line_and_exit_code_2(files, tmp_path, run):
             "Expected a .keras file",
         ),
         ((*evaluate, tmp_path / "broken.npz", "--decoder", decoder), "as .npz"),
+        ((*evaluate, tmp_path / "none.npz", "--decoder", decoder), "No such file"),
+        (
+            (*evaluate, tmp_path / "a.wav", "--decoder", decoder),
+            "Invalid value for `--data`. Expected an .npz file of features and "
+            "transcripts, as the demo writes. Received: --data='",
+        ),
+        ((*evaluate, tmp_path, "--decoder", decoder), "bundle and --device-arithmetic"),
         (
             (*evaluate, files / "untranscribed.npz", "--decoder", decoder),
             "Expected the array `transcripts` beside `features`",

@@ -162,6 +162,25 @@ def test_samples_become_int16():
     floats = np.array([0.5, -1.0, 1.001], np.float32)
     assert int16_samples(floats).tolist() == [16384, -32768, 32767]
     assert int16_samples(np.zeros(0, np.float32)).dtype == np.int16
+    assert int16_samples(np.array([1.9, -2.0])).tolist() == [32767, -32768]
+
+
+def test_big_endian_samples_are_converted():
+    pcm = noise(50)
+    found = int16_samples(pcm.astype(">i2"))
+    assert found.dtype == np.int16 and found.dtype.isnative
+    np.testing.assert_array_equal(found, pcm)
+
+
+@pytest.mark.parametrize("kind", [bytes, bytearray])
+def test_bytes_are_refused_with_what_reads_them(kind):
+    with pytest.raises(ValueError) as error:
+        int16_samples(kind(6))
+    assert str(error.value) == (
+        "Invalid value for `pcm`. Expected int16, or floats in [-1, 1], of shape "
+        f"(samples,). Received: pcm='{kind.__name__} of length 6'. Of 16-bit PCM: "
+        'np.frombuffer(data, "int16")'
+    )
 
 
 BAD = {

@@ -106,6 +106,33 @@ def read_whole(data: bytes) -> tuple[AudioHeader, bytes]:
     return header, plain
 
 
+def compressed(head: bytes) -> str | None:
+    r"""Tells FLAC, Ogg and MP3 by their first bytes from headerless PCM.
+
+    Args:
+        head: the first bytes, four or more.
+
+    Returns:
+        The name of the format; "" for other data; None where more bytes are needed: MP3
+        without a tag is known by its second frame, at most 2 kB later.
+
+    Example:
+        >>> compressed(b"fLaC..."), compressed(bytes(4))
+        ('FLAC', '')
+        >>> compressed(b"\xff\xfb\x90\x64") is None
+        True
+    """
+    for magic, name in ((b"fLaC", "FLAC"), (b"OggS", "Ogg"), (b"ID3", "MP3")):
+        if head.startswith(magic):
+            return name
+    first = _mp3_frame(head, 0)
+    if first is None:
+        return ""
+    if len(head) < first[0] + 4:
+        return None
+    return "MP3" if _mp3_frame(head, first[0]) else ""
+
+
 def _reader(data):
     if data[:4] == b"RIFF" and data[8:12] == b"WAVE":
         return _wav

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import zipfile
 from pathlib import Path
 
 from keras_rnn2dnn.batches import predict_utterances
@@ -57,7 +58,7 @@ def _run(options):
 
 
 def _on_host(options):
-    data = Utterances.load(options.data)
+    data = _features(options.data)
     references, path = inputs.transcripts(data), Path(options.model)
     decode = _decoder(options, path)
     decode = getattr(decode, "words", decode)
@@ -72,6 +73,16 @@ def _on_host(options):
         raise ValueError(invalid("MODEL", expected, options.model))
     logits = Int8Student.load(path).predict(data.features)
     return word_error_rate(references, decode(logits))
+
+
+def _features(path):
+    named = Path(path).suffix == ".npz" or not Path(path).exists()
+    if not named and (Path(path).is_dir() or not zipfile.is_zipfile(path)):
+        hint = "Audio needs a bundle and --device-arithmetic; for the words alone: "
+        hint += "`rnn2dnn transcribe`"
+        expected = "an .npz file of features and transcripts, as the demo writes"
+        raise ValueError(invalid("--data", expected, str(path), hint))
+    return Utterances.load(path)
 
 
 def _decoder(options, path):

@@ -4,14 +4,21 @@ import dataclasses
 import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 
-from keras_rnn2dnn.audio.decoding import decode, decode_file
-from keras_rnn2dnn.commands.parser import add_command, say
+from keras_rnn2dnn.audio.decoding import decode
+from keras_rnn2dnn.audio.headers import compressed
+from keras_rnn2dnn.commands.parser import add_command, add_strict, say
 from keras_rnn2dnn.deploy.device import RecognizedWord
 from keras_rnn2dnn.recognizer import Recognizer
 from keras_rnn2dnn.transcript import Transcript
+
+_HINT = (
+    ". A program that does not know the length in advance can give 16-bit PCM without "
+    "a header on standard input"
+)
 
 
 def add(commands) -> None:
@@ -34,6 +41,7 @@ def add(commands) -> None:
         "whose words are printed as they come",
     )
     add_times(parser)
+    add_strict(parser)
     parser.add_argument(
         "--json", action="store_true", help="print an object for each file"
     )
@@ -49,17 +57,39 @@ def add_times(parser) -> None:
 
 
 def _run(options):
-    recognizer, found = Recognizer.load(options.bundle), []
-    rate = recognizer.sample_rate_hz
+    _check_names(options.audio)
+    recognizer, found, left_out = Recognizer.load(options.bundle), [], 0
+    several = len(options.audio) > 1
     for name in options.audio:
-        prefix = f"{name}: " if len(options.audio) > 1 else ""
-        pieces = _standard_input(rate) if name == "-" else [decode_file(name, rate)]
+        prefix = f"{name}: " if several else ""
+        try:
+            pieces = _audio(name, recognizer.sample_rate_hz)
+        except (ValueError, OSError) as error:
+            if options.strict or not several:
+                raise
+            sys.stderr.write(f"Left out: {' '.join(str(error).split())}\n")
+            left_out += 1
+            continue
         shown = None if options.json else (prefix, options.times)
         transcript = follow(recognizer, pieces, shown)
         if options.json:
             say(json.dumps({"audio": name, **dataclasses.asdict(transcript)}))
         found.append(transcript)
     sys.stderr.write(f"{summary(recognizer, found)}\n")
+    if left_out:
+        sys.stderr.write(f"{left_out} of {len(options.audio)} files left out\n")
+    return int(left_out > 0)
+
+
+def _check_names(names):
+    """Raises OSError where a file is missing, before the first one is recognised."""
+    for name in names:
+        if name != "-" and not Path(name).exists():
+            raise FileNotFoundError(f"No file {name!r}. Expected an audio file, or -")
+        if name != "-" and Path(name).is_dir():
+            raise IsADirectoryError(
+                f"{name!r} is a directory. Expected audio files, such as {name}/*.wav"
+            )
 
 
 def follow(
@@ -91,8 +121,9 @@ def follow(
             before = recognizer.separator if number else prefix
             sys.stdout.write(_line(word, prefix) if times else before + word.text)
             sys.stdout.flush()
-    if shown and not times:
-        say("" if stream.transcript.words else prefix)
+    heard = bool(stream.transcript.words)
+    if shown and not (times and (heard or not prefix)):
+        say("" if heard else prefix)
     return stream.transcript
 
 
@@ -119,17 +150,35 @@ def _line(word: RecognizedWord, prefix):
     return f"{prefix}{times} {word.text}\n"
 
 
-def _standard_input(sample_rate_hz) -> Iterator[np.ndarray]:
-    """Yields the samples that come; those of WAV when it has ended."""
+def _audio(name, sample_rate_hz) -> Iterable[np.ndarray]:
+    if name == "-":
+        return _standard_input(sample_rate_hz)
+    data = Path(name).read_bytes()
+    return [_decoded(f"the audio file {name!r}", data, sample_rate_hz)]
+
+
+def _standard_input(sample_rate_hz) -> Iterable[np.ndarray]:
+    """Returns the samples that come; those of WAV when it has ended."""
     stdin, head = sys.stdin.buffer, b""
     while len(head) < 4 and (data := _read(stdin)):
         head += data
     if len(head) < 2:
         raise ValueError("No audio on standard input. Expected WAV or 16-bit PCM")
     if head.startswith(b"RIFF"):
-        yield _decoded(head + stdin.read(), sample_rate_hz)
-        return
-    data = head
+        data = head + stdin.read()
+        return [_decoded("the WAV on standard input", data, sample_rate_hz)]
+    # Some PCM begins like MP3: the second frame, a kB later, tells them apart.
+    while compressed(head) is None and (data := _read(stdin)):
+        head += data
+    if kind := compressed(head):
+        raise ValueError(
+            f"Cannot use {kind} on standard input. Expected WAV or 16-bit PCM. Give "
+            "FLAC, MP3 and Ogg Vorbis as files, by their names"
+        )
+    return _pcm(stdin, head)
+
+
+def _pcm(stdin, data) -> Iterator[np.ndarray]:
     while data:
         whole = len(data) // 2 * 2
         yield np.frombuffer(data[:whole], "<i2").astype(np.int16)
@@ -144,11 +193,9 @@ def _read(stdin):
         return b""
 
 
-def _decoded(data, sample_rate_hz):
+def _decoded(what, data, sample_rate_hz):
     try:
         return decode(data, sample_rate_hz)
     except ValueError as error:
-        raise ValueError(
-            f"Cannot use the WAV on standard input: {error}. A program that does not "
-            "know the length in advance can give 16-bit PCM without a header"
-        ) from error
+        hint = _HINT if data.startswith(b"RIFF") else ""
+        raise ValueError(f"Cannot use {what}: {error}{hint}") from error

@@ -20,13 +20,14 @@ def firmware(run: Run) -> Section:
     """Flash, RAM and instructions per frame, by core."""
     bundles = {fold.name: fold.bundle for fold in run.folds if fold.bundle}
     if not bundles:
-        raise LeftOut(f"no bundle/report.json in {', '.join(run.lacking('bundle'))}")
+        raise LeftOut(run.lacking("bundle/report.json"))
     refused = {
         name: bundle["firmware"].get("refused") or "no C code"
         for name, bundle in bundles.items()
         if not bundle["firmware"].get("ram_bytes")
     }
     missing = [f"{name}: {why}" for name, why in refused.items()]
+    missing += filter(None, [run.lacking("bundle/report.json")])
     bundles = {name: b for name, b in bundles.items() if name not in refused}
     if not bundles:
         raise LeftOut("; ".join(missing))

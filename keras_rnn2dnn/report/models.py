@@ -1,8 +1,11 @@
 """The models of a fold, read when they are needed, and what they give."""
 
+import contextlib
 import functools
 import json
-from collections.abc import Callable, Iterable
+import zipfile
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -32,23 +35,25 @@ class FoldModels:
     @functools.cached_property
     def test(self) -> Utterances:
         """The test strings."""
-        return Utterances.load(self._path("test.npz"))
+        with self._reading("test.npz") as path:
+            return Utterances.load(path)
 
     @functools.cached_property
     def audio(self) -> Audio:
         """Their samples."""
-        return Audio.load(self._path("test_audio.npz"))
+        with self._reading("test_audio.npz") as path:
+            return Audio.load(path)
 
     def decoder(self, model: str) -> WordLoopDecoder:
         """Returns the decoder that was chosen for `"teacher"` or `"student"`."""
-        path = self._path(f"{model}.decoder.json")
-        return WordLoopDecoder.from_dict(json.loads(path.read_text()))
+        with self._reading(f"{model}.decoder.json") as path:
+            return WordLoopDecoder.from_dict(json.loads(path.read_text()))
 
     @functools.cached_property
     def frame_step_s(self) -> float:
         """Seconds from frame to frame."""
-        spec = json.loads(self._path("features.json").read_text())
-        return spec["frame_step_ms"] / 1000
+        with self._reading("features.json") as path:
+            return json.loads(path.read_text())["frame_step_ms"] / 1000
 
     def recognised(self) -> list[tuple[str, str]]:
         """Returns what was said in each test string, and what the student heard.
@@ -56,7 +61,7 @@ class FoldModels:
         An older demo kept no hypotheses: they are then found again.
         """
         kept = self.fold.hypotheses
-        if kept is not None:
+        if kept is not None and DISTILLED in kept["systems"]:
             heard = kept["systems"][DISTILLED]
             return list(zip(kept["references"], heard, strict=True))
         if self.test.transcripts is None:
@@ -90,15 +95,32 @@ class FoldModels:
     @functools.cached_property
     def int8(self) -> Int8Student:
         """The int8 student of the bundle."""
-        self._path("bundle/student.tflite")
-        return Int8Student.load(self._path("bundle"))
+        with self._reading("bundle/student.tflite") as path:
+            self._path("bundle/report.json")
+            return Int8Student.load(path.parent)
 
     def _inference(self, name):
         if name not in self._functions:
-            path, width = self._path(f"{name}.keras"), self.test.features[0].shape[-1]
-            model = keras.saving.load_model(path, compile=False)
+            width = self.test.features[0].shape[-1]
+            with self._reading(f"{name}.keras") as path:
+                if not zipfile.is_zipfile(path):  # Keras would not find the file
+                    raise ValueError("it is no whole .keras file")
+                model = keras.saving.load_model(path, compile=False)
             self._functions[name] = inference_function(model, width)
         return self._functions[name]
+
+    @contextlib.contextmanager
+    def _reading(self, name) -> Iterator[Path]:
+        """Gives the path of a file; raises LeftOut where it is missing or damaged."""
+        path = self._path(name)
+        try:
+            yield path
+        except (
+            *(ValueError, TypeError, KeyError, AttributeError, IndexError),
+            *(OSError, RuntimeError, zipfile.BadZipFile),
+        ) as error:
+            why = f"{name} of {self.fold.name} is damaged: {error}"
+            raise LeftOut(" ".join(why.split()).rstrip(".")) from error
 
     def _path(self, name):
         path = self.fold.path / name

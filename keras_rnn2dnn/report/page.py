@@ -37,8 +37,8 @@ def write_report(
         The path of the page.
 
     Raises:
-        ValueError: if `run` is no directory of a demo, a file in it is damaged, or
-            there is no such test string.
+        ValueError: if `run` is no directory of a demo, its `table.json` or `run.json`
+            is damaged, or there is no such test string.
         OSError: if the page cannot be written.
     """
     found = collect(run)
@@ -57,9 +57,10 @@ def page(run: Run, chosen: Sequence[int] | None = None) -> str:
         chosen: test strings to show; see `write_report`.
     """
     folds = [FoldModels(fold) for fold in run.folds]
-    recognised, lacking = None, ""
+    recognised, choices, lacking = None, [], ""
     try:
         recognised = [models.recognised() for models in folds]
+        choices = choose(folds, recognised, chosen)
     except LeftOut as why:
         lacking = str(why)
 
@@ -74,9 +75,7 @@ def page(run: Run, chosen: Sequence[int] | None = None) -> str:
             lambda: confusions(run, [pair for pairs in recognised for pair in pairs])
         ),
         "Training": lambda: training(run),
-        "Utterances": lambda: of_strings(
-            lambda: utterances_of(folds, recognised, chosen)
-        ),
+        "Utterances": lambda: of_strings(lambda: utterances(choices)),
         "Calibration": lambda: calibration(folds),
         "int8": lambda: int8_errors(folds),
         "Flash, RAM, instructions": lambda: firmware(run),
@@ -85,16 +84,14 @@ def page(run: Run, chosen: Sequence[int] | None = None) -> str:
     return _html(run, sections)
 
 
-def utterances_of(folds, recognised, chosen) -> Section:
-    """Chooses test strings and shows them."""
-    return utterances(choose(folds, recognised, chosen))
-
-
 def _section(make):
     try:
         return make()
     except LeftOut as why:
         return Section("", [], [str(why)])
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        # Files that are whole, but do not hold what the demo writes.
+        return Section("", [], [f"a file of the demo is not as expected: {error!r}"])
 
 
 def _html(run, sections):

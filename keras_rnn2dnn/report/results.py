@@ -59,6 +59,8 @@ def results(run: Run) -> Section:
         "All systems recognise the same noisy strings. KL and agreement compare their "
         "posteriors with those of the teacher, frame by frame."
     )
+    if run.folds[1:] and (lacking := run.lacking("table.json")):
+        missing.append(lacking)
     all_numbers = table(_HEADER, [_cells(row) for row in run.rows])
     return Section(text, figures, missing, all_numbers)
 
@@ -104,7 +106,11 @@ def confusions(run: Run, recognised: Sequence[tuple[str, str]]) -> Section:
         f"Errors of the distilled student ({DISTILLED!r} above), by the fewest edits "
         f"between what was said and what was heard in {len(recognised):,} strings."
     )
-    return Section(text, [pairs, _by_word(counted, said)])
+    missing = []
+    if not teacher:
+        why = run.lacking("hypotheses.json") or "hypotheses.json has none of it"
+        missing.append(f"the teacher's times: {why}")
+    return Section(text, [pairs, _by_word(counted, said)], missing)
 
 
 def error_counts(recognised: Sequence[tuple[str, str]]) -> Counter:
@@ -201,7 +207,7 @@ def _rates(run):
     """Returns the table behind the picture: with several folds, each of them."""
     header = ["system", "WER %", "95 % interval"]
     parts = [table(header, [_cells(row)[:3] for row in run.rows])]
-    for fold in run.folds if run.folds[1:] else []:
+    for fold in [f for f in run.folds if f.rows] if run.folds[1:] else []:
         parts.append(f"<h4>{escape(fold.name)}</h4>")
         parts.append(table(header, [_cells(row)[:3] for row in fold.rows]))
     return "".join(parts)

@@ -31,10 +31,15 @@ def training(run: Run) -> Section:
     """Curves of loss, KL, agreement and word error rate by epoch."""
     histories = [fold.history for fold in run.folds]
     if None in histories:
-        lacking = ", ".join(run.lacking("history.json"))
-        raise LeftOut(f"no history.json in {lacking}: written by an older demo")
-    figures = [_figure(run, name) for name in _CURVES]
-    strings = next(iter(histories[0].values()))["strings"]
+        raise LeftOut(run.lacking("history.json"))
+    try:
+        figures = [_figure(run, name) for name in _CURVES]
+        strings = next(iter(histories[0].values()))["strings"]
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise LeftOut(
+            "history.json does not hold the same curves, of as many epochs, in all "
+            f"folds: {error!r}"
+        ) from error
     several = f", means of {len(histories)} folds" if histories[1:] else ""
     text = (
         f"Measured after each epoch{several}; all but the loss on the first {strings} "

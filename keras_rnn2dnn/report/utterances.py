@@ -1,7 +1,8 @@
 """Section: chosen utterances, as they sound and as teacher and student hear them."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -169,13 +170,26 @@ def _difference_table(heard):
     found = sorted(stretches(heard.differ), key=lambda s: (s[0] - s[1], s[0]))
     names, rows = heard.topology.state_names, []
     for start, end in sorted(found[:_MOST_STRETCHES]):
-        means = (x[start:end].mean(axis=0) for x in (heard.teacher, heard.student))
-        best = [names[mean.argmax()] for mean in means]
+        pairs = (x[start:end].argmax(axis=1) for x in (heard.teacher, heard.student))
+        best = [names[s] for s in most_frequent(zip(*pairs, strict=True))]
         nats = f"{heard.kl[start:end].mean():.2f}"
         rows.append((*best, *_seconds(heard, start, end), nats))
     header = ["teacher's best state", "student's", "from, s", "to, s", "mean KL"]
-    title = f"<h4>The {len(rows)} longest of {len(found)} differences</h4>"
+    title = (
+        f"<h4>The {len(rows)} longest of {len(found)} differences; of each the pair of "
+        "states that differs most often in it</h4>"
+    )
     return title + table(header, rows, texts=2)
+
+
+def most_frequent(pairs: Iterable[tuple[int, int]]) -> tuple[int, int]:
+    """Returns the most frequent pair; of several the first.
+
+    Example:
+        >>> most_frequent([(1, 0), (0, 1), (0, 1)])
+        (0, 1)
+    """
+    return Counter(pairs).most_common(1)[0][0]
 
 
 def _seconds(heard, *frames):

@@ -1,5 +1,6 @@
 import io
 import json
+import os
 import sys
 
 import bundles
@@ -10,6 +11,7 @@ from keras_rnn2dnn import Recognizer, convert
 from keras_rnn2dnn.audio.corpora import write_wav
 from keras_rnn2dnn.deploy.device import RecognizedWord
 
+MP3_FRAME = b"\xff\xfb\x90\x64" + bytes(413)  # 128 kbit/s at 44,100 Hz
 PCM = np.concatenate(bundles.recordings(4, seed=3))
 
 
@@ -74,6 +76,10 @@ def test_a_line_for_each_file(bundle, expected, wav, tmp_path, run):
     write_wav(tmp_path / "b.wav", np.zeros(100), 8000)
     code, output, error = run("transcribe", bundle, wav, tmp_path / "b.wav")
     assert output == f"{wav}: {expected.text}\n{tmp_path / 'b.wav'}: \n"
+    _, output, _ = run("transcribe", bundle, tmp_path / "b.wav", wav, "--times")
+    times = lines(expected.words, f"{wav}: ")
+    assert output == f"{tmp_path / 'b.wav'}: \n{times}"
+    assert run("transcribe", bundle, tmp_path / "b.wav", "--times")[1] == ""
 
 
 def test_times_and_json(bundle, expected, wav, run):
@@ -133,11 +139,58 @@ def test_ctrl_c_ends_standard_input(bundle, expected, pipe, run):
     assert 0 < len(output.split()) <= len(expected.words)
 
 
+def test_a_bad_file_costs_no_other(bundle, expected, wav, tmp_path, pipe, run):
+    bad = tmp_path / "bad.wav"
+    bad.write_bytes(wav.read_bytes()[:999])
+    code, output, error = run("transcribe", bundle, wav, bad, wav)
+    assert (code, output) == (1, 2 * f"{wav}: {expected.text}\n")
+    first, second, *_, last = error.splitlines()
+    assert first.startswith(f"Left out: Cannot use the audio file '{bad}': it is trunc")
+    assert second.startswith("6.0 s of audio in ")
+    assert last == "1 of 3 files left out"
+    pipe(b"fLaC")
+    code, output, error = run("transcribe", bundle, "-", wav)
+    assert (code, output) == (1, f"{wav}: {expected.text}\n")
+    code, output, error = run("transcribe", bundle, wav, bad, wav, "--strict")
+    assert (code, output) == (2, f"{wav}: {expected.text}\n")
+    assert error.count("\n") == 1 and "it is truncated" in error
+
+
+def test_pcm_that_begins_like_mp3_is_pcm(bundle, pipe, run):
+    pcm = np.concatenate([np.frombuffer(MP3_FRAME[:4], "<i2"), PCM])
+    pipe(pcm.tobytes())
+    words = Recognizer.load(bundle).transcribe(pcm).text
+    assert run("transcribe", bundle, "-")[:2] == (0, f"{words}\n")
+    pipe(MP3_FRAME[:4])
+    assert run("transcribe", bundle, "-")[:2] == (0, "\n")
+
+
+def test_a_closed_pipe_ends_quietly(bundle, wav, run, monkeypatch):
+    reading, writing = os.pipe()
+    os.close(reading)
+    with open(writing, "w") as stdout:
+        monkeypatch.setattr(sys, "stdout", stdout)
+        code, _, error = run("transcribe", bundle, wav, wav)
+    assert (code, error) == (141, "")
+
+
 def test_bad_input_gives_one_line(bundle, tmp_path, pipe, run):
     (tmp_path / "a.wav").write_bytes(b"RIFF")
     cases = [
         ((bundle, tmp_path / "a.wav"), b"", "a.wav': it is neither WAV, FLAC"),
-        ((bundle, tmp_path / "none.wav"), b"", "none.wav'"),
+        ((bundle, tmp_path / "none.wav"), b"", "No file "),
+        ((bundle, tmp_path / "a.wav", tmp_path / "no.wav"), b"", "No file "),
+        ((bundle, tmp_path), b"", " is a directory. Expected audio files, such as "),
+        (
+            (bundle, "-"),
+            b"fLaCxx",
+            "Cannot use FLAC on standard input. Expected WAV ",
+        ),
+        ((bundle, "-"), b"OggSxx", "Give FLAC, MP3 and Ogg Vorbis as files, by their "),
+        ((bundle, "-"), b"ID3\4xx", "Cannot use MP3 on standard input"),
+        ((bundle, "-"), 3 * MP3_FRAME, "Cannot use MP3 on standard input"),
+        ((bundle, "-"), b"RIFFxxxx", "can give 16-bit PCM without a header"),
+        ((bundle, tmp_path / "a.wav"), b"", "can give 16-bit PCM without a header"),
         ((tmp_path, tmp_path / "a.wav"), b"", "No bundle in"),
         ((bundle, "-"), b"", "No audio on standard input. Expected WAV or 16-bit PCM"),
         ((bundle, "-"), b"RIFFxxxx", "WAV on standard input: it is neither WAV"),

@@ -8,13 +8,14 @@ import keras
 import numpy as np
 import pages
 import pytest
-from bundles import parts
+from bundles import DECODER, SPEC, parts
 from bundles import student as small_student
 
 from keras_rnn2dnn import (
     Distiller,
     KLCallback,
     LogMel,
+    Recognizer,
     SoftAlignmentKL,
     SoftAlignments,
     cli,
@@ -29,6 +30,8 @@ from keras_rnn2dnn.audio.corpora import read_fsdd
 from keras_rnn2dnn.audio.loading import AudioFile, AudioLoader
 from keras_rnn2dnn.deploy import load_bundle
 from keras_rnn2dnn.errors import import_extra
+from keras_rnn2dnn.report.utterances import choose
+from keras_rnn2dnn.streaming import int16_samples
 
 HEADINGS = re.findall(r"^### (.*)$", pages.PAGES["troubleshooting"].read_text(), re.M)
 X = np.random.default_rng(0).normal(size=(8, 20, 4)).astype("float32")
@@ -151,6 +154,28 @@ def student_exists():
     cli.main(["distill", "store", *options])
 
 
+def bundle(**options):
+    convert(small_student(), "bundle", parts()["calibration"], **options)
+
+
+def not_whole():
+    bundle()
+    pages.Path("bundle/student.tflite").unlink()
+    load_bundle("bundle")
+
+
+def network_alone():
+    bundle()
+    Recognizer.load("bundle")
+
+
+def ended():
+    bundle(feature_spec=SPEC, decode=DECODER)
+    stream = Recognizer.load("bundle").stream()
+    stream.finish()
+    stream.finish()
+
+
 RAISED = {
     "The teacher is declared to give logits": lambda: Distiller(
         with_softmax(), student()
@@ -197,6 +222,8 @@ RAISED = {
     "Audio too short": lambda: LogMel(8000)(np.zeros((1, 100), "float32")),
     "Cannot use the audio file": no_audio,
     "Install it with: pip install": lambda: import_extra("no_such_module", "io", "It"),
+    "Expected int16, or floats": lambda: int16_samples(bytes(4)),
+    "The stream has ended": ended,
     "No recordings in": lambda: read_fsdd("."),
     "Expected at least 500 context windows": lambda: convert(student(), "b", X),
     "hides its layers": subclassed,
@@ -210,7 +237,11 @@ RAISED = {
     ),
     "It holds files of other origin": other_files,
     "was changed. Expected SHA-256": edited,
+    "No bundle in": lambda: Recognizer.load("."),
+    "The bundle is not whole": not_whole,
+    "Expected a bundle with a feature specification and a decoder": network_alone,
     "exists. Give another name, or remove it": student_exists,
+    "Expected indices of test strings": lambda: choose([None], [[("a", "a")]], [1]),
 }
 
 

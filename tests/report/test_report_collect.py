@@ -1,3 +1,5 @@
+import json
+
 import pytest
 import report_runs
 
@@ -36,5 +38,26 @@ def test_a_damaged_file_is_named(tmp_path):
     (tmp_path / "table.json").write_text("[")
     (tmp_path / "ada").mkdir()
     (tmp_path / "ada/table.json").write_text("[")
-    with pytest.raises(ValueError, match=r"Cannot read '.*ada/table.json' as JSON"):
+    with pytest.raises(ValueError, match=r"Cannot read '.*/table.json' as JSON"):
         collect(tmp_path)
+
+
+def test_the_list_of_folds_must_be_one(tmp_path):
+    (tmp_path / "table.json").write_text("[]")
+    (tmp_path / "run.json").write_text("3")
+    with pytest.raises(
+        ValueError, match="an object with `title` and `folds`. Received"
+    ):
+        collect(tmp_path)
+
+
+@pytest.mark.parametrize("content", ["{}", "[]", '[{"system": "RNN teacher"}]', "3"])
+def test_a_table_without_rows_is_refused(content, tmp_path):
+    (tmp_path / "table.json").write_text(content)
+    (tmp_path / "run.json").write_text('{"folds": ["ada"]}')
+    with pytest.raises(ValueError) as error:
+        collect(tmp_path)
+    assert str(error.value) == (
+        f"Cannot use {str(tmp_path / 'table.json')!r}. Expected a list with the row of "
+        f"each system, as `rnn2dnn demo` writes it. Received: {json.loads(content)}"
+    )

@@ -104,7 +104,8 @@ def test_an_older_demo_gives_a_page_that_names_what_it_lacks(run_directory, tmp_
     found = [t for t in Page(text).texts if t.startswith("Left out")]
     assert found == [
         "Left out: errors by kind: table.json has no counts of them.",
-        "Left out: no history.json in ada, bob: written by an older demo.",
+        "Left out: the teacher's times: no hypotheses.json in ada, bob.",
+        "Left out: no history.json in ada, bob.",
         "Left out: no teacher.keras in ada.",
         "Left out: no teacher.keras in ada.",
     ]
@@ -125,6 +126,93 @@ def test_without_bundles_and_models_the_rest_is_shown(run_directory, tmp_path):
         "Left out: no bundle/report.json in ada, bob.",
     ]
     assert "Most confused words" in text
+
+
+def left_out(run_directory, tmp_path, change):
+    """Returns what a page leaves out of a copy of ada alone after a change."""
+    copy = shutil.copytree(run_directory, tmp_path / "run")
+    (copy / "run.json").write_text('{"folds": ["ada"]}')
+    change(copy / "ada")
+    texts = Page(write_report(copy).read_text()).texts
+    return [t.removeprefix("Left out: ") for t in texts if t.startswith("Left out")]
+
+
+def cut(path):
+    path.write_bytes(path.read_bytes()[:-1000])
+
+
+DAMAGE = {
+    "no report of the bundle": (
+        lambda ada: (ada / "bundle/report.json").unlink(),
+        ["no bundle/report.json in ada."] * 2,
+    ),
+    "student": (
+        lambda ada: cut(ada / "student.keras"),
+        ["student.keras of ada is damaged: it is no whole .keras file."] * 3,
+    ),
+    "int8 student": (
+        lambda ada: cut(ada / "bundle/student.tflite"),
+        ["bundle/student.tflite of ada is damaged: "],
+    ),
+    "strings": (
+        lambda ada: cut(ada / "test.npz"),
+        ["test.npz of ada is damaged: Cannot read "] * 3,
+    ),
+    "decoder": (
+        lambda ada: (ada / "student.decoder.json").write_text("{}"),
+        ["student.decoder.json of ada is damaged: "] * 2,
+    ),
+    "history": (
+        lambda ada: (ada / "history.json").write_text("{"),
+        ["history.json of ada is damaged: Cannot read "],
+    ),
+    "empty history": (
+        lambda ada: (ada / "history.json").write_text("{}"),
+        ["history.json of ada is damaged: it holds something else than the demo "],
+    ),
+    "other history": (
+        lambda ada: (ada / "history.json").write_text('{"student": {}}'),
+        ["history.json does not hold the same curves, of as many epochs, in all "],
+    ),
+    "hypotheses": (
+        lambda ada: (ada / "hypotheses.json").write_text('{"references": ["up"]}'),
+        ["the teacher's times: hypotheses.json of ada is damaged: it holds"],
+    ),
+    "other hypotheses": (
+        lambda ada: (ada / "hypotheses.json").write_text(
+            '{"references": [1], "systems": {"student, distilled": [2]}}'
+        ),
+        ["the teacher's times: hypotheses.json of ada is damaged: it holds"],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGE)
+def test_a_damaged_file_costs_its_sections_alone(name, run_directory, tmp_path):
+    change, expected = DAMAGE[name]
+    found = left_out(run_directory, tmp_path, change)
+    assert len(found) == len(expected), found
+    assert all(f.startswith(e) for f, e in zip(found, expected, strict=True)), found
+
+
+def test_other_content_is_left_out_too(run_directory, tmp_path):
+    def change(ada):
+        (ada / "bundle/report.json").write_text('{"files": {}}')
+
+    integers, costs = left_out(run_directory, tmp_path, change)
+    assert integers.startswith("bundle/student.tflite of ada is damaged: ")
+    assert costs == "a file of the demo is not as expected: KeyError('firmware')."
+
+
+def test_a_fold_without_its_table_is_named(run_directory, tmp_path):
+    copy = shutil.copytree(run_directory, tmp_path / "run")
+    (copy / "ada/table.json").write_text("{}")
+    texts = Page(write_report(copy).read_text()).texts
+    assert [t for t in texts if t.startswith("Left out")] == [
+        "Left out: table.json of ada is damaged: it holds something else than the demo "
+        "writes."
+    ]
+    assert "bob" in texts and "ada" not in texts[: texts.index("Confused words", 9)]
 
 
 def test_strings_are_chosen_by_their_number(run_directory, tmp_path):
