@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+import tensorflow as tf
 from keras import ops
 
 from keras_rnn2dnn.errors import invalid
@@ -75,6 +76,17 @@ DIFFERENT_FRAMES = (
     "for every length of utterances: with strides use the padding called same, in "
     "pooling too"
 )
+
+
+def after_equal(a, b, message: str, tensor):
+    """Returns a tensor which is there once two sizes were found to be equal.
+
+    Raises:
+        tf.errors.InvalidArgumentError: if they are not, also in a compiled step.
+    """
+    check = tf.debugging.assert_equal(a, b, message)
+    with tf.control_dependencies([] if check is None else [check]):
+        return tf.identity(tensor)
 
 
 def check_shapes(soft, student, teacher_delay: int) -> None:

@@ -210,10 +210,9 @@ class Distiller(TeacherHolder, MultiWorkerModel):
                 teacher_x = keras.tree.map_structure(tf.identity, teacher_x)
         soft = self._soft_alignments(teacher_x, y)
         checks.check_shapes(soft.shape, y_pred.shape, self.teacher_delay)
-        tf.debugging.assert_equal(
-            tf.shape(soft)[1], tf.shape(y_pred)[1], checks.DIFFERENT_FRAMES
-        )
         weights = frame_weights(y_pred, soft, sample_weight)
+        frames = tf.shape(soft)[1], tf.shape(y_pred)[1]
+        soft = checks.after_equal(*frames, checks.DIFFERENT_FRAMES, soft)
         return SoftBatch(ops.stop_gradient(soft), y_pred, weights, self._labels(y))
 
     def _labels(self, y):

@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from keras_rnn2dnn.checks import after_equal
 from keras_rnn2dnn.ctc.loss import as_ctc_loss
 from keras_rnn2dnn.errors import invalid
 from keras_rnn2dnn.losses import as_logits
@@ -50,9 +51,8 @@ def hard_losses(loss, batch: SoftBatch, from_logits: bool = True):
     if isinstance(loss, keras.losses.SparseCategoricalCrossentropy):
         labels = ops.convert_to_tensor(labels)
         if len(labels.shape) == 2:  # padding may hold labels that are no class
-            tf.debugging.assert_equal(
-                tf.shape(labels)[1], tf.shape(weights)[1], _DIFFERENT, summarize=1
-            )
+            frames = tf.shape(labels)[1], tf.shape(weights)[1]
+            labels = after_equal(*frames, _DIFFERENT, labels)
             labels = ops.where(weights > 0, labels, ops.zeros_like(labels))
     call = loss.call if isinstance(loss, keras.losses.Loss) else loss
     values = call(labels, ops.cast(batch.student, "float32"))
