@@ -12,7 +12,7 @@ from keras_rnn2dnn.soft_batch import SoftBatch
 
 _DIFFERENT = (
     "Different numbers of frames. Expected a label for each frame of the output. "
-    "Received: so many labels, and so many frames"
+    "Received, labels and frames:"
 )
 
 
@@ -41,6 +41,11 @@ def hard_losses(loss, batch: SoftBatch, from_logits: bool = True):
     Returns:
         Losses and weights, `(batch, frames)` both, or `(batch,)` of a loss that has
         one value for an utterance.
+
+    Raises:
+        ValueError: if the blank of a CTC loss is no class.
+        tf.errors.InvalidArgumentError: if there is not a label for each frame; also in
+            a compiled step.
     """
     labels, weights = batch.labels, batch.weights
     ctc = as_ctc_loss(loss)

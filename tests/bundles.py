@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_rnn2dnn import dnn_student
+from keras_rnn2dnn import convert, dnn_student
 from keras_rnn2dnn.audio.features import FeatureSpec
 from keras_rnn2dnn.deploy.device.features import device_features
 from keras_rnn2dnn.deploy.toolchain import missing_tools
@@ -62,6 +62,12 @@ def parts():
         "decode": DECODER,
         "recordings": recordings(4, seed=1),
     }
+
+
+def written(folder):
+    """A bundle from PCM to words, without recordings; returns its folder."""
+    convert(student(), folder, features(), feature_spec=SPEC, decode=DECODER)
+    return folder
 
 
 def residual():

@@ -15,6 +15,7 @@ MODULES = [
 NEED_EXTRAS = {
     "keras_rnn2dnn.audio.espeak": ("espeakng_loader", "synth"),
     "keras_rnn2dnn.audio.synthesis": ("espeakng_loader", "synth"),
+    "keras_rnn2dnn.ctc.language_model": ("pyctcdecode", "ctc"),
     "keras_rnn2dnn.kaldi.archives": ("kaldiio", "kaldi"),
     "keras_rnn2dnn.kaldi.directory": ("kaldiio", "kaldi"),
     "keras_rnn2dnn.kaldi.posteriors": ("kaldiio", "kaldi"),

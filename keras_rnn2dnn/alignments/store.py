@@ -103,7 +103,9 @@ class SoftAlignments:
                 `(x, y, sample_weight)`, always in the same order. `y` are labels, or a
                 dict of any of `labels`, `transcripts` and `ids`. Padding is what
                 `sample_weight` `(batch, frames)` gives no weight at the end of an
-                utterance; without it, all-zero frames at the end.
+                utterance; without it, all-zero frames at the end. Of a teacher with
+                strides, give the weights of its outputs: then, too, padding is what is
+                zero.
             top_k: classes kept in each frame; the mass of the others is kept as one
                 number. By default 20, and all of them up to 64 classes.
             teacher_from_logits: whether the teacher gives logits.

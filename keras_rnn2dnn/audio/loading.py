@@ -49,9 +49,9 @@ class AudioLoader:
     """Decodes the files of a corpus one after the other, mono, at one rate.
 
     They are decoded in parallel by `tf.data`; a recording whose segments follow each
-    other in `files` is decoded once, and they are cut from it. Files
-    that are missing, empty, truncated or damaged are left out, logged and listed in
-    `skipped`, or stop the run.
+    other in `files` is decoded once, and they are cut from it. Files that are missing,
+    empty, truncated or damaged are left out, logged and listed in `skipped`, or stop
+    the run.
 
     Args:
         files: of the utterances.

@@ -15,6 +15,7 @@ from keras_rnn2dnn.errors import invalid, is_integer
 from keras_rnn2dnn.hmm.occupancies import occupancies
 from keras_rnn2dnn.hmm.topology import NEVER
 from keras_rnn2dnn.hmm.utterances import as_utterances, check_scores
+from keras_rnn2dnn.log_softmax import log_softmax
 
 _SMALLEST_PRIOR = 1e-6  # of a class that the model never gives
 
@@ -110,8 +111,7 @@ def class_log_priors(log_posteriors: Sequence[np.ndarray]) -> np.ndarray:
         received = "rows >= 0 that sum to 1, probabilities"
         expected = "logits or log-posteriors"
         raise ValueError(invalid("log_posteriors", expected, received, hint))
-    odds = np.exp(scores - scores.max(axis=1, keepdims=True))
-    mean = (odds / odds.sum(axis=1, keepdims=True)).mean(axis=0)
+    mean = np.exp(log_softmax(scores)).mean(axis=0)
     return np.log(np.maximum(mean, _SMALLEST_PRIOR)).astype("float32")
 
 

@@ -11,6 +11,7 @@ from keras_rnn2dnn.deploy.fake_quant import is_fake_quantized
 from keras_rnn2dnn.deploy.interpreter import Int8Student, context_windows
 from keras_rnn2dnn.deploy.window import ReceptiveField, shortens
 from keras_rnn2dnn.errors import invalid
+from keras_rnn2dnn.log_softmax import log_softmax
 from keras_rnn2dnn.scoring import word_error_rate
 
 _CHECKED_FRAMES = 256
@@ -137,7 +138,7 @@ def compare_logits(
     p, q = (np.concatenate(x).astype(np.float64) for x in (expected, received))
     difference = float(np.abs(p - q).max())
     same = float((p.argmax(axis=1) == q.argmax(axis=1)).mean())
-    log_p, log_q = _log_softmax(p), _log_softmax(q)
+    log_p, log_q = log_softmax(p), log_softmax(q)
     kl = float((np.exp(log_p) * (log_p - log_q)).sum(axis=1).mean())
     return {
         "frames": len(p),
@@ -145,8 +146,3 @@ def compare_logits(
         "agreement": same,
         "max_abs_logit_difference": difference,
     }
-
-
-def _log_softmax(logits):
-    shifted = logits - logits.max(axis=1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))

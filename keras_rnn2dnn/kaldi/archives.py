@@ -125,7 +125,9 @@ def write_archive(
             method = 2 if compress and array.ndim == 2 else None
             kaldiio.save_ark(stream, {name: array}, compression_method=method)
         if not lines:
-            raise ValueError(f"Nothing to write to {str(path)!r}. Expected an array")
+            raise ValueError(
+                f"Nothing to write to {str(path)!r}. Expected an array. Received: none"
+            )
     with new_file(path.with_suffix(".scp")) as temporary:
         temporary.write_text("".join(sorted(lines)), encoding="utf-8")
     return len(lines)

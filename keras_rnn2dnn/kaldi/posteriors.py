@@ -14,6 +14,7 @@ from keras_rnn2dnn.checks import are_probabilities
 from keras_rnn2dnn.errors import invalid
 from keras_rnn2dnn.kaldi.archives import read_archive, write_archive
 from keras_rnn2dnn.kaldi.directory import KaldiDirectory, KaldiUtterance
+from keras_rnn2dnn.log_softmax import log_softmax
 from keras_rnn2dnn.losses import SMALLEST_PROBABILITY
 
 _LOG = logging.getLogger(__name__)
@@ -225,7 +226,7 @@ def write_scores(
     def outputs(some):
         logits = predict_utterances(model, [u.features for u in some]) if some else []
         for utterance, z in zip(some, logits, strict=True):
-            yield utterance.name, _less_priors(_log_softmax(z), log_priors)
+            yield utterance.name, _less_priors(log_softmax(z), log_priors)
 
     return write_archive(path, pairs())
 
@@ -266,11 +267,6 @@ def _dense(soft, num_classes):
     classes = soft[:, 1, :-1].astype("int64")
     np.put_along_axis(dense, classes, soft[:, 0, :-1], axis=1)
     return np.maximum(dense, _FLOOR)
-
-
-def _log_softmax(z):
-    z = z - z.max(axis=-1, keepdims=True)
-    return z - np.log(np.exp(z).sum(axis=-1, keepdims=True))
 
 
 def _less_priors(log_p, log_priors):

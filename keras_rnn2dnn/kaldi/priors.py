@@ -31,14 +31,16 @@ def read_log_priors(path: str | Path) -> np.ndarray:
         >>> np.exp(read_log_priors("ali_train_pdf.counts")).tolist()
         [0.25, 0.75]
     """
+    text = Path(path).read_text(errors="replace").strip()
     try:
-        text = Path(path).read_text().strip()
         numbers = np.array(text.removeprefix("[").removesuffix("]").split(), "f8")
     except ValueError:
         numbers = np.zeros(0)
     if not numbers.size or not np.isfinite(numbers).all():
-        expected = "counts >= 0, such as [ 12 3 45 ], priors or log-priors"
-        raise ValueError(f"Cannot use {str(path)!r}. Expected {expected}")
+        raise ValueError(
+            f"Cannot use {str(path)!r}. Expected counts >= 0, such as [ 12 3 45 ], "
+            f"priors or log-priors. Received: {text[:60]!r}"
+        )
     if numbers.min() < 0:
         if not _sum_to_1(numbers):
             raise ValueError(
@@ -49,8 +51,10 @@ def read_log_priors(path: str | Path) -> np.ndarray:
         return numbers.astype("float32")
     if abs(numbers.sum() - 1) < 1e-3 and (numbers % 1).any():
         if not numbers.min():
-            expected = "priors > 0, or counts"
-            raise ValueError(f"Cannot use {str(path)!r}. Expected {expected}")
+            raise ValueError(
+                f"Cannot use {str(path)!r}. Expected priors > 0, or counts. Received: "
+                f"a prior of 0, of class {numbers.argmin()}"
+            )
         return np.log(numbers).astype("float32")
     return np.log((numbers + 1) / (numbers + 1).sum()).astype("float32")
 

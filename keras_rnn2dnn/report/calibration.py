@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from keras_rnn2dnn import hmm
+from keras_rnn2dnn.log_softmax import log_softmax
 from keras_rnn2dnn.report import svg
 from keras_rnn2dnn.report.html import LeftOut, Section, figure, legend, table
 from keras_rnn2dnn.report.models import FoldModels
@@ -65,18 +66,6 @@ def reliability(posteriors: np.ndarray, expected: np.ndarray) -> Reliability:
         return Reliability(frames, confidence, np.bincount(bins, right, _BINS) / frames)
 
 
-def softmax(logits: np.ndarray) -> np.ndarray:
-    """Returns posteriors, float64.
-
-    Example:
-        >>> softmax(np.log([[1.0, 3.0]])).round(2).tolist()
-        [[0.25, 0.75]]
-    """
-    shifted = logits.astype(np.float64)
-    shifted = np.exp(shifted - shifted.max(axis=-1, keepdims=True))
-    return shifted / shifted.sum(axis=-1, keepdims=True)
-
-
 def calibration(folds: Sequence[FoldModels]) -> Section:
     """How sure teacher and student are, and how often they are right."""
     pairs: dict[str, list] = {name: [] for name in _CURVES}
@@ -94,7 +83,7 @@ def calibration(folds: Sequence[FoldModels]) -> Section:
         by_teacher, by_student = (
             np.concatenate(hmm.align(z, said, topology)) for z in (teacher, student)
         )
-        p, q = (softmax(np.concatenate(z)) for z in (teacher, student))
+        p, q = (np.exp(log_softmax(np.concatenate(z))) for z in (teacher, student))
         measured = (q, p.argmax(axis=1)), (q, by_teacher), (p, by_student)
         for name, pair in zip(_CURVES, measured, strict=True):
             pairs[name].append(pair)

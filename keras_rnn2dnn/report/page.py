@@ -1,5 +1,6 @@
 """The page: one HTML file that needs no other."""
 
+import logging
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
@@ -16,6 +17,7 @@ from keras_rnn2dnn.report.results import confusions, results
 from keras_rnn2dnn.report.training import training
 from keras_rnn2dnn.report.utterances import choose, utterances
 
+_LOGGER = logging.getLogger(__name__)
 _STYLE = (Path(__file__).parent / "page.css").read_text()
 
 
@@ -91,6 +93,7 @@ def _section(make):
         return Section("", [], [str(why)])
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         # Files that are whole, but do not hold what the demo writes.
+        _LOGGER.warning("A section of the report is left out", exc_info=True)
         return Section("", [], [f"a file of the demo is not as expected: {error!r}"])
 
 

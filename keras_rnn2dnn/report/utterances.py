@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from keras_rnn2dnn.errors import invalid
-from keras_rnn2dnn.report.calibration import softmax
+from keras_rnn2dnn.log_softmax import log_softmax
 from keras_rnn2dnn.report.html import Section, figure, legend, table
 from keras_rnn2dnn.report.models import FoldModels
 from keras_rnn2dnn.report.timeline import KL, WRONG, Timeline
@@ -15,7 +15,6 @@ from keras_rnn2dnn.report.word_times import stretches, word_spans
 from keras_rnn2dnn.scoring import align_words
 
 _MOST_STRETCHES = 15
-_TINY = 1e-30
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,8 +100,8 @@ class _Heard:
         self.step_s = models.frame_step_s
         self.said = choice.said.split()
         logits = {m: models.logits(m, [number])[0] for m in ("teacher", "student")}
-        self.teacher, self.student = (softmax(z) for z in logits.values())
-        log_p, log_q = (np.log(x + _TINY) for x in (self.teacher, self.student))
+        log_p, log_q = (log_softmax(z) for z in logits.values())
+        self.teacher, self.student = np.exp(log_p), np.exp(log_q)
         self.kl = (self.teacher * (log_p - log_q)).sum(axis=1)
         self.differ = self.teacher.argmax(axis=1) != self.student.argmax(axis=1)
         self.rows = {"said": self._marked(self.said, (log_p + log_q) / 2)}

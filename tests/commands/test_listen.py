@@ -9,17 +9,14 @@ import bundles
 import numpy as np
 import pytest
 
-from keras_rnn2dnn import Recognizer, convert
+from keras_rnn2dnn import Recognizer
 
 PCM = np.concatenate(bundles.recordings(4, seed=3))
 
 
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("bundle")
-    parts = {"feature_spec": bundles.SPEC, "decode": bundles.DECODER}
-    convert(bundles.student(), folder, bundles.features(), **parts)
-    return folder
+    return bundles.written(tmp_path_factory.mktemp("bundle"))
 
 
 class PortAudioError(Exception):

@@ -7,7 +7,7 @@ import bundles
 import numpy as np
 import pytest
 
-from keras_rnn2dnn import Recognizer, convert
+from keras_rnn2dnn import Recognizer
 from keras_rnn2dnn.audio.corpora import write_wav
 from keras_rnn2dnn.deploy.device import RecognizedWord
 
@@ -17,10 +17,7 @@ PCM = np.concatenate(bundles.recordings(4, seed=3))
 
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("bundle")
-    parts = {"feature_spec": bundles.SPEC, "decode": bundles.DECODER}
-    convert(bundles.student(), folder, bundles.features(), **parts)
-    return folder
+    return bundles.written(tmp_path_factory.mktemp("bundle"))
 
 
 @pytest.fixture(scope="module")

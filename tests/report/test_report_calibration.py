@@ -2,13 +2,15 @@ import numpy as np
 import pytest
 import report_runs
 
-from keras_rnn2dnn.report.calibration import calibration, reliability, softmax
+from keras_rnn2dnn.log_softmax import log_softmax
+from keras_rnn2dnn.report.calibration import calibration, reliability
 from keras_rnn2dnn.report.collect import collect
 from keras_rnn2dnn.report.models import FoldModels
 
 
 def test_the_calibration_error_is_that_of_a_plain_loop():
-    posteriors = softmax(report_runs.frames(500, 4) / 2)
+    logits = report_runs.frames(500, 4).astype("float64") / 2
+    posteriors = np.exp(log_softmax(logits))
     expected = np.random.default_rng(1).integers(4, size=500)
     error = 0.0
     for low in np.arange(10) / 10:
