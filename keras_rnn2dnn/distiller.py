@@ -176,7 +176,7 @@ class Distiller(TeacherHolder, MultiWorkerModel):
         batch = self.soft_batch(x, y, y_pred, sample_weight)
         batch = self._without_nan(batch, split_inputs(x)[1])
         shifted = batch.delayed(self.teacher_delay)
-        values = self.distillation_loss.call(shifted.soft, shifted.student)
+        values = self._distillation_losses(shifted)
         distillation = weighted_mean(values, shifted.weights)
         self.kl_metric.update_state(self._plain_kl(shifted, values), shifted.weights)
         self.agreement_metric.update_state(shifted.agreement(), shifted.weights)
@@ -187,6 +187,12 @@ class Distiller(TeacherHolder, MultiWorkerModel):
             self.hard_loss_metric.update_state(values, weights)
             loss += share * weighted_mean(values, weights)
         return loss + sum(replica_share(penalty) for penalty in self.losses)
+
+    def _distillation_losses(self, batch):
+        loss = self.distillation_loss
+        if hasattr(loss, "of_frames"):  # of whole utterances: it must know the padding
+            return loss.of_frames(batch.soft, batch.student, batch.weights)
+        return loss.call(batch.soft, batch.student)
 
     def soft_batch(self, x, y=None, y_pred=None, sample_weight=None) -> SoftBatch:
         """Runs the models on a batch and gathers what the loss is made of.

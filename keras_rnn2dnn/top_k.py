@@ -122,6 +122,28 @@ def top_k_kl(targets, logits, temperature=1.0, teacher_temperature=None):
     return ops.reshape(values, ops.shape(others)) - entropy
 
 
+def mean_of_kept(targets, values):
+    """Returns the mean of values under top-k targets, of the classes kept alone.
+
+    Args:
+        targets: see the module, `(..., 2, k + 1)`.
+        values: of all classes, `(..., classes)`.
+
+    Returns:
+        `(...)`, float32.
+
+    Example:
+        >>> targets = top_k_targets(np.log([0.1, 0.6, 0.1, 0.2]), k=2)
+        >>> round(float(mean_of_kept(targets, np.array([5.0, 4.0, 3.0, 2.0]))), 3)
+        3.5
+    """
+    log_p = targets[..., 0, :-1]
+    p = ops.exp(log_p - ops.logsumexp(log_p, axis=-1, keepdims=True))
+    classes = ops.cast(targets[..., 1, :-1], "int32")
+    kept = ops.take_along_axis(ops.cast(values, "float32"), classes, axis=-1)
+    return ops.sum(p * kept, axis=-1)
+
+
 @tf.custom_gradient
 def _cross_entropy(logits, indices, kept, others, temperature):
     """Cross-entropy of targets that keep some classes, all others having one value.

@@ -1,0 +1,118 @@
+"""Sequence-level distillation: divergence between paths through the word loop."""
+
+from collections.abc import Mapping
+
+import keras
+from keras import ops
+
+from keras_rnn2dnn.errors import invalid
+from keras_rnn2dnn.hmm.decoding import WordLoopDecoder
+from keras_rnn2dnn.hmm.loop_graph import LoopGraph
+from keras_rnn2dnn.losses import frame_kl, log_posteriors
+from keras_rnn2dnn.top_k import is_top_k, mean_of_kept
+
+
+@keras.saving.register_keras_serializable(package="keras_rnn2dnn")
+class SequenceKL(keras.losses.Loss):
+    """Divergence of the student's paths through the word loop from the teacher's.
+
+    With the teacher's occupancies `g[t, k]`, the student's scores `s[t, k]` and the sum
+    `Z` of `exp(score)` over all paths through the loop, per utterance
+
+        log Z - sum_t sum_k g[t, k] * s[t, k]
+
+    which is the KL divergence between distributions of paths, less what does not depend
+    on the student; its gradient is the student's occupancies less the teacher's (Wong
+    and Gales, "Sequence student-teacher training of deep neural networks", 2016). With
+    the alignment of a transcript as `g` it is lattice-free MMI (Povey et al., "Purely
+    sequence-trained neural networks for ASR based on lattice-free MMI", 2016). Decode
+    without prior scaling what was trained so. docs/results.md has what it gave.
+
+    Args:
+        decoder: the loop: its topology, priors and their scale, insertion penalty and
+            self-loop.
+        frame_share: share of the frame-wise KL divergence beside it, from 0 to 1.
+        from_logits: whether `y_pred` holds logits; otherwise probabilities.
+        teacher_from_logits: whether `y_true` holds logits; otherwise probabilities.
+        reduction: as of `keras.losses.Loss`.
+        name: name of the loss.
+        dtype: ignored by the computation, which is in float32.
+
+    Call arguments:
+        y_true: occupancies or their logarithms, `(batch, frames, states)`; or the
+            targets of the k best, `(batch, frames, 2, k + 1)`, of which only those are
+            counted.
+        y_pred: student's logits or probabilities, `(batch, frames, states)`.
+
+    Returns:
+        `(batch, frames)` from `call`: the terms of each frame, with an equal part of
+        `log Z`. The Distiller leaves padding out; other callers of `call` count all
+        frames.
+
+    Raises:
+        ValueError: if the decoder has a bigram, or `frame_share` is out of its range.
+
+    Example:
+        >>> from keras_rnn2dnn.hmm import Topology
+        >>> loop = WordLoopDecoder(Topology(("a",), states_per_unit=1), self_loop=0.5)
+        >>> loss = SequenceKL(loop, frame_share=0)
+        >>> always = np.log([[[1.0, 1e-9], [1.0, 1e-9]]])  # sil sil
+        >>> float(loss(always, np.zeros((1, 2, 2))))  # ln(5 paths * 1/2) / 2 frames
+        0.458...
+    """
+
+    def __init__(
+        self,
+        decoder: WordLoopDecoder | Mapping,
+        frame_share: float = 0.1,
+        from_logits: bool = True,
+        teacher_from_logits: bool = True,
+        reduction: str = "mean_with_sample_weight",
+        name: str = "sequence_kl",
+        dtype: str | None = None,
+    ):
+        super().__init__(name=name, reduction=reduction, dtype=dtype)
+        if isinstance(decoder, Mapping):
+            decoder = WordLoopDecoder.from_dict(decoder)
+        number = isinstance(frame_share, (int, float))
+        if not number or not 0 <= frame_share <= 1:
+            expected = "a number from 0 to 1"
+            raise ValueError(invalid("frame_share", expected, frame_share))
+        self.graph = LoopGraph(decoder)
+        self.frame_share = float(frame_share)
+        self.from_logits = from_logits
+        self.teacher_from_logits = teacher_from_logits
+
+    def call(self, y_true, y_pred):
+        """Returns the loss of every frame, all frames counted, `(batch, frames)`."""
+        return self.of_frames(y_true, y_pred, ops.ones(ops.shape(y_pred)[:2]))
+
+    def of_frames(self, y_true, y_pred, weights):
+        """Returns the loss of every frame; those without weight are left out."""
+        log_q = log_posteriors(y_pred, self.from_logits)
+        counted = ops.cast(weights > 0, "float32")
+        number = ops.maximum(ops.sum(counted, axis=1, keepdims=True), 1.0)
+        share = self.graph.log_sum(log_q, counted)[:, None] / number
+        sequence = (share - self._expected(y_true, self.graph.scores(log_q))) * counted
+        if not self.frame_share:
+            return sequence
+        declared = self.teacher_from_logits, self.from_logits
+        frames = frame_kl(y_true, y_pred, *declared)
+        return (1 - self.frame_share) * sequence + self.frame_share * frames
+
+    def _expected(self, y_true, scores):
+        """Returns the mean score of each frame under the teacher's occupancies."""
+        if is_top_k(y_true):
+            return mean_of_kept(y_true, scores)
+        p = ops.exp(log_posteriors(y_true, self.teacher_from_logits))
+        return ops.sum(p * scores, axis=-1)
+
+    def get_config(self):
+        """Returns the arguments of the constructor."""
+        return {
+            **super().get_config(),
+            "decoder": self.graph.decoder.to_dict(),
+            "frame_share": self.frame_share,
+            "from_logits": self.from_logits,
+            "teacher_from_logits": self.teacher_from_logits,
+        }
