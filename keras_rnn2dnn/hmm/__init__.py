@@ -4,6 +4,7 @@ from keras_rnn2dnn.hmm.alignment import align, forward_backward
 from keras_rnn2dnn.hmm.constrained import constrained
 from keras_rnn2dnn.hmm.decoding import WordLoopDecoder
 from keras_rnn2dnn.hmm.flat_start import FlatStart, GaussianMixtures, flat_start
+from keras_rnn2dnn.hmm.loop_graph import LoopGraph
 from keras_rnn2dnn.hmm.sequence_kl import SequenceKL
 from keras_rnn2dnn.hmm.topology import Topology
 from keras_rnn2dnn.hmm.tuning import estimate_log_priors, tune_decoder
@@ -11,6 +12,7 @@ from keras_rnn2dnn.hmm.tuning import estimate_log_priors, tune_decoder
 __all__ = [
     "FlatStart",
     "GaussianMixtures",
+    "LoopGraph",
     "SequenceKL",
     "Topology",
     "WordLoopDecoder",

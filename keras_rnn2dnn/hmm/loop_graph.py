@@ -1,8 +1,12 @@
 """The word loop as a matrix of transitions: all of its paths summed, with gradients."""
 
+import functools
+from collections.abc import Sequence
+
 import numpy as np
 import tensorflow as tf
 
+from keras_rnn2dnn.batches import map_by_length
 from keras_rnn2dnn.errors import invalid
 from keras_rnn2dnn.hmm.decoding import WordLoopDecoder
 
@@ -27,7 +31,8 @@ class LoopGraph:
         >>> from keras_rnn2dnn.hmm import Topology
         >>> topology = Topology(("a", "b"), states_per_unit=1, silence=False)
         >>> graph = LoopGraph(WordLoopDecoder(topology, self_loop=0.6))
-        >>> graph.occupancies(np.log([[0.9, 0.1], [0.5, 0.5]])).round(2).tolist()
+        >>> (occupancies,) = graph.occupancies([np.log([[0.9, 0.1], [0.5, 0.5]])])
+        >>> occupancies.round(2).tolist()
         [[0.8..., 0.1...], [0.67..., 0.33...]]
     """
 
@@ -91,20 +96,27 @@ class LoopGraph:
             scores, counted, tf.constant(self.matrix), tf.constant(self.final)
         )
 
-    def occupancies(self, logits: np.ndarray) -> np.ndarray:
+    def occupancies(self, outputs: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Returns the posterior of every state given all paths through the loop.
 
         Args:
-            logits: logits or log-posteriors `(frames, states)` of one utterance.
+            outputs: logits or log-posteriors `(frames, states)` of each utterance.
 
         Returns:
-            float32 `(frames, states)`; each frame sums to 1.
+            float32 `(frames, states)` for each; every frame sums to 1.
         """
-        scores = tf.constant(logits[None], "float32")
-        with tf.GradientTape() as tape:
-            tape.watch(scores)
-            total = self.log_sum(scores, tf.ones(scores.shape[:2]))
-        return tape.gradient(total, scores)[0].numpy()
+        return map_by_length(self._occupancies, outputs)
+
+    @functools.cached_property
+    def _occupancies(self):
+        def of_batch(logits):
+            with tf.GradientTape() as tape:
+                tape.watch(logits)
+                total = self.log_sum(logits, tf.ones(tf.shape(logits)[:2]))
+            return tape.gradient(total, logits)
+
+        shape = None, None, self.decoder.topology.num_states
+        return tf.function(of_batch, input_signature=[tf.TensorSpec(shape)])
 
 
 @tf.custom_gradient

@@ -30,7 +30,7 @@ def gradient_of(loss, y_true, logits):
 def test_the_gradient_is_the_difference_of_the_occupancies():
     student, teacher = random(0, 1, 7, 5), random(1, 1, 7, 5)
     _, gradient = gradient_of(SequenceKL(LOOP, frame_share=0), teacher, student)
-    expected = LoopGraph(LOOP).occupancies(student[0]) - softmax(teacher[0])
+    expected = LoopGraph(LOOP).occupancies(student)[0] - softmax(teacher[0])
     assert gradient[0] == pytest.approx(expected / 7, abs=1e-6)
 
 
@@ -38,7 +38,7 @@ def test_it_is_the_divergence_between_distributions_of_paths():
     # Of occupancies of the same graph, the loss less its value at the teacher is KL.
     teacher = random(2, 1, 6, 5)
     graph, loss = LoopGraph(LOOP), SequenceKL(LOOP, 0, teacher_from_logits=False)
-    occupancies = graph.occupancies(teacher[0])[None]
+    occupancies = graph.occupancies(teacher)[0][None]
     at_teacher, gradient = gradient_of(loss, occupancies, teacher)
     assert gradient == pytest.approx(np.zeros((1, 6, 5)), abs=1e-6)
     for seed in (3, 4, 5):
@@ -79,7 +79,7 @@ def test_priors_count_as_in_the_decoder():
     scaled = WordLoopDecoder(LOOP.topology, log_priors=priors, prior_scale=0.5)
     student, teacher = random(7, 1, 6, 5), random(8, 1, 6, 5)
     _, gradient = gradient_of(SequenceKL(scaled, 0), teacher, student)
-    expected = LoopGraph(scaled).occupancies(np.log(softmax(student[0])))
+    expected = LoopGraph(scaled).occupancies(np.log(softmax(student)))[0]
     # The log_softmax of the student takes no part: scores sum over all frames alike.
     assert gradient[0] * 6 == pytest.approx(expected - softmax(teacher[0]), abs=1e-5)
 

@@ -1,0 +1,129 @@
+"""Strings of one split and seed for `quality.py`: features, labels, recordings."""
+
+import dataclasses
+
+import numpy as np
+
+from keras_rnn2dnn import hmm
+from keras_rnn2dnn.audio.strings import make_strings
+from keras_rnn2dnn.demo import data
+from keras_rnn2dnn.demo.run import demo_recordings
+
+BANKS = 2
+DEVELOPMENT_RECORDINGS = range(10, 15)  # of the new speaker; 0-9 are the test
+
+
+@dataclasses.dataclass(frozen=True)
+class Sizes:
+    """How many strings there are.
+
+    Args:
+        strings: transcribed strings in a bank, which is an epoch.
+        unlabelled: strings of the new speaker in a bank.
+        development: for the choice of the decoder, as many for that of the recipe.
+        test: for the result.
+        agreed: unlabelled strings that take part in the choice of the decoder, with
+            the words which the teacher finds in them.
+    """
+
+    strings: int = 1600
+    unlabelled: int = 1200
+    development: int = 240
+    test: int = 600
+    agreed: int = 200
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class EvaluationString:
+    """A string of development or test.
+
+    Args:
+        features: `(frames, features)`.
+        words: what is said.
+        recordings: of each word, `digit_speaker_index`.
+    """
+
+    features: np.ndarray
+    words: tuple[str, ...]
+    recordings: tuple[str, ...]
+
+
+class Corpus:
+    """All strings of a split and a seed.
+
+    Attributes:
+        banks: transcribed strings of each epoch.
+        unlabelled: of the new speaker, a list for each bank; empty ones in the
+            official protocol.
+        development: strings of the speakers of the training, for the decoder.
+        choice: strings for the choice of the recipe: of the new speaker, from other
+            recordings than the test; in the official protocol those of `development`.
+        test: strings of the result.
+    """
+
+    def __init__(self, directory, speaker, seed, sizes, speeds=(1.0, 0.9, 1.1)):
+        recordings = demo_recordings(directory)
+        protocol = "new-speaker" if speaker else "official"
+        split = data.split_recordings(recordings, protocol, [speaker] * bool(speaker))
+        words = tuple(sorted({word for r in split.train for word in r.words}))
+        self.topology = hmm.Topology(words)
+        train = data.at_speeds(split.train, speeds)
+        self.layer = data.feature_layer(train, seed=0)  # the same for all seeds
+        states = data.align_recordings(train, self.topology, self.layer, seed)
+        self._babble, self._seed = train, seed
+        self.banks = [
+            data.feature_strings(
+                self._make(train, sizes.strings, "train", number),
+                self.layer,
+                states,
+                self.topology.silence_state,
+            )
+            for number in range(BANKS)
+        ]
+        self.unlabelled = [
+            data.feature_strings(
+                self._make(split.unlabelled, sizes.unlabelled, "unlabelled", number),
+                self.layer,
+            )
+            if speaker
+            else []
+            for number in range(BANKS)
+        ]
+        self.development = self._evaluation(
+            split.development, sizes.development, "development"
+        )
+        self.choice, test = self.development, split.test
+        if speaker:
+            chosen = [r for r in test if r.index in DEVELOPMENT_RECORDINGS]
+            test = [r for r in test if r.index < DEVELOPMENT_RECORDINGS.start]
+            self.choice = self._evaluation(chosen, sizes.development, "choice")
+        self.test = self._evaluation(test, sizes.test, "test")
+        self.log_priors = hmm.estimate_log_priors(
+            [s.states for s in self.banks[0]], self.topology.num_states
+        )
+
+    def _make(self, recordings, number, use, bank=0):
+        uses = ("train", "unlabelled", "development", "choice", "test")
+        seed = np.random.SeedSequence((self._seed, uses.index(use), bank))
+        seed = int(seed.generate_state(1)[0])
+        spec = self.layer.spec
+        return make_strings(recordings, number, seed, spec, babble=self._babble)
+
+    def _evaluation(self, recordings, number, use):
+        strings = self._make(recordings, number, use)
+        strings = [
+            dataclasses.replace(s, noisy=np.clip(s.noisy, -1, 1)) for s in strings
+        ]
+        found = data.feature_strings(strings, self.layer)
+        return [
+            EvaluationString(
+                features.noisy,
+                string.words,
+                tuple(_name(recordings[n]) for n, _ in string.parts),
+            )
+            for features, string in zip(found, strings, strict=True)
+        ]
+
+
+def _name(recording):
+    return f"{recording.words[0]}_{recording.speaker}_{recording.index}"

@@ -1,0 +1,219 @@
+"""What each student of `quality.py` learns, and how it is trained."""
+
+import dataclasses
+
+import keras
+import numpy as np
+
+from keras_rnn2dnn import Distiller, SoftAlignmentKL, dnn_student, hmm, rnn_teacher
+from keras_rnn2dnn.alignments import match_priors
+from keras_rnn2dnn.batches import bucketed_dataset, predict_utterances
+from keras_rnn2dnn.demo.training import Recipe
+from keras_rnn2dnn.log_softmax import log_softmax
+from keras_rnn2dnn.models import tdnn_student
+from keras_rnn2dnn.schedules import warmup_cosine
+
+RECIPE = Recipe()
+_FEW = 300  # strings that priors are matched on
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """A student.
+
+    Args:
+        name: in the table.
+        known: targets of transcribed strings: `hard`, `soft`, `one-best`,
+            `occupancies` (forward-backward over the transcript) or `path` (Viterbi).
+        unknown: targets of unlabelled strings: `soft`, `one-best`, `occupancies` (over
+            the word loop) or `path` (what the teacher recognises); None without them.
+        hears: what the teacher hears, `clean` or `noisy`.
+        temperature: of `soft`.
+        labeller: `teacher`, `ensemble` or `student`, the one of hard labels.
+        matched: whether unlabelled posteriors are matched to the priors.
+        share: of the unlabelled strings in an epoch.
+        sequence: whether paths through the word loop are the loss, not frames.
+        rounds: how often a student is trained; from the second on, on labels of the
+            one before.
+        student: name in `STUDENTS`.
+    """
+
+    name: str
+    known: str = "hard"
+    unknown: str | None = None
+    hears: str = "clean"
+    temperature: float = 1.0
+    labeller: str = "teacher"
+    matched: bool = False
+    share: float = 0.5
+    sequence: bool = False
+    rounds: int = 1
+    student: str = "64,64"
+
+
+STUDENTS = {  # the first is that of all other rows
+    "64,64": lambda f, c: dnn_student(f, c, (10, 10), (64, 64)),
+    "16,16": lambda f, c: dnn_student(f, c, (10, 10), (16, 16)),
+    "32,32": lambda f, c: dnn_student(f, c, (10, 10), (32, 32)),
+    "112,112": lambda f, c: dnn_student(f, c, (10, 10), (112, 112)),
+    "time-delay 48,32,28": lambda f, c: tdnn_student(f, c, (48, 32, 28), (1, 3, 6)),
+    "time-delay 80,72,64": lambda f, c: tdnn_student(f, c, (80, 72, 64), (1, 3, 6)),
+}
+
+
+class Labeller:
+    """Log-posteriors of one or several models on the strings of a corpus, kept.
+
+    Args:
+        models: whose mean posteriors are taken.
+        corpus: of `quality_data`.
+    """
+
+    def __init__(self, models, corpus):
+        self.models, self.corpus = models, corpus
+        self._kept = {}
+
+    def posteriors(self, which, hears):
+        """Returns log-posteriors of all banks: `which` is `banks` or `unlabelled`."""
+        if (which, hears) not in self._kept:
+            self._kept[which, hears] = [
+                self.of([getattr(s, hears) for s in bank])
+                for bank in getattr(self.corpus, which)
+            ]
+        return self._kept[which, hears]
+
+    def of(self, features):
+        """Returns log-posteriors of utterances."""
+        if not features:
+            return []
+        outputs = [
+            [log_softmax(z) for z in predict_utterances(model, features)]
+            for model in self.models
+        ]
+        if len(outputs) == 1:
+            return outputs[0]
+        return [
+            np.log(np.mean([np.exp(z) for z in of_string], axis=0) + 1e-20)
+            for of_string in zip(*outputs, strict=True)
+        ]
+
+
+def targets_of(kind, posteriors, transcripts, decoder, temperature=1.0):
+    """Returns targets of strings for `SoftAlignmentKL`, of either form.
+
+    Args:
+        kind: see `Row`.
+        posteriors: log-posteriors of the teacher.
+        transcripts: words of each string, None where they are not known.
+        decoder: of the teacher.
+        temperature: of `soft`.
+    """
+    if kind == "soft":
+        return [log_softmax(z / temperature).astype("float16") for z in posteriors]
+    if kind == "one-best":
+        return [one_best(z.argmax(-1)) for z in posteriors]
+    known = transcripts[0] is not None
+    words = transcripts if known else decoder(posteriors)
+    if kind == "path":
+        return [one_best(s) for s in hmm.align(posteriors, words, decoder.topology)]
+    if known:
+        occupied = hmm.forward_backward(posteriors, words, decoder.topology)
+    else:
+        graph = hmm.LoopGraph(decoder)
+        occupied = graph.occupancies(posteriors)
+    return [np.log(np.maximum(p, 1e-8)).astype("float16") for p in occupied]
+
+
+def one_best(states):
+    """Returns a top-k target with the whole mass on one state of each frame."""
+    nothing, never = np.zeros(len(states)), np.full(len(states), -np.inf)
+    rows = [[nothing, never], [states, nothing - 1]]
+    return np.asarray(rows, "float32").transpose(2, 0, 1)
+
+
+def examples(row, corpus, labeller, decoder):
+    """Returns the `(features, target)` of the strings of each bank."""
+    banks = []
+    known = None
+    if row.known != "hard":
+        known = labeller.posteriors("banks", row.hears)
+    unknown = labeller.posteriors("unlabelled", row.hears) if row.unknown else None
+    if row.matched:
+        free = [corpus.topology.silence_state]
+        match = match_priors(unknown[0][:_FEW], corpus.log_priors, free)
+    for number, strings in enumerate(corpus.banks):
+        added = round(len(strings) * row.share) if row.unknown else 0
+        kept = strings[: len(strings) - added]
+        if known is None:
+            targets = [one_best(s.states) for s in kept]
+        else:
+            words = [list(s.words) for s in kept]
+            given = known[number][: len(kept)], words, decoder, row.temperature
+            targets = targets_of(row.known, *given)
+        if row.unknown:
+            posteriors = unknown[number][:added]
+            if row.matched:
+                posteriors = match(posteriors, None)
+            given = posteriors, [None] * added, decoder, row.temperature
+            targets += targets_of(row.unknown, *given)
+            kept = kept + corpus.unlabelled[number][:added]
+        banks.append([(s.noisy, t) for s, t in zip(kept, targets, strict=True)])
+    return banks
+
+
+def new_student(row, corpus, seed):
+    """Returns an untrained student: the same for the same seed."""
+    keras.utils.set_random_seed(seed)
+    sizes = corpus.layer.spec.num_bins, corpus.topology.num_states
+    return STUDENTS[row.student](*sizes)
+
+
+def train_student(row, corpus, banks, seed, epochs):
+    """Trains a student; equal settings give equal steps, whatever it learns."""
+    student = new_student(row, corpus, seed)
+    loss = SoftAlignmentKL()
+    if row.sequence:
+        loop = hmm.WordLoopDecoder(corpus.topology, insertion_penalty=np.log(0.1))
+        loss = hmm.SequenceKL(loop)
+    fit(
+        Distiller(None, student, loss),
+        banks,
+        RECIPE.student_batch_size,
+        RECIPE.student_learning_rate,
+        seed,
+        epochs,
+    )
+    return student
+
+
+def train_teacher(corpus, seed, epochs, callbacks=()):
+    """Trains a teacher on hard labels."""
+    keras.utils.set_random_seed(seed)
+    teacher = rnn_teacher(
+        corpus.layer.spec.num_bins,
+        corpus.topology.num_states,
+        units=RECIPE.teacher_units,
+        stack=RECIPE.teacher_stack,
+        dropout=RECIPE.teacher_dropout,
+    )
+    banks = [[(s.noisy, s.states) for s in bank] for bank in corpus.banks]
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    rates = RECIPE.teacher_batch_size, RECIPE.teacher_learning_rate
+    fit(teacher, banks, *rates, seed, epochs, loss, callbacks)
+    return teacher
+
+
+def fit(model, banks, batch_size, learning_rate, seed, epochs, loss=None, callbacks=()):
+    """Fits with warm-up and cosine decay."""
+    used = [banks[epoch % len(banks)] for epoch in range(epochs)]
+    steps = -(-len(banks[0]) // batch_size)
+    schedule = warmup_cosine(learning_rate, steps * epochs, steps // 2)
+    model.compile(keras.optimizers.Adam(schedule, global_clipnorm=1.0), loss)
+    model.fit(
+        bucketed_dataset(used, batch_size, seed=seed),
+        epochs=epochs,
+        steps_per_epoch=steps,
+        shuffle=False,
+        verbose=0,
+        callbacks=list(callbacks),
+    )

@@ -1,0 +1,237 @@
+"""The stages of `quality.py` for one split and one seed."""
+
+import dataclasses
+import pickle
+import re
+import tempfile
+import time
+from pathlib import Path
+
+import keras
+from quality_data import Corpus, Sizes
+from quality_list import candidates, rows, sizes
+from quality_rows import Labeller, examples, train_student, train_teacher
+from quality_table import (
+    HARD,
+    TEACHER,
+    Result,
+    chosen_row,
+    errors_by_recording,
+    load_results,
+)
+
+from keras_rnn2dnn import convert, hmm, word_error_rate
+from keras_rnn2dnn.batches import predict_utterances
+from keras_rnn2dnn.deploy import Int8Student
+
+ENSEMBLE = "ensemble of the teachers of all seeds"
+_CALIBRATION = 200
+
+
+class Work:
+    """Runs the stages; what is finished is left alone.
+
+    Args:
+        data: directory of the recordings.
+        out: directory of all results.
+        split: held-out speaker, or `official`.
+        seed: of everything random.
+        seeds: how many there are.
+        quick: fewer strings, epochs and rows.
+    """
+
+    def __init__(self, data, out, split, seed, seeds, quick):
+        self.out, self.split, self.seed, self.seeds = out, split, seed, seeds
+        self.quick, self.folder = quick, out / f"{split}-{seed}"
+        self.official = split == "official"
+        self.epochs = 8 if quick or not self.official else 24
+        self.teacher_epochs = 8 if quick else 20
+        self.sizes = Sizes(800, 600, 120, 300, 100) if quick else Sizes()
+        self.corpus = self._corpus(data)
+
+    def _corpus(self, data):
+        kept = self.folder / "corpus.pickle"
+        if not kept.is_file():
+            speaker = None if self.official else self.split
+            corpus = Corpus(data, speaker, self.seed, self.sizes)
+            with open(kept, "wb") as file:
+                pickle.dump(corpus, file)
+        with open(kept, "rb") as file:
+            return pickle.load(file)
+
+    def run(self, stage):
+        """Runs `teacher`, `rows` or `best`."""
+        getattr(self, f"_{stage}")()
+
+    def _teacher(self):
+        path = self.folder / "teacher.keras"
+        if not path.is_file():
+            by_epoch = _DevelopmentErrors(self)
+            model = train_teacher(
+                self.corpus, self.seed, self.teacher_epochs, [by_epoch]
+            )
+            print(f"development errors by epoch: {by_epoch.errors}", flush=True)
+            model.save(path)
+
+    def _rows(self):
+        models = self._teachers()
+        teacher = models[self.seed]
+        self._label_with(teacher)
+        self._result(TEACHER, lambda: teacher)
+        if self.seeds > 1:
+            self._result(ENSEMBLE, lambda: _Mean(models))
+        for row in rows(self.official, self.quick):
+            self._student(row)
+
+    def _teachers(self):
+        folders = [self.out / f"{self.split}-{n}" for n in range(self.seeds)]
+        return [keras.saving.load_model(f / "teacher.keras") for f in folders]
+
+    def _saved(self, name):
+        return keras.saving.load_model(self._path(name).with_suffix(".keras"))
+
+    def _labeller(self, name):
+        """Returns `teacher`, `ensemble`, or the `student` of hard labels."""
+        if name not in self.labellers:
+            ours = name == "student"
+            models = [self._saved(HARD)] if ours else self._teachers()
+            self.labellers[name] = Labeller(models, self.corpus)
+        return self.labellers[name]
+
+    def _label_with(self, teacher):
+        """Prepares the teacher as a labeller, and its decoder."""
+        self.labellers = {"teacher": Labeller([teacher], self.corpus)}
+        priors = self.corpus.log_priors
+        self.untuned = hmm.WordLoopDecoder(self.corpus.topology, log_priors=priors)
+        logits = self._logits(teacher, self.corpus.development)
+        words = [list(s.words) for s in self.corpus.development]
+        self.decoder = hmm.tune_decoder(self.untuned, logits, words)
+        self.tuning = [s.features for s in self.corpus.development], words
+        if not self.official:
+            heard = self.corpus.unlabelled[-1][-self.sizes.agreed :]
+            clean = predict_utterances(teacher, [s.clean for s in heard])
+            self.tuning[0].extend(s.noisy for s in heard)
+            self.tuning[1].extend(self.decoder(clean))
+
+    def _student(self, row):
+        """Trains the student of a row in all of its rounds, and measures it."""
+        path = self._path(row.name)
+        if path.is_file():
+            return
+        labeller = self._labeller(row.labeller)
+        for _ in range(row.rounds):
+            banks = examples(row, self.corpus, labeller, self.decoder)
+            student = train_student(row, self.corpus, banks, self.seed, self.epochs)
+            labeller = Labeller([student], self.corpus)
+        student.save(path.with_suffix(".keras"))
+        self._result(row.name, lambda: student)
+
+    def _best(self):
+        self._label_with(keras.saving.load_model(self.folder / "teacher.keras"))
+        names = candidates(self.official, self.quick)
+        best = chosen_row(load_results(self.out), names, self.split)
+        print(f"best for {self.split}: {best}", flush=True)
+        row = next(r for r in rows(self.official, self.quick) if r.name == best)
+        found = Result.load(self._path(best))
+        dataclasses.replace(found, row="best recipe").save(self._path("best recipe"))
+        self._result("best recipe, int8", lambda: self._int8(self._saved(best)))
+        for name, units in sizes(self.quick).items():
+            sized = dataclasses.replace(row, name=name, student=units)
+            self._student(sized)
+            self._result(f"{name}, int8", lambda n=name: self._int8(self._saved(n)))
+        (self.folder / "corpus.pickle").unlink()
+
+    def _int8(self, student):
+        heard = (self.corpus.unlabelled[0] or self.corpus.banks[0])[:_CALIBRATION]
+        with tempfile.TemporaryDirectory() as folder:
+            bundle = Path(folder) / "bundle"
+            report = convert(student, bundle, [s.noisy for s in heard])
+            quantised = Int8Student.load(bundle)
+        return _Quantised(quantised, report.bytes)
+
+    def _path(self, name):
+        return self.folder / (re.sub(r"[^a-z0-9]+", "-", name.lower()) + ".json")
+
+    def _logits(self, model, strings):
+        return _outputs(model, [s.features for s in strings])
+
+    def _result(self, name, model):
+        """Measures a system, unless that is done: tunes, then reads the test once."""
+        path = self._path(name)
+        if path.is_file():
+            return
+        begin, model = time.monotonic(), model()
+        features, words = self.tuning
+        decoder = hmm.tune_decoder(self.untuned, _outputs(model, features), words)
+        found = {}
+        for use in ("development", "choice", "test"):
+            strings = getattr(self.corpus, use)
+            found[use] = decoder(self._logits(model, strings))
+        counted = {}
+        for use in ("development", "choice"):
+            said = [list(s.words) for s in getattr(self.corpus, use)]
+            rate = word_error_rate(said, found[use], num_resamples=1)
+            counted[use] = rate.errors, rate.words
+        test = self.corpus.test
+        by_recording = errors_by_recording(
+            [list(s.words) for s in test], [s.recordings for s in test], found["test"]
+        )
+        num_bytes = getattr(model, "num_bytes", 0) or 4 * model.count_params()
+        Result(
+            name,
+            self.split,
+            self.seed,
+            num_bytes,
+            *counted.values(),
+            by_recording,
+            (decoder.prior_scale, decoder.insertion_penalty),
+        ).save(path)
+        print(f"{name}: {counted} {time.monotonic() - begin:.0f} s", flush=True)
+
+
+def _outputs(model, features):
+    if isinstance(model, (_Mean, _Quantised)):
+        return model.outputs(features)
+    return predict_utterances(model, features)
+
+
+@dataclasses.dataclass
+class _Quantised:
+    student: Int8Student
+    num_bytes: int
+
+    def outputs(self, features):
+        return self.student.predict(features)
+
+
+@dataclasses.dataclass
+class _Mean:
+    """The mean posteriors of several models."""
+
+    models: list
+
+    def outputs(self, features):
+        return Labeller(self.models, None).of(features)
+
+    def count_params(self):
+        return sum(model.count_params() for model in self.models)
+
+
+class _DevelopmentErrors(keras.callbacks.Callback):
+    """Counts word errors on development strings in the course of the training."""
+
+    def __init__(self, work, every=4):
+        super().__init__()
+        self.work, self.every, self.errors = work, every, {}
+
+    def on_epoch_end(self, epoch, logs=None):
+        if (epoch + 1) % self.every:
+            return
+        corpus = self.work.corpus
+        decoder = hmm.WordLoopDecoder(
+            corpus.topology, corpus.log_priors, 0.3, insertion_penalty=-15
+        )
+        logits = self.work._logits(self.model, corpus.development)
+        said = [list(s.words) for s in corpus.development]
+        rate = word_error_rate(said, decoder(logits), num_resamples=1)
+        self.errors[epoch + 1] = rate.errors
