@@ -26,28 +26,39 @@ _SELF = (
         matched=True,
     ),
     Row(
-        "self-training, matched priors, second round",
+        "self-training, matched priors, weight 0.3, second round",
         unknown="one-best",
         labeller="student",
         matched=True,
+        known_weight=0.3,
         rounds=2,
     ),
 )
-_MATCHED = {"unknown": "one-best", "matched": True}
+_MATCHED = {"known": "path", "unknown": "one-best", "matched": True}
+_LIGHT = {**_MATCHED, "known_weight": 0.3}  # of transcribed strings
 _NEW_SPEAKER = (
     Row("hard + one-best", unknown="one-best"),
     Row("hard + one-best, a quarter unlabelled", unknown="one-best", share=0.25),
     Row("hard + decoded path", unknown="path"),
     Row("matched priors", **_MATCHED),
     Row("matched priors, three quarters unlabelled", **_MATCHED, share=0.75),
-    Row("matched priors, decoded path", unknown="path", matched=True),
+    Row("matched priors, decoded path", known="path", unknown="path", matched=True),
     Row("matched priors, soft", known="soft", unknown="soft", matched=True),
-    Row("matched priors, sequence", unknown="path", matched=True, sequence=True),
-    Row("matched priors, ensemble", **_MATCHED, labeller="ensemble"),
-    Row("matched priors, second round", **_MATCHED, rounds=2),
     Row(
-        "matched priors, ensemble, second round",
-        **_MATCHED,
+        "matched priors, sequence",
+        known="path",
+        unknown="path",
+        matched=True,
+        sequence=True,
+    ),
+    Row("matched priors, ensemble", **_MATCHED, labeller="ensemble"),
+    Row("matched priors, weight 0.3", **_MATCHED, known_weight=0.3),
+    Row("matched priors, weight 0.1", **_MATCHED, known_weight=0.1),
+    Row("matched priors, second round", **_MATCHED, rounds=2),
+    Row("matched priors, weight 0.3, second round", **_LIGHT, rounds=2),
+    Row(
+        "matched priors, weight 0.3, ensemble, second round",
+        **_LIGHT,
         labeller="ensemble",
         rounds=2,
     ),
@@ -78,7 +89,7 @@ _QUICK = (
     "one-best",
     "self-training",
     "matched priors",
-    "matched priors, second round",
+    "matched priors, weight 0.3, second round",
     "aligned by the teacher, sequence",
 )
 

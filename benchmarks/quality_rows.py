@@ -24,7 +24,8 @@ class Row:
     Args:
         name: in the table.
         known: targets of transcribed strings: `hard`, `soft`, `one-best`,
-            `occupancies` (forward-backward over the transcript) or `path` (Viterbi).
+            `occupancies` (forward-backward over the transcript) or `path` (the best of
+            these in each frame).
         unknown: targets of unlabelled strings: `soft`, `one-best`, `occupancies` (over
             the word loop) or `path` (what the teacher recognises); None without them.
         hears: what the teacher hears, `clean` or `noisy`.
@@ -32,6 +33,7 @@ class Row:
         labeller: `teacher`, `ensemble` or `student`, the one of hard labels.
         matched: whether unlabelled posteriors are matched to the priors.
         share: of the unlabelled strings in an epoch.
+        known_weight: weight of the frames of transcribed strings, beside 1.
         sequence: whether paths through the word loop are the loss, not frames.
         rounds: how often a student is trained; from the second on, on labels of the
             one before.
@@ -46,6 +48,7 @@ class Row:
     labeller: str = "teacher"
     matched: bool = False
     share: float = 0.5
+    known_weight: float = 1.0
     sequence: bool = False
     rounds: int = 1
     student: str = "64,64"
@@ -113,14 +116,15 @@ def targets_of(kind, posteriors, transcripts, decoder, temperature=1.0):
     if kind == "one-best":
         return [one_best(z.argmax(-1)) for z in posteriors]
     known = transcripts[0] is not None
-    words = transcripts if known else decoder(posteriors)
-    if kind == "path":
+    if kind == "path" and not known:
+        words = decoder(posteriors)
         return [one_best(s) for s in hmm.align(posteriors, words, decoder.topology)]
     if known:
-        occupied = hmm.forward_backward(posteriors, words, decoder.topology)
+        occupied = hmm.forward_backward(posteriors, transcripts, decoder.topology)
     else:
-        graph = hmm.LoopGraph(decoder)
-        occupied = graph.occupancies(posteriors)
+        occupied = hmm.LoopGraph(decoder).occupancies(posteriors)
+    if kind == "path":
+        return [one_best(p.argmax(-1)) for p in occupied]
     return [np.log(np.maximum(p, 1e-8)).astype("float16") for p in occupied]
 
 
@@ -132,7 +136,7 @@ def one_best(states):
 
 
 def examples(row, corpus, labeller, decoder):
-    """Returns the `(features, target)` of the strings of each bank."""
+    """Returns the features with weights, and the target, of each bank's strings."""
     banks = []
     known = None
     if row.known != "hard":
@@ -157,7 +161,12 @@ def examples(row, corpus, labeller, decoder):
             given = posteriors, [None] * added, decoder, row.temperature
             targets += targets_of(row.unknown, *given)
             kept = kept + corpus.unlabelled[number][:added]
-        banks.append([(s.noisy, t) for s, t in zip(kept, targets, strict=True)])
+        bank = []
+        for string, target in zip(kept, targets, strict=True):
+            weight = 1.0 if string.states is None else row.known_weight
+            weights = np.full(len(target), weight, "float32")
+            bank.append(({"features": string.noisy, "weights": weights}, target))
+        banks.append(bank)
     return banks
 
 
@@ -173,8 +182,7 @@ def train_student(row, corpus, banks, seed, epochs):
     student = new_student(row, corpus, seed)
     loss = SoftAlignmentKL()
     if row.sequence:
-        loop = hmm.WordLoopDecoder(corpus.topology, insertion_penalty=np.log(0.1))
-        loss = hmm.SequenceKL(loop)
+        loss = hmm.SequenceKL.of_words(corpus.topology)
     fit(
         Distiller(None, student, loss),
         banks,
@@ -209,8 +217,13 @@ def fit(model, banks, batch_size, learning_rate, seed, epochs, loss=None, callba
     steps = -(-len(banks[0]) // batch_size)
     schedule = warmup_cosine(learning_rate, steps * epochs, steps // 2)
     model.compile(keras.optimizers.Adam(schedule, global_clipnorm=1.0), loss)
+    batches = bucketed_dataset(used, batch_size, seed=seed)
+    if isinstance(used[0][0][0], dict):
+        batches = batches.map(
+            lambda x, y, present: (x["features"], y, x["weights"] * present)
+        )
     model.fit(
-        bucketed_dataset(used, batch_size, seed=seed),
+        batches,
         epochs=epochs,
         steps_per_epoch=steps,
         shuffle=False,

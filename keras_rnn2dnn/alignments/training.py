@@ -11,7 +11,6 @@ from keras_rnn2dnn.alignments.store import SoftAlignments
 from keras_rnn2dnn.distiller import Distiller
 from keras_rnn2dnn.errors import invalid, is_integer
 from keras_rnn2dnn.files import new_file
-from keras_rnn2dnn.losses import SoftAlignmentKL
 from keras_rnn2dnn.schedules import warmup_cosine
 
 _SETTINGS = "training.json"
@@ -25,7 +24,7 @@ def train_student(
     batch_size: int = 32,
     learning_rate: float = 3e-3,
     seed: int = 0,
-    loss: SoftAlignmentKL | None = None,
+    loss: keras.losses.Loss | None = None,
     teacher_delay: int = 0,
     backup: str | Path | None = None,
     on_progress: Callable[[float], None] | None = None,
@@ -79,6 +78,8 @@ def train_student(
     }
     if teacher_delay:
         settings["teacher_delay"] = teacher_delay
+    if loss is not None:
+        settings["loss"] = repr(loss.get_config())
     first_epoch, callbacks = 0, []
     if backup is not None:
         first_epoch = _first_epoch(Path(backup), settings)

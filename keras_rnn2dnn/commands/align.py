@@ -2,18 +2,23 @@
 
 import argparse
 import contextlib
+import itertools
 import re
 from pathlib import Path
 
-from keras_rnn2dnn.alignments import SoftAlignments
+from keras_rnn2dnn.alignments import SoftAlignments, by_transcript, match_priors
 from keras_rnn2dnn.alignments.manifest import Manifest
+from keras_rnn2dnn.alignments.options import AlignOptions
+from keras_rnn2dnn.alignments.teacher_pass import utterances_of
 from keras_rnn2dnn.commands import inputs
 from keras_rnn2dnn.commands.parser import add_command, add_strict, say
 from keras_rnn2dnn.commands.sources import FeatureSource
 from keras_rnn2dnn.errors import invalid
+from keras_rnn2dnn.hmm import WordLoopDecoder, constrained
 from keras_rnn2dnn.kaldi import KaldiDirectory, store_posteriors
 from keras_rnn2dnn.progress import RateProgress
 
+_MATCHED_UTTERANCES = 300
 CHAIN = """rnn2dnn align teacher.keras features.npz --out train.align
   rnn2dnn distill train.align --units 128,128,128 --out student.keras
   rnn2dnn convert student.keras --calibration train.align --out bundle"""
@@ -46,6 +51,12 @@ def add(commands) -> None:
     )
     parser.add_argument(
         "--one-best", action="store_true", help="keep the best class alone"
+    )
+    parser.add_argument(
+        "--decoder",
+        metavar="DECODER.json",
+        help="its states and priors: what has a transcript is aligned with it, the "
+        "rest is matched to the priors (for data of which classes occur as often)",
     )
     parser.add_argument(
         "--temperature", type=float, default=1.0, metavar="T", help="default: 1"
@@ -113,6 +124,9 @@ def _run(options):
         raise ValueError(invalid("paths", expected, options.paths))
     *teachers, data = options.paths
     if Path(teachers[0]).suffix in (".ark", ".scp"):
+        if options.decoder:
+            expected = "none with an archive of posteriors"
+            raise ValueError(invalid("--decoder", expected, options.decoder))
         if len(teachers) > 1:
             expected = "one archive of posteriors, or teachers"
             raise ValueError(invalid("TEACHER", expected, teachers))
@@ -125,15 +139,38 @@ def _run(options):
 
 
 def _write(options, teachers, source):
+    transform = _transform(options, teachers, source) if options.decoder else None
     with _progress(options, len(source)) as arguments:
         return SoftAlignments.write(
             options.out,
             teachers,
             source.batches(),
+            transform=transform,
             teacher_from_logits=not options.probabilities,
             feature_spec=source.feature_spec(),
             **arguments,
         )
+
+
+def _transform(options, teachers, source):
+    """Returns what is made of the posteriors, by the decoder's states and priors."""
+    decoder = inputs.decoder(options.decoder)
+    if not isinstance(decoder, WordLoopDecoder):
+        expected = "a decoder of words with states, not of CTC"
+        raise ValueError(invalid("--decoder", expected, options.decoder))
+    known = constrained(decoder.topology, self_loop=decoder.self_loop)
+    silent = (u for u in utterances_of(source.batches()) if u.transcript is None)
+    unlabelled = list(itertools.islice(silent, _MATCHED_UTTERANCES))
+    if not unlabelled:
+        return known
+    if decoder.log_priors is None:
+        expected = "a decoder with priors, as there are utterances without transcripts"
+        raise ValueError(invalid("--decoder", expected, options.decoder))
+    align = AlignOptions(teacher_from_logits=not options.probabilities)
+    outputs = [u.soft for u in align.teacher_pass(teachers, None)(unlabelled, False)]
+    silence = decoder.topology.silence_state
+    free = [] if silence is None else [silence]
+    return by_transcript(known, match_priors(outputs, decoder.log_priors, free))
 
 
 def _keep_posteriors(options, path, directory):

@@ -19,11 +19,12 @@ from keras_rnn2dnn.delay import choose_delay
 from keras_rnn2dnn.deploy import quantization_aware
 from keras_rnn2dnn.errors import invalid
 from keras_rnn2dnn.files import Utterances, new_file
+from keras_rnn2dnn.hmm import SequenceKL, WordLoopDecoder
 from keras_rnn2dnn.models import dnn_student
 from keras_rnn2dnn.progress import StageProgress
 
 _MOST_UTTERANCES = 2000  # that set the ranges of int8
-_DEFAULTS = {"delay": 0, "stride": 1}
+_DEFAULTS = {"delay": 0, "stride": 1, "sequence": False}
 
 
 def add(commands) -> None:
@@ -93,6 +94,12 @@ def add(commands) -> None:
         help="output frames by which the teacher lags; `auto` tries several in short "
         "trainings, and needs --development and --decoder (default: 0)",
     )
+    parser.add_argument(
+        "--sequence",
+        action="store_true",
+        help="learn paths through the word loop of --decoder instead of frames: for "
+        "targets that know the transcript (`align --decoder`)",
+    )
     search = parser.add_argument_group(
         "budget", "Train several students that fit a budget, and keep the best."
     )
@@ -152,8 +159,8 @@ def _run(options):
         raise ValueError(f"{options.out!r} exists. Give another name, or remove it")
     store = SoftAlignments(options.store)
     if options.max_bytes is not None or options.max_instructions is not None:
-        for name in ("delay", "stride"):
-            if getattr(options, name) != _DEFAULTS[name]:
+        for name, default in _DEFAULTS.items():
+            if getattr(options, name) != default:
                 expected = f"none with a budget, which tries students without a {name}"
                 value = getattr(options, name)
                 raise ValueError(invalid(f"--{name}", expected, value))
@@ -171,6 +178,7 @@ def _run(options):
         batch_size=options.batch_size,
         learning_rate=options.learning_rate,
         seed=options.seed,
+        loss=_loss(options),
         teacher_delay=delay,
         backup=out.with_name(f"{out.stem}.backup"),
         on_progress=progress.update,
@@ -182,6 +190,19 @@ def _run(options):
         f"{out}: {student.count_params():,} parameters, KL {logs['kl']:.4f} from the "
         f"teacher, agreement {100 * logs['agreement']:.1f} %"
     )
+
+
+def _loss(options):
+    if not options.sequence:
+        return None
+    if options.decoder is None:
+        expected = "a file, as --sequence needs its words"
+        raise ValueError(invalid("--decoder", expected, None))
+    decoder = inputs.decoder(options.decoder)
+    if not isinstance(decoder, WordLoopDecoder):
+        expected = "a decoder of words with states, not of CTC"
+        raise ValueError(invalid("--decoder", expected, options.decoder))
+    return SequenceKL.of_words(decoder.topology, decoder.self_loop)
 
 
 def _student(options, store):

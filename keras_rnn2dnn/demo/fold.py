@@ -7,6 +7,7 @@ from pathlib import Path
 import keras
 
 from keras_rnn2dnn import hmm
+from keras_rnn2dnn.alignments import by_transcript, match_priors
 from keras_rnn2dnn.batches import predict_utterances
 from keras_rnn2dnn.demo import data as demo_data
 from keras_rnn2dnn.demo import table, training
@@ -18,9 +19,15 @@ from keras_rnn2dnn.files import Audio, Utterances, joined, new_file
 from keras_rnn2dnn.progress import StageProgress
 from keras_rnn2dnn.summaries import write_scalars
 
-NUM_STAGES = 13
+NUM_STAGES = 13  # and one for each further round
+_MATCHED_STRINGS = 300
 _CALIBRATION_STRINGS = 200
 _WATCHED_STRINGS = 40  # development strings recognised after each epoch
+
+
+def num_rounds(recipe: Recipe, split: demo_data.Split) -> int:
+    """Returns how often the distilled student is trained."""
+    return recipe.rounds if split.unlabelled else 1
 
 
 @dataclasses.dataclass
@@ -33,6 +40,7 @@ class Fold:
         seed: of everything random.
         recipe: sizes and settings.
         progress: counts `NUM_STAGES`.
+        one_of_several: whether there are other folds.
         keep_alignments: whether the soft alignments of the distilled student stay, in
             `student.align`.
     """
@@ -42,6 +50,7 @@ class Fold:
     seed: int
     recipe: Recipe
     progress: StageProgress
+    one_of_several: bool = False
     keep_alignments: bool = False
 
     def run(self) -> list[table.SystemOutput]:
@@ -53,39 +62,71 @@ class Fold:
         outputs += output
         self_labelled = [self._labelled_by(hard, bank) for bank in self.mixed]
         outputs += self._on_states(table.SELF, "student_self", self_labelled)[1]
-        for system, file, banks, one_best, hears in (
-            (table.SOFT, "student_soft", self.transcribed, False, "noisy"),
-            (table.DISTILLED, "student", self.mixed, True, "clean"),
-        ):
-            self._start(f"{file}: train")
-            student = self._new("student")
-            recorder = self._recorder(student)
-            training.distil(
-                teacher,
-                student,
-                banks,
-                self.recipe,
-                self.seed,
-                self.progress,
-                one_best=one_best,
-                teacher_hears=hears,
-                keep=self._kept(file),
-                recorder=recorder,
-            )
-            outputs += self._measure(system, student, file, recorder)
+        soft = self._distilled(
+            "student_soft", teacher, self.transcribed, teacher_hears="noisy"
+        )
+        outputs += self._measure(table.SOFT, "student_soft", *soft)
+        student, recorder = self._best(teacher)
+        outputs += self._measure(table.DISTILLED, "student", student, recorder)
         outputs += self._int8(student)
         with new_file(self.out / "history.json") as path:
             path.write_text(json.dumps(self.histories, indent=2) + "\n")
         self.progress.finish()
         return outputs
 
+    def _best(self, teacher):
+        """Distils by the recipe that docs/results.md found to be the best."""
+        options = {"one_best": True, "teacher_hears": "clean"}
+        rounds = num_rounds(self.recipe, self.split)
+        if self.split.unlabelled:
+            options["transcribed_weight"] = self.recipe.transcribed_weight
+        else:
+            options["loss"] = hmm.SequenceKL.of_words(self.topology)
+        for number in range(1, rounds + 1):
+            options["transform"] = self._targets(teacher)
+            file = "student" if number == rounds else f"student_round{number}"
+            student, recorder = self._distilled(file, teacher, self.mixed, **options)
+            teacher = student
+        return student, recorder
+
+    def _targets(self, teacher):
+        """Returns what is made of a teacher's posteriors: transcripts and priors."""
+        known = hmm.constrained(self.topology)
+        clean = [s.clean for s in self.mixed[0] if s.states is None][:_MATCHED_STRINGS]
+        if not clean:
+            return known
+        outputs = predict_utterances(teacher, clean)
+        free = [self.topology.silence_state]
+        return by_transcript(
+            known, match_priors(outputs, self.decoder.log_priors, free)
+        )
+
+    def _distilled(self, file, teacher, banks, one_best=False, **options):
+        self._start(f"{file}: train")
+        student = self._new("student")
+        recorder = self._recorder(student)
+        training.distil(
+            teacher,
+            student,
+            banks,
+            self.recipe,
+            self.seed,
+            self.progress,
+            one_best=one_best,
+            keep=self._kept(file),
+            recorder=recorder,
+            **options,
+        )
+        return student, recorder
+
     def _kept(self, file):
         kept = self.keep_alignments and file == "student"
         return self.out / "student.align" if kept else None
 
     def _start(self, stage):
-        several = self.progress.num_stages > NUM_STAGES
-        self.progress.start(f"{self.out.name}: {stage}" if several else stage)
+        self.progress.start(
+            f"{self.out.name}: {stage}" if self.one_of_several else stage
+        )
 
     def _make_data(self):
         recipe, split = self.recipe, self.split
@@ -153,16 +194,29 @@ class Fold:
         if kind == "teacher":
             self.teacher_logits = self._logits(model, self.test)
             self.teacher_watched = recorder.logits[-1]
-        return model, self._measure(system, model, file, recorder)
+            self._agree(model)
+        return model, self._measure(system, file, model, recorder)
 
-    def _measure(self, system, model, file, recorder):
-        """Tunes the decoder on development strings, then reads the test once."""
+    def _agree(self, teacher):
+        """Prepares what decoders are tuned on.
+
+        Development strings; and of the new speaker, whose transcripts nobody has,
+        noisy strings with the words that the teacher recognises in the clean ones.
+        """
+        words = [list(s.words) for s in self.development]
+        logits = self._logits(teacher, self.development)
+        decoder = hmm.tune_decoder(self.decoder, logits, words)
+        heard = [s for s in self.mixed[-1] if s.states is None]
+        heard = heard[-self.recipe.agreed_strings :]
+        found = decoder(predict_utterances(teacher, [s.clean for s in heard]))
+        self.tuning = [*self.development, *heard], words + found
+
+    def _measure(self, system, file, model, recorder):
+        """Tunes the decoder, then reads the test once."""
         self._start(f"{file}: recognise")
-        self.tuned = hmm.tune_decoder(
-            self.decoder,
-            self._logits(model, self.development),
-            [list(s.words) for s in self.development],
-        )
+        strings, words = self.tuning
+        logits = self._logits(model, strings)
+        self.tuned = hmm.tune_decoder(self.decoder, logits, words)
         with new_file(self.out / f"{file}.keras") as path:
             model.save(path)
         with new_file(self.out / f"{file}.decoder.json") as path:

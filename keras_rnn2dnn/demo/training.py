@@ -2,10 +2,11 @@
 
 import dataclasses
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import keras
+import numpy as np
 
 from keras_rnn2dnn.alignments import SoftAlignments
 from keras_rnn2dnn.batches import bucketed_dataset
@@ -25,6 +26,10 @@ class Recipe:
         transcribed_strings: transcribed strings in an epoch of the distilled student.
         unlabelled_strings: strings of the new speaker in it. Where there are none,
             and for the hard-label student, transcribed strings take their place.
+        transcribed_weight: weight of the frames of transcribed strings for the
+            distilled student, where there are others, whose weight is 1.
+        rounds: how often the distilled student is trained, where there are unlabelled
+            strings: from the second time on the student of before labels them.
         num_banks: epochs of different strings, used in turn; those of the teacher's
             students are drawn from all of them together.
         epochs: of teacher and students.
@@ -40,10 +45,13 @@ class Recipe:
         student_units: of the hidden layers.
         student_batch_size: strings.
         student_learning_rate: highest.
+        agreed_strings: unlabelled strings that take part in the choice of decoders.
     """
 
-    transcribed_strings: int = 1500
-    unlabelled_strings: int = 500
+    transcribed_strings: int = 1000
+    unlabelled_strings: int = 1000
+    transcribed_weight: float = 0.3
+    rounds: int = 2
     num_banks: int = 2
     epochs: int = 8
     development_strings: int = 240
@@ -58,6 +66,7 @@ class Recipe:
     student_units: tuple[int, ...] = (64, 64)
     student_batch_size: int = 32
     student_learning_rate: float = 3e-3
+    agreed_strings: int = 160
 
 
 def new_teacher(num_features: int, num_states: int, recipe: Recipe, seed: int):
@@ -123,6 +132,9 @@ def distil(
     progress: StageProgress,
     one_best: bool,
     teacher_hears: str,
+    transform: Callable | None = None,
+    transcribed_weight: float = 1.0,
+    loss: keras.losses.Loss | None = None,
     keep: Path | None = None,
     recorder: EpochRecorder | None = None,
 ) -> None:
@@ -140,22 +152,26 @@ def distil(
         progress: shows the progress.
         one_best: whether the student learns the teacher's best classes alone.
         teacher_hears: `"clean"` or `"noisy"`.
+        transform: of the soft alignments, see `SoftAlignments.write`.
+        transcribed_weight: of the frames of transcribed strings, beside 1.
+        loss: of the `Distiller`.
         keep: where the store stays; None to remove it.
         recorder: keeps what each epoch gives.
     """
     heard = (
-        {"teacher": getattr(s, teacher_hears)[None], "student": s.noisy[None]}
+        _utterance(string, teacher_hears, transcribed_weight)
         for bank in banks
-        for s in bank
+        for string in bank
     )
     with tempfile.TemporaryDirectory() as directory:
         path = keep or Path(directory) / "store"
-        store = SoftAlignments.write(path, teacher, heard, one_best=one_best)
+        options = {"one_best": one_best, "transform": transform}
+        store = SoftAlignments.write(path, teacher, heard, **options)
         batch_size = recipe.student_batch_size
         data = store.dataset(batch_size, shuffle=True, seed=seed).repeat()
         steps = -(-len(banks[0]) // batch_size)
         _fit(
-            Distiller(None, student),
+            Distiller(None, student, loss),
             data,
             None,
             steps,
@@ -163,6 +179,15 @@ def distil(
             _callbacks(progress, steps * recipe.epochs, recorder),
             recipe.student_learning_rate,
         )
+
+
+def _utterance(string, teacher_hears, transcribed_weight):
+    """Returns a batch of one string, as `SoftAlignments.write` takes it."""
+    x = {"teacher": getattr(string, teacher_hears)[None], "student": string.noisy[None]}
+    if string.states is None:
+        return x
+    weights = np.full((1, len(string.noisy)), transcribed_weight, "float32")
+    return x, {"transcripts": [" ".join(string.words)]}, weights
 
 
 def _callbacks(progress, num_steps, recorder):

@@ -1,5 +1,6 @@
 """Sequence-level distillation: divergence between paths through the word loop."""
 
+import math
 from collections.abc import Mapping
 
 import keras
@@ -8,6 +9,7 @@ from keras import ops
 from keras_rnn2dnn.errors import invalid
 from keras_rnn2dnn.hmm.decoding import WordLoopDecoder
 from keras_rnn2dnn.hmm.loop_graph import LoopGraph
+from keras_rnn2dnn.hmm.topology import Topology
 from keras_rnn2dnn.losses import frame_kl, log_posteriors
 from keras_rnn2dnn.top_k import is_top_k, mean_of_kept
 
@@ -82,6 +84,27 @@ class SequenceKL(keras.losses.Loss):
         self.frame_share = float(frame_share)
         self.from_logits = from_logits
         self.teacher_from_logits = teacher_from_logits
+
+    @classmethod
+    def of_words(cls, topology: Topology, self_loop: float = 0.7, **options):
+        """Returns the loss with the loop that docs/results.md is about.
+
+        No priors are taken away, and each word costs a factor of ten.
+
+        Args:
+            topology: the states of the words.
+            self_loop: see `WordLoopDecoder`.
+            **options: see `SequenceKL`.
+
+        Example:
+            >>> loss = SequenceKL.of_words(Topology(("yes", "no")))
+            >>> round(loss.graph.decoder.insertion_penalty, 1)
+            -2.3
+        """
+        decoder = WordLoopDecoder(
+            topology, insertion_penalty=math.log(0.1), self_loop=self_loop
+        )
+        return cls(decoder, **options)
 
     def call(self, y_true, y_pred):
         """Returns the loss of every frame, all frames counted, `(batch, frames)`."""

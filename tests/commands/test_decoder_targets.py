@@ -1,0 +1,130 @@
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from keras_rnn2dnn import SoftAlignments, rnn_teacher
+from keras_rnn2dnn.alignments import match_priors
+from keras_rnn2dnn.batches import predict_utterances
+from keras_rnn2dnn.ctc import GreedyDecoder
+from keras_rnn2dnn.files import Utterances
+from keras_rnn2dnn.hmm import Topology, WordLoopDecoder, forward_backward
+
+FEATURES = 6
+TOPOLOGY = Topology(("no", "yes"), states_per_unit=3)
+PRIORS = np.log(np.array([1, 1, 1, 2, 2, 2, 1]) / 10)
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("files")
+    keras.utils.set_random_seed(0)
+    rnn_teacher(FEATURES, TOPOLOGY.num_states, units=(8,)).save(folder / "t.keras")
+    rng = np.random.default_rng(0)
+    features = [rng.normal(size=(n, FEATURES)).astype("float32") for n in (20, 30, 25)]
+    Utterances(features, ["yes", "no yes", ""]).save(folder / "known.npz")
+    Utterances(features).save(folder / "unknown.npz")
+    (folder / "both").mkdir()
+    for name in ("known", "unknown"):
+        data = (folder / f"{name}.npz").read_bytes()
+        (folder / "both" / f"{name}.npz").write_bytes(data)
+    for name, priors in (("decoder", PRIORS), ("bare", None)):
+        config = WordLoopDecoder(TOPOLOGY, priors).to_dict()
+        (folder / f"{name}.json").write_text(json.dumps(config))
+    ctc = GreedyDecoder(("a", ""), blank=1).to_dict()
+    (folder / "ctc.json").write_text(json.dumps(ctc))
+    return folder
+
+
+def expected_of(files):
+    """Targets of the six utterances, made without the command."""
+    teacher = keras.saving.load_model(files / "t.keras")
+    data = Utterances.load(files / "known.npz")
+    logits = predict_utterances(teacher, data.features)
+    words = [text.split() for text in data.transcripts]
+    known = forward_backward(logits, words, TOPOLOGY)
+    known = [np.log(np.maximum(p, 1e-30)) for p in known]
+    match = match_priors(logits, PRIORS, free=[TOPOLOGY.silence_state])
+    return known + match(logits, None)
+
+
+def test_transcripts_align_and_the_rest_is_matched_to_the_priors(files, tmp_path, run):
+    align = ("align", files / "t.keras", files / "both", "--out", tmp_path / "store")
+    assert run(*align, "--decoder", files / "decoder.json")[0] == 0
+    found = [u.soft for u in SoftAlignments(tmp_path / "store").utterances()]
+    for soft, expected in zip(found, expected_of(files), strict=True):
+        assert np.exp(soft) == pytest.approx(np.exp(expected), abs=1e-3)
+
+
+def test_of_one_best_targets_the_best_state_of_these_is_kept(files, tmp_path, run):
+    align = ("align", files / "t.keras", files / "both", "--out", tmp_path / "store")
+    assert run(*align, "--decoder", files / "decoder.json", "--one-best")[0] == 0
+    found = [u.soft for u in SoftAlignments(tmp_path / "store").utterances()]
+    for soft, expected in zip(found, expected_of(files), strict=True):
+        assert soft[:, 1, 0] == pytest.approx(expected.argmax(axis=-1))
+
+
+def test_a_student_learns_paths_through_the_word_loop(files, tmp_path, run):
+    store, losses = tmp_path / "store", {}
+    align = ("align", files / "t.keras", files / "known.npz", "--out", store)
+    assert run(*align, "--decoder", files / "bare.json", "--one-best")[0] == 0
+    for name, options in (
+        ("frames", ()),
+        ("paths", ("--sequence", "--decoder", files / "decoder.json")),
+    ):
+        out = tmp_path / f"{name}.keras"
+        distill = ("distill", store, "--units", "8", "--epochs", "2", "--out", out)
+        assert run(*distill, *options)[0] == 0
+        losses[name] = keras.saving.load_model(out).get_weights()
+    differ = [np.abs(a - b).max() for a, b in zip(*losses.values(), strict=True)]
+    assert max(differ) > 1e-4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ("align", "t.keras", "unknown.npz", "--decoder", "ctc.json"),
+            "Expected a decoder of words with states, not of CTC",
+        ),
+        (
+            ("align", "t.keras", "unknown.npz", "--decoder", "bare.json"),
+            "Expected a decoder with priors, as there are utterances without "
+            "transcripts",
+        ),
+        (
+            ("align", "p.ark", "unknown.npz", "--decoder", "decoder.json"),
+            "Expected none with an archive of posteriors",
+        ),
+    ],
+)
+def test_decoders_that_do_not_fit_are_refused(files, tmp_path, run, arguments, message):
+    command, *paths = arguments
+    paths = [p if p.startswith("--") else files / p for p in paths]
+    code, _, error = run(command, *paths, "--out", tmp_path / "store")
+    assert code == 2 and "Invalid value for `--decoder`" in error and message in error
+    assert not (tmp_path / "store").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--sequence",), "Expected a file, as --sequence needs its words"),
+        (
+            ("--sequence", "--decoder", "ctc.json"),
+            "Expected a decoder of words with states, not of CTC",
+        ),
+        (
+            ("--sequence", "--decoder", "decoder.json", "--max-bytes", "32k"),
+            "Expected none with a budget, which tries students without a sequence",
+        ),
+    ],
+)
+def test_a_loop_is_needed_for_sequences(files, tmp_path, run, options, message):
+    store = tmp_path / "store"
+    assert run("align", files / "t.keras", files / "known.npz", "--out", store)[0] == 0
+    options = [files / o if o.endswith(".json") else o for o in options]
+    code, _, error = run("distill", store, "--out", tmp_path / "s.keras", *options)
+    assert code == 2 and message in error
+    assert not (tmp_path / "s.keras").exists()
