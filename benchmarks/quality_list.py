@@ -17,33 +17,33 @@ CONTROLS = (
     Row(HARD),
     Row("hard labels, sequence training", sequence=True),
 )
+_MATCHED = {"unknown": "one-best", "matched": True}
 _SELF = (
-    Row("self-training", unknown="one-best", labeller="student"),
+    Row("self-training", unknown="one-best", labeller=HARD),
+    Row("hard labels, outputs matched to the priors", outputs_matched=True),
+    Row("self-training, matched priors", **_MATCHED, labeller=HARD),
     Row(
-        "self-training, matched priors",
-        unknown="one-best",
-        labeller="student",
-        matched=True,
+        "self-training, matched priors, weight 0.3",
+        **_MATCHED,
+        known_weight=0.3,
+        labeller=HARD,
     ),
     Row(
         "self-training, matched priors, weight 0.3, second round",
-        unknown="one-best",
-        labeller="student",
-        matched=True,
+        **_MATCHED,
         known_weight=0.3,
-        rounds=2,
+        labeller="self-training, matched priors, weight 0.3",
     ),
 )
-_MATCHED = {"known": "path", "unknown": "one-best", "matched": True}
-_LIGHT = {**_MATCHED, "known_weight": 0.3}  # of transcribed strings
+_ALIGNED = {**_MATCHED, "known": "path"}
+_LIGHT = {**_ALIGNED, "known_weight": 0.3}
 _NEW_SPEAKER = (
     Row("hard + one-best", unknown="one-best"),
     Row("hard + one-best, a quarter unlabelled", unknown="one-best", share=0.25),
     Row("hard + decoded path", unknown="path"),
-    Row("matched priors", **_MATCHED),
-    Row("matched priors, three quarters unlabelled", **_MATCHED, share=0.75),
-    Row("matched priors, decoded path", known="path", unknown="path", matched=True),
+    Row("matched priors", **_ALIGNED),
     Row("matched priors, soft", known="soft", unknown="soft", matched=True),
+    Row("matched priors, decoded path", known="path", unknown="path", matched=True),
     Row(
         "matched priors, sequence",
         known="path",
@@ -51,16 +51,24 @@ _NEW_SPEAKER = (
         matched=True,
         sequence=True,
     ),
-    Row("matched priors, ensemble", **_MATCHED, labeller="ensemble"),
-    Row("matched priors, weight 0.3", **_MATCHED, known_weight=0.3),
-    Row("matched priors, weight 0.1", **_MATCHED, known_weight=0.1),
-    Row("matched priors, second round", **_MATCHED, rounds=2),
-    Row("matched priors, weight 0.3, second round", **_LIGHT, rounds=2),
+    Row("matched priors, three quarters unlabelled", **_ALIGNED, share=0.75),
+    Row("matched priors, weight 0.1", **_ALIGNED, known_weight=0.1),
+    Row("matched priors, weight 0.3", **_LIGHT),
+    Row("matched priors, weight 0.3, ensemble", **_LIGHT, labeller="ensemble"),
+    Row(
+        "matched priors, second round",
+        **_ALIGNED,
+        labeller="matched priors",
+    ),
+    Row(
+        "matched priors, weight 0.3, second round",
+        **_LIGHT,
+        labeller="matched priors, weight 0.3",
+    ),
     Row(
         "matched priors, weight 0.3, ensemble, second round",
         **_LIGHT,
-        labeller="ensemble",
-        rounds=2,
+        labeller="matched priors, weight 0.3, ensemble",
     ),
 )
 _OFFICIAL = (
@@ -89,6 +97,7 @@ _QUICK = (
     "one-best",
     "self-training",
     "matched priors",
+    "matched priors, weight 0.3",
     "matched priors, weight 0.3, second round",
     "aligned by the teacher, sequence",
 )

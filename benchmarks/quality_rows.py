@@ -14,7 +14,7 @@ from keras_rnn2dnn.models import tdnn_student
 from keras_rnn2dnn.schedules import warmup_cosine
 
 RECIPE = Recipe()
-_FEW = 300  # strings that priors are matched on
+FEW = 300  # strings that priors are matched on
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,13 +30,14 @@ class Row:
             the word loop) or `path` (what the teacher recognises); None without them.
         hears: what the teacher hears, `clean` or `noisy`.
         temperature: of `soft`.
-        labeller: `teacher`, `ensemble` or `student`, the one of hard labels.
+        labeller: `teacher`, `ensemble`, or the row whose student gives the targets.
         matched: whether unlabelled posteriors are matched to the priors.
         share: of the unlabelled strings in an epoch.
         known_weight: weight of the frames of transcribed strings, beside 1.
+        outputs_matched: whether nothing is trained: of the student of hard labels, the
+            outputs for unlabelled noisy strings are matched to the priors, and those
+            for development and test are changed likewise.
         sequence: whether paths through the word loop are the loss, not frames.
-        rounds: how often a student is trained; from the second on, on labels of the
-            one before.
         student: name in `STUDENTS`.
     """
 
@@ -49,15 +50,14 @@ class Row:
     matched: bool = False
     share: float = 0.5
     known_weight: float = 1.0
+    outputs_matched: bool = False
     sequence: bool = False
-    rounds: int = 1
     student: str = "64,64"
 
 
 STUDENTS = {  # the first is that of all other rows
     "64,64": lambda f, c: dnn_student(f, c, (10, 10), (64, 64)),
     "16,16": lambda f, c: dnn_student(f, c, (10, 10), (16, 16)),
-    "32,32": lambda f, c: dnn_student(f, c, (10, 10), (32, 32)),
     "112,112": lambda f, c: dnn_student(f, c, (10, 10), (112, 112)),
     "time-delay 48,32,28": lambda f, c: tdnn_student(f, c, (48, 32, 28), (1, 3, 6)),
     "time-delay 80,72,64": lambda f, c: tdnn_student(f, c, (80, 72, 64), (1, 3, 6)),
@@ -144,7 +144,7 @@ def examples(row, corpus, labeller, decoder):
     unknown = labeller.posteriors("unlabelled", row.hears) if row.unknown else None
     if row.matched:
         free = [corpus.topology.silence_state]
-        match = match_priors(unknown[0][:_FEW], corpus.log_priors, free)
+        match = match_priors(unknown[0][:FEW], corpus.log_priors, free)
     for number, strings in enumerate(corpus.banks):
         added = round(len(strings) * row.share) if row.unknown else 0
         kept = strings[: len(strings) - added]

@@ -5,8 +5,9 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-import jiwer
 import numpy as np
+
+from keras_rnn2dnn.scoring import align_words
 
 _RESAMPLES = 2000
 HARD, TEACHER = "hard labels", "RNN teacher"
@@ -56,19 +57,16 @@ def errors_by_recording(references, recordings, hypotheses) -> dict:
         recordings: of each word of it.
         hypotheses: words recognised in each string.
     """
-    counts: dict[str, list[int]] = {}
-    same = [lambda words: words] * 2
-    aligned = jiwer.process_words(references, hypotheses, *same).alignments
-    for chunks, names in zip(aligned, recordings, strict=True):
-        for name in names:
-            counts.setdefault(name, [0, 0])[1] += 1
-        for chunk in chunks:
-            if chunk.type == "insert":
-                name = names[max(chunk.ref_start_idx - 1, 0)]
-                counts[name][0] += chunk.hyp_end_idx - chunk.hyp_start_idx
-            elif chunk.type != "equal":
-                for name in names[chunk.ref_start_idx : chunk.ref_end_idx]:
-                    counts[name][0] += 1
+    counts = {name: [0, 0] for names in recordings for name in names}
+    for pairs, names in zip(
+        align_words(references, hypotheses), recordings, strict=True
+    ):
+        said = 0
+        for one, heard in pairs:
+            name = names[said if one is not None else max(said - 1, 0)]
+            counts[name][0] += one != heard
+            counts[name][1] += one is not None
+            said += one is not None
     return {name: tuple(count) for name, count in counts.items()}
 
 

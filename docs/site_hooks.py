@@ -9,6 +9,7 @@ from mkdocs.structure.files import File
 ROOT = Path(__file__).parent.parent
 PACKAGE = "keras_rnn2dnn"
 MODULES = [
+    "alignments",
     "audio.augment",
     "audio.centering",
     "audio.corpora",

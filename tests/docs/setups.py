@@ -1,5 +1,6 @@
 """What the code of each page finds: small models, data and files."""
 
+import json
 import wave
 from pathlib import Path
 
@@ -7,7 +8,14 @@ import keras
 import numpy as np
 import pytest
 
-from keras_rnn2dnn import Distiller, SoftAlignments, convert, dnn_student, rnn_teacher
+from keras_rnn2dnn import (
+    Distiller,
+    SoftAlignments,
+    convert,
+    dnn_student,
+    hmm,
+    rnn_teacher,
+)
 from keras_rnn2dnn.audio.features import FeatureSpec
 from keras_rnn2dnn.ctc import GreedyDecoder
 
@@ -144,6 +152,11 @@ def numbers():
 
 def soft_alignments():
     names = _pair(12, 5) | {"features": _features(size=12)}
+    names["unlabelled"] = list(_features(6, size=12, seed=3))
+    names["alignments"] = [np.arange(40) % 5]
+    topology = hmm.Topology(("no", "yes"), states_per_unit=2)
+    decoder = hmm.WordLoopDecoder(topology, np.zeros(5)).to_dict()
+    Path("decoder.json").write_text(json.dumps(decoder))
     return names | {"transcripts": ["yes no", "no"] * 12}
 
 
