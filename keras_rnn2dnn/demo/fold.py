@@ -208,8 +208,9 @@ class Fold:
         decoder = hmm.tune_decoder(self.decoder, logits, words)
         heard = [s for s in self.mixed[-1] if s.states is None]
         heard = heard[-self.recipe.agreed_strings :]
-        found = decoder(predict_utterances(teacher, [s.clean for s in heard]))
-        self.tuning = [*self.development, *heard], words + found
+        if heard:
+            words += decoder(predict_utterances(teacher, [s.clean for s in heard]))
+        self.tuning = [*self.development, *heard], words
 
     def _measure(self, system, file, model, recorder):
         """Tunes the decoder, then reads the test once."""

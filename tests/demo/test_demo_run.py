@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import os
 import re
@@ -12,17 +13,19 @@ import numpy as np
 import pytest
 from event_files import scalars
 
+from keras_rnn2dnn.alignments import SoftAlignments
+from keras_rnn2dnn.alignments.teacher_pass import fingerprint
 from keras_rnn2dnn.audio.corpora import Recording
 from keras_rnn2dnn.audio.features import FeatureSpec
 from keras_rnn2dnn.batches import predict_utterances
-from keras_rnn2dnn.demo import Recipe, run_demo
+from keras_rnn2dnn.demo import Recipe, run_demo, training
 from keras_rnn2dnn.demo.data import feature_layer
 from keras_rnn2dnn.demo.run import folds_of
 from keras_rnn2dnn.deploy import Int8Student, load_bundle, tflm
 from keras_rnn2dnn.deploy.comparison import compare_logits
 from keras_rnn2dnn.deploy.toolchain import missing_tools
 from keras_rnn2dnn.files import Audio, Utterances
-from keras_rnn2dnn.hmm import WordLoopDecoder
+from keras_rnn2dnn.hmm import SequenceKL, WordLoopDecoder
 from keras_rnn2dnn.report import write_report
 from keras_rnn2dnn.scoring import word_error_rate
 
@@ -71,7 +74,8 @@ TINY = Recipe(
 def finished(tmp_path_factory):
     """The directory and the rows of a finished demo."""
     out = tmp_path_factory.mktemp("demo")
-    return out, run_demo(tone_words(), out, speaker="bob", recipe=TINY, seed=3)
+    options = {"recipe": TINY, "seed": 3, "keep_alignments": True}
+    return out, run_demo(tone_words(), out, speaker="bob", **options)
 
 
 def test_the_demo_measures_every_system_and_keeps_its_files(finished):
@@ -95,6 +99,7 @@ def test_the_demo_measures_every_system_and_keeps_its_files(finished):
         "features.json",
         "history.json",
         "hypotheses.json",
+        "student.align",
         "student.decoder.json",
         "student.keras",
         "student_hard.decoder.json",
@@ -111,6 +116,43 @@ def test_the_demo_measures_every_system_and_keeps_its_files(finished):
         "test.npz",
         "test_audio.npz",
     ]
+
+
+def test_the_best_recipe_learns_transcripts_matched_priors_and_a_second_round(finished):
+    """By the store that the last round has learned from."""
+    folder = finished[0] / "bob"
+    utterances = list(SoftAlignments(folder / "student.align").utterances())
+    known = [u for u in utterances if u.transcript is not None]
+    unknown = [u for u in utterances if u.transcript is None]
+    assert (len(known), len(unknown)) == (24, 8)
+    config = json.loads((folder / "student.decoder.json").read_text())
+    topology = WordLoopDecoder.from_dict(config).topology
+    for utterance in known:
+        assert np.unique(utterance.weights).tolist() == pytest.approx([0.3])
+        words = utterance.transcript.split()
+        allowed = {topology.silence_state}.union(*map(topology.states_of, words))
+        assert set(utterance.soft[:, 1, 0].astype(int)) <= allowed
+    assert all(utterance.weights is None for utterance in unknown)
+    settings = SoftAlignments(folder / "student.align").manifest.settings
+    assert settings.one_best and "match_priors(11 classes" in settings.transform
+    assert settings.teacher != fingerprint(
+        [keras.saving.load_model(folder / "teacher.keras")], [1.0]
+    )
+
+
+def test_where_nothing_is_unlabelled_the_recipe_learns_paths(tmp_path, monkeypatch):
+    losses = []
+    distil = training.distil
+
+    def spy(*args, loss=None, **options):
+        losses.append(loss)
+        return distil(*args, loss=loss, **options)
+
+    monkeypatch.setattr(training, "distil", spy)
+    recipe = dataclasses.replace(TINY, speeds=(1.0,), epochs=1)
+    rows = run_demo(tone_words(), tmp_path, protocol="official", recipe=recipe)
+    assert [row["system"] for row in rows] == SYSTEMS
+    assert losses[0] is None and isinstance(losses[1], SequenceKL) and len(losses) == 2
 
 
 def test_the_course_of_the_training_is_kept(finished):
