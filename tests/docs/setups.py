@@ -152,7 +152,7 @@ def numbers():
 
 def soft_alignments():
     names = _pair(12, 5) | {"features": _features(size=12)}
-    names["unlabelled"] = list(_features(6, size=12, seed=3))
+    names["unlabelled"] = _features(6, size=12, seed=3)
     names["alignments"] = [np.arange(40) % 5]
     topology = hmm.Topology(("no", "yes"), states_per_unit=2)
     decoder = hmm.WordLoopDecoder(topology, np.zeros(5)).to_dict()

@@ -1,5 +1,6 @@
 """Every command line in the README and the documentation is one that exists."""
 
+import json
 import re
 import shlex
 
@@ -7,7 +8,7 @@ import numpy as np
 import pages
 import pytest
 
-from keras_rnn2dnn import SoftAlignments, cli, rnn_teacher
+from keras_rnn2dnn import SoftAlignments, cli, hmm, rnn_teacher
 from keras_rnn2dnn.files import Utterances
 
 LINES = [(page, line) for page in pages.PAGES for line in pages.command_lines(page)]
@@ -41,10 +42,16 @@ def test_the_targets_of_make_exist(page):
 def test_the_commands_of_soft_alignments_run(tmp_path, monkeypatch, run):
     monkeypatch.chdir(tmp_path)
     features = np.random.default_rng(0).normal(size=(6, 20, 4))
-    Utterances(list(features)).save("features.npz")
+    Utterances(list(features), ["no", "yes no"] * 3).save("features.npz")
+    Utterances(list(features)).save("unlabelled.npz")
+    topology = hmm.Topology(("no", "yes"), states_per_unit=2)
+    decoder = hmm.WordLoopDecoder(topology, np.zeros(5)).to_dict()
+    (tmp_path / "decoder.json").write_text(json.dumps(decoder))
     rnn_teacher(4, 5, units=(3,)).save("teacher.keras")
     for line in pages.command_lines("soft_alignments"):
         code, _, error = run(*shlex.split(line, comments=True)[1:])
         assert code == 0, (line, error)
     assert SoftAlignments("merged.align").num_frames == 120
-    assert (tmp_path / "student.keras").is_file()
+    assert SoftAlignments("matched.align").top_k == 1
+    for name in ("student", "paths"):
+        assert (tmp_path / f"{name}.keras").is_file()
