@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from keras_rnn2dnn.files import new_file
 from keras_rnn2dnn.scoring import align_words
 
 _RESAMPLES = 2000
@@ -39,7 +40,8 @@ class Result:
 
     def save(self, path: Path):
         """Writes it as JSON."""
-        path.write_text(json.dumps(dataclasses.asdict(self)) + "\n")
+        with new_file(path) as temporary:
+            temporary.write_text(json.dumps(dataclasses.asdict(self)) + "\n")
 
     @classmethod
     def load(cls, path: Path):

@@ -25,6 +25,7 @@ from keras_rnn2dnn import convert, hmm, word_error_rate
 from keras_rnn2dnn.alignments import match_priors
 from keras_rnn2dnn.batches import predict_utterances
 from keras_rnn2dnn.deploy import Int8Student
+from keras_rnn2dnn.files import new_file
 
 ENSEMBLE = "ensemble of the teachers of all seeds"
 _CALIBRATION = 200
@@ -57,8 +58,8 @@ class Work:
         if not kept.is_file():
             speaker = None if self.official else self.split
             corpus = Corpus(data, speaker, self.seed, self.sizes)
-            with open(kept, "wb") as file:
-                pickle.dump(corpus, file)
+            with new_file(kept) as path:
+                path.write_bytes(pickle.dumps(corpus, pickle.HIGHEST_PROTOCOL))
         with open(kept, "rb") as file:
             return pickle.load(file)
 
@@ -74,7 +75,8 @@ class Work:
                 self.corpus, self.seed, self.teacher_epochs, [by_epoch]
             )
             print(f"development errors by epoch: {by_epoch.errors}", flush=True)
-            model.save(path)
+            with new_file(path) as temporary:
+                model.save(temporary)
 
     def _rows(self):
         models = self._teachers()
@@ -127,7 +129,8 @@ class Work:
         labeller = self._labeller(row.labeller)
         banks = examples(row, self.corpus, labeller, self.decoder)
         student = train_student(row, self.corpus, banks, self.seed, self.epochs)
-        student.save(path.with_suffix(".keras"))
+        with new_file(path.with_suffix(".keras")) as temporary:
+            student.save(temporary)
         self._result(row.name, lambda: student)
 
     def _matched(self, model):

@@ -49,8 +49,8 @@ def match_priors(
         at, to log-posteriors; for `SoftAlignments.write`.
 
     Raises:
-        ValueError: if there is no frame, an output is not finite, shapes do not fit, a
-            prior is not finite, or a class of `free` does not exist.
+        ValueError: if there is no frame, an output is NaN or positive infinity, shapes
+            do not fit, a prior is not finite, or a class of `free` does not exist.
 
     Example:
         >>> found = np.log([[0.6, 0.4], [0.9, 0.1]])  # means 0.75, 0.25
@@ -68,7 +68,8 @@ def match_priors(
         return [log_softmax(z + offsets) for z in log_posteriors]
 
     digest = zlib.crc32(log_priors.astype("float32").tobytes())
-    transform.__name__ = f"match_priors({len(offsets)} classes {digest:08x})"
+    classes = f"{len(offsets)} classes {digest:08x}, free {sorted(map(int, free))}"
+    transform.__name__ = f"match_priors({classes})"
     return transform
 
 
@@ -142,6 +143,7 @@ def _check(outputs, log_priors, free):
             expected = f"arrays (frames, {classes}), as many classes as priors"
             received = f"{np.shape(output)} of utterance {number}"
             raise ValueError(invalid("outputs", expected, received))
-        if np.isnan(output).any():
-            received = f"NaN in utterance {number}"
-            raise ValueError(invalid("outputs", "numbers", received))
+        if not np.all(np.asarray(output) < np.inf):
+            received = f"NaN or infinity in utterance {number}"
+            expected = "logits or log-posteriors"
+            raise ValueError(invalid("outputs", expected, received))

@@ -159,8 +159,12 @@ def _transform(options, teachers, source):
         expected = "a decoder of words with states, not of CTC"
         raise ValueError(invalid("--decoder", expected, options.decoder))
     known = constrained(decoder.topology, self_loop=decoder.self_loop)
-    silent = (u for u in utterances_of(source.batches()) if u.transcript is None)
-    unlabelled = list(itertools.islice(silent, _MATCHED_UTTERANCES))
+    unlabelled = (
+        utterance
+        for utterance in utterances_of(source.batches())
+        if utterance.transcript is None and len(utterance.student)
+    )
+    unlabelled = list(itertools.islice(unlabelled, _MATCHED_UTTERANCES))
     if not unlabelled:
         return known
     if decoder.log_priors is None:

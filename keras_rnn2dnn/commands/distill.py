@@ -165,6 +165,7 @@ def _run(options):
                 value = getattr(options, name)
                 raise ValueError(invalid(f"--{name}", expected, value))
         return _search(options, store, out)
+    loss = _loss(options)
     progress = StageProgress(num_stages=1 + (options.delay == "auto"))
     delay = options.delay
     if delay == "auto":
@@ -178,7 +179,7 @@ def _run(options):
         batch_size=options.batch_size,
         learning_rate=options.learning_rate,
         seed=options.seed,
-        loss=_loss(options),
+        loss=loss,
         teacher_delay=delay,
         backup=out.with_name(f"{out.stem}.backup"),
         on_progress=progress.update,
@@ -195,6 +196,9 @@ def _run(options):
 def _loss(options):
     if not options.sequence:
         return None
+    if options.delay == "auto":
+        expected = "a number with --sequence"
+        raise ValueError(invalid("--delay", expected, options.delay))
     if options.decoder is None:
         expected = "a file, as --sequence needs its words"
         raise ValueError(invalid("--decoder", expected, None))

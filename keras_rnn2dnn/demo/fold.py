@@ -75,7 +75,7 @@ class Fold:
         return outputs
 
     def _best(self, teacher):
-        """Distils by the recipe that docs/results.md found to be the best."""
+        """Distils by the demo's recipe, of which README and docs/results.md tell."""
         options = {"one_best": True, "teacher_hears": "clean"}
         rounds = num_rounds(self.recipe, self.split)
         if self.split.unlabelled:

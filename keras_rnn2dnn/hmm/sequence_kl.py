@@ -59,7 +59,7 @@ class SequenceKL(keras.losses.Loss):
         >>> loop = WordLoopDecoder(Topology(("a",), states_per_unit=1), self_loop=0.5)
         >>> loss = SequenceKL(loop, frame_share=0)
         >>> always = np.log([[[1.0, 1e-9], [1.0, 1e-9]]])  # sil sil
-        >>> float(loss(always, np.zeros((1, 2, 2))))  # ln(5 paths * 1/2) / 2 frames
+        >>> float(loss(always, np.zeros((1, 2, 2))))  # ln(1 + 3/2) / 2 frames
         0.458...
     """
 

@@ -88,6 +88,15 @@ def test_a_store_keeps_matched_posteriors(tmp_path):
     assert store.manifest.settings.transform.startswith("match_priors(9 classes ")
 
 
+def test_what_would_give_other_targets_has_another_name():
+    names = {
+        match_priors(outputs(), np.log(priors), free).__name__
+        for priors in (PRIORS, PRIORS[::-1])
+        for free in ([], [1])
+    }
+    assert len(names) == 4
+
+
 def test_transcripts_decide_what_is_done(tmp_path):
     topology = Topology(("a", "b"), states_per_unit=4)
     x, model = padded((12, 8)), teacher()
@@ -117,8 +126,13 @@ def test_transcripts_decide_what_is_done(tmp_path):
         ),
         (
             ([np.full((4, 3), np.nan)], np.log(PRIORS)),
-            "Invalid value for `outputs`. Expected numbers. Received: outputs='NaN in "
-            "utterance 0'",
+            "Invalid value for `outputs`. Expected logits or log-posteriors. Received: "
+            "outputs='NaN or infinity in utterance 0'",
+        ),
+        (
+            ([np.zeros((1, 3)), np.full((4, 3), np.inf)], np.log(PRIORS)),
+            "Invalid value for `outputs`. Expected logits or log-posteriors. Received: "
+            "outputs='NaN or infinity in utterance 1'",
         ),
         (
             ([np.zeros((4, 2))], np.array([0.0, -np.inf])),

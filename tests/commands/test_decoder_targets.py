@@ -57,6 +57,18 @@ def test_transcripts_align_and_the_rest_is_matched_to_the_priors(files, tmp_path
         assert np.exp(soft) == pytest.approx(np.exp(expected), abs=1e-3)
 
 
+def test_utterances_without_frames_are_left_out(files, tmp_path, run):
+    empty = np.zeros((0, FEATURES), "float32")
+    features = Utterances.load(files / "unknown.npz").features
+    Utterances([empty, *features]).save(tmp_path / "data.npz")
+    align = ("align", files / "t.keras", tmp_path / "data.npz")
+    options = ("--decoder", files / "decoder.json", "--out", tmp_path / "store")
+    assert run(*align, *options)[0] == 0
+    found = [u.soft for u in SoftAlignments(tmp_path / "store").utterances()]
+    for soft, expected in zip(found, expected_of(files)[3:], strict=True):
+        assert np.exp(soft) == pytest.approx(np.exp(expected), abs=1e-3)
+
+
 def test_of_one_best_targets_the_best_state_of_these_is_kept(files, tmp_path, run):
     align = ("align", files / "t.keras", files / "both", "--out", tmp_path / "store")
     assert run(*align, "--decoder", files / "decoder.json", "--one-best")[0] == 0
@@ -114,6 +126,10 @@ def test_decoders_that_do_not_fit_are_refused(files, tmp_path, run, arguments, m
         (
             ("--sequence", "--decoder", "ctc.json"),
             "Expected a decoder of words with states, not of CTC",
+        ),
+        (
+            ("--sequence", "--decoder", "decoder.json", "--delay", "auto"),
+            "Expected a number with --sequence",
         ),
         (
             ("--sequence", "--decoder", "decoder.json", "--max-bytes", "32k"),
