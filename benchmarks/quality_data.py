@@ -11,6 +11,7 @@ from keras_rnn2dnn.demo.run import demo_recordings
 
 BANKS = 2
 DEVELOPMENT_RECORDINGS = range(10, 15)  # of the new speaker; 0-9 are the test
+RARE = 5  # a rare word is said once where another one is said so often
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,6 +56,7 @@ class Corpus:
         banks: transcribed strings of each epoch.
         unlabelled: of the new speaker, a list for each bank; empty ones in the
             official protocol.
+        skewed: the same with every second word rare.
         development: strings of the speakers of the training, for the decoder.
         choice: strings for the choice of the recipe: of the new speaker, from other
             recordings than the test; in the official protocol those of `development`.
@@ -80,15 +82,12 @@ class Corpus:
             )
             for number in range(BANKS)
         ]
-        self.unlabelled = [
-            data.feature_strings(
-                self._make(split.unlabelled, sizes.unlabelled, "unlabelled", number),
-                self.layer,
-            )
-            if speaker
-            else []
-            for number in range(BANKS)
+        rare = words[::2]
+        fewer = [
+            r for r in split.unlabelled if r.words[0] not in rare or not r.index % RARE
         ]
+        self.unlabelled = self._unlabelled(split.unlabelled, sizes.unlabelled)
+        self.skewed = self._unlabelled(fewer, sizes.unlabelled)
         self.development = self._evaluation(
             split.development, sizes.development, "development"
         )
@@ -108,6 +107,16 @@ class Corpus:
         seed = int(seed.generate_state(1)[0])
         spec = self.layer.spec
         return make_strings(recordings, number, seed, spec, babble=self._babble)
+
+    def _unlabelled(self, recordings, number):
+        return [
+            data.feature_strings(
+                self._make(recordings, number, "unlabelled", bank), self.layer
+            )
+            if recordings
+            else []
+            for bank in range(BANKS)
+        ]
 
     def _evaluation(self, recordings, number, use):
         strings = self._make(recordings, number, use)

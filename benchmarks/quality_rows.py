@@ -4,6 +4,7 @@ import dataclasses
 
 import keras
 import numpy as np
+from quality_risk import BayesRisk
 
 from keras_rnn2dnn import Distiller, SoftAlignmentKL, dnn_student, hmm, rnn_teacher
 from keras_rnn2dnn.alignments import match_priors
@@ -15,6 +16,7 @@ from keras_rnn2dnn.schedules import warmup_cosine
 
 RECIPE = Recipe()
 FEW = 300  # strings that priors are matched on
+SHARE = 0.5  # of the unlabelled strings in an epoch
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,12 +34,16 @@ class Row:
         temperature: of `soft`.
         labeller: `teacher`, `ensemble`, or the row whose student gives the targets.
         matched: whether unlabelled posteriors are matched to the priors.
-        share: of the unlabelled strings in an epoch.
+        skewed: whether every second word is rare in the unlabelled strings.
         known_weight: weight of the frames of transcribed strings, beside 1.
         outputs_matched: whether nothing is trained: of the student of hard labels, the
             outputs for unlabelled noisy strings are matched to the priors, and those
             for development and test are changed likewise.
-        sequence: whether paths through the word loop are the loss, not frames.
+        paths: epochs in which paths through the word loop are the loss, not frames:
+            `none`, `all`, or `later`, the last third; of `risk` with minimum Bayes
+            risk as the loss.
+        sure: whether frames of unlabelled strings weigh what their class is given.
+        updates: how many times those of the other rows.
         student: name in `STUDENTS`.
     """
 
@@ -48,10 +54,12 @@ class Row:
     temperature: float = 1.0
     labeller: str = "teacher"
     matched: bool = False
-    share: float = 0.5
+    skewed: bool = False
     known_weight: float = 1.0
     outputs_matched: bool = False
-    sequence: bool = False
+    paths: str = "none"
+    sure: bool = False
+    updates: int = 1
     student: str = "64,64"
 
 
@@ -60,7 +68,7 @@ STUDENTS = {  # the first is that of all other rows
     "16,16": lambda f, c: dnn_student(f, c, (10, 10), (16, 16)),
     "112,112": lambda f, c: dnn_student(f, c, (10, 10), (112, 112)),
     "time-delay 48,32,28": lambda f, c: tdnn_student(f, c, (48, 32, 28), (1, 3, 6)),
-    "time-delay 80,72,64": lambda f, c: tdnn_student(f, c, (80, 72, 64), (1, 3, 6)),
+    "time-delay 80,72,60": lambda f, c: tdnn_student(f, c, (80, 72, 60), (1, 3, 6)),
 }
 
 
@@ -77,7 +85,7 @@ class Labeller:
         self._kept = {}
 
     def posteriors(self, which, hears):
-        """Returns log-posteriors of all banks: `which` is `banks` or `unlabelled`."""
+        """Returns log-posteriors of all banks; `which` are those of the corpus."""
         if (which, hears) not in self._kept:
             self._kept[which, hears] = [
                 self.of([getattr(s, hears) for s in bank])
@@ -141,12 +149,13 @@ def examples(row, corpus, labeller, decoder):
     known = None
     if row.known != "hard":
         known = labeller.posteriors("banks", row.hears)
-    unknown = labeller.posteriors("unlabelled", row.hears) if row.unknown else None
+    heard = "skewed" if row.skewed else "unlabelled"
+    unknown = labeller.posteriors(heard, row.hears) if row.unknown else None
     if row.matched:
         free = [corpus.topology.silence_state]
         match = match_priors(unknown[0][:FEW], corpus.log_priors, free)
     for number, strings in enumerate(corpus.banks):
-        added = round(len(strings) * row.share) if row.unknown else 0
+        added = round(len(strings) * SHARE) if row.unknown else 0
         kept = strings[: len(strings) - added]
         if known is None:
             targets = [one_best(s.states) for s in kept]
@@ -154,19 +163,21 @@ def examples(row, corpus, labeller, decoder):
             words = [list(s.words) for s in kept]
             given = known[number][: len(kept)], words, decoder, row.temperature
             targets = targets_of(row.known, *given)
+        weights = [np.full(len(z), row.known_weight, "float32") for z in targets]
         if row.unknown:
             posteriors = unknown[number][:added]
             if row.matched:
                 posteriors = match(posteriors, None)
             given = posteriors, [None] * added, decoder, row.temperature
             targets += targets_of(row.unknown, *given)
-            kept = kept + corpus.unlabelled[number][:added]
-        bank = []
-        for string, target in zip(kept, targets, strict=True):
-            weight = 1.0 if string.states is None else row.known_weight
-            weights = np.full(len(target), weight, "float32")
-            bank.append(({"features": string.noisy, "weights": weights}, target))
-        banks.append(bank)
+            sure = [np.exp(z.max(axis=-1)).astype("float32") for z in posteriors]
+            weights += sure if row.sure else [np.ones_like(w) for w in sure]
+            kept = kept + getattr(corpus, heard)[number][:added]
+        inputs = [
+            {"features": string.noisy, "weights": of_frames}
+            for string, of_frames in zip(kept, weights, strict=True)
+        ]
+        banks.append(list(zip(inputs, targets, strict=True)))
     return banks
 
 
@@ -180,9 +191,13 @@ def new_student(row, corpus, seed):
 def train_student(row, corpus, banks, seed, epochs):
     """Trains a student; equal settings give equal steps, whatever it learns."""
     student = new_student(row, corpus, seed)
-    loss = SoftAlignmentKL()
-    if row.sequence:
-        loss = hmm.SequenceKL.of_words(corpus.topology)
+    loss, callbacks = SoftAlignmentKL(), []
+    epochs *= row.updates
+    if row.paths != "none":
+        kind = BayesRisk if row.paths == "risk" else hmm.SequenceKL
+        loss = kind.of_words(corpus.topology)
+        if row.paths != "all":
+            callbacks = [hmm.frames_first(loss, 2 * epochs // 3)]
     fit(
         Distiller(None, student, loss),
         banks,
@@ -190,6 +205,7 @@ def train_student(row, corpus, banks, seed, epochs):
         RECIPE.student_learning_rate,
         seed,
         epochs,
+        callbacks=callbacks,
     )
     return student
 

@@ -6,7 +6,7 @@ import keras
 def warmup_cosine(
     learning_rate: float, num_steps: int, warmup_steps: int
 ) -> keras.optimizers.schedules.CosineDecay:
-    """Returns a rate that rises from a tenth to the highest, and falls to a fifth.
+    """Returns a rate that rises from a tenth to the highest, and falls to a hundredth.
 
     Args:
         learning_rate: highest.
@@ -16,12 +16,12 @@ def warmup_cosine(
     Example:
         >>> schedule = warmup_cosine(1.0, num_steps=100, warmup_steps=10)
         >>> [round(float(schedule(step)), 2) for step in (0, 10, 100)]
-        [0.1, 1.0, 0.2]
+        [0.1, 1.0, 0.01]
     """
     return keras.optimizers.schedules.CosineDecay(
         0.1 * learning_rate,
         decay_steps=max(num_steps - warmup_steps, 1),
-        alpha=0.2,
+        alpha=0.01,
         warmup_target=learning_rate,
         warmup_steps=warmup_steps,
     )

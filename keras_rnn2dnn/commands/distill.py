@@ -19,7 +19,7 @@ from keras_rnn2dnn.delay import choose_delay
 from keras_rnn2dnn.deploy import quantization_aware
 from keras_rnn2dnn.errors import invalid
 from keras_rnn2dnn.files import Utterances, new_file
-from keras_rnn2dnn.hmm import SequenceKL, WordLoopDecoder
+from keras_rnn2dnn.hmm import SequenceKL, WordLoopDecoder, frames_first
 from keras_rnn2dnn.models import dnn_student
 from keras_rnn2dnn.progress import StageProgress
 
@@ -97,8 +97,8 @@ def add(commands) -> None:
     parser.add_argument(
         "--sequence",
         action="store_true",
-        help="learn paths through the word loop of --decoder instead of frames: for "
-        "targets that know the transcript (`align --decoder`)",
+        help="learn paths through the word loop of --decoder in the last third of the "
+        "epochs: for targets that know the transcript (`align --decoder`)",
     )
     search = parser.add_argument_group(
         "budget", "Train several students that fit a budget, and keep the best."
@@ -182,6 +182,7 @@ def _run(options):
         loss=loss,
         teacher_delay=delay,
         backup=out.with_name(f"{out.stem}.backup"),
+        callbacks=[] if loss is None else [frames_first(loss, 2 * options.epochs // 3)],
         on_progress=progress.update,
     )
     with new_file(out) as path:

@@ -81,7 +81,7 @@ class Fold:
         if self.split.unlabelled:
             options["transcribed_weight"] = self.recipe.transcribed_weight
         else:
-            options["loss"] = hmm.SequenceKL.of_words(self.topology)
+            options["paths"] = hmm.SequenceKL.of_words(self.topology)
         for number in range(1, rounds + 1):
             options["transform"] = self._targets(teacher)
             file = "student" if number == rounds else f"student_round{number}"

@@ -13,6 +13,7 @@ from keras_rnn2dnn.batches import bucketed_dataset
 from keras_rnn2dnn.demo.data import FeatureString
 from keras_rnn2dnn.demo.history import EpochRecorder
 from keras_rnn2dnn.distiller import Distiller
+from keras_rnn2dnn.hmm import SequenceKL, frames_first
 from keras_rnn2dnn.models import dnn_student, rnn_teacher
 from keras_rnn2dnn.progress import StageProgress
 from keras_rnn2dnn.schedules import warmup_cosine
@@ -134,7 +135,7 @@ def distil(
     teacher_hears: str,
     transform: Callable | None = None,
     transcribed_weight: float = 1.0,
-    loss: keras.losses.Loss | None = None,
+    paths: SequenceKL | None = None,
     keep: Path | None = None,
     recorder: EpochRecorder | None = None,
 ) -> None:
@@ -154,7 +155,7 @@ def distil(
         teacher_hears: `"clean"` or `"noisy"`.
         transform: of the soft alignments, see `SoftAlignments.write`.
         transcribed_weight: of the frames of transcribed strings, beside 1.
-        loss: of the `Distiller`.
+        paths: loss of the last third of the epochs; None for frames until the end.
         keep: where the store stays; None to remove it.
         recorder: keeps what each epoch gives.
     """
@@ -170,13 +171,16 @@ def distil(
         batch_size = recipe.student_batch_size
         data = store.dataset(batch_size, shuffle=True, seed=seed).repeat()
         steps = -(-len(banks[0]) // batch_size)
+        callbacks = _callbacks(progress, steps * recipe.epochs, recorder)
+        if paths is not None:
+            callbacks.append(frames_first(paths, 2 * recipe.epochs // 3))
         _fit(
-            Distiller(None, student, loss),
+            Distiller(None, student, paths),
             data,
             None,
             steps,
             recipe.epochs,
-            _callbacks(progress, steps * recipe.epochs, recorder),
+            callbacks,
             recipe.student_learning_rate,
         )
 

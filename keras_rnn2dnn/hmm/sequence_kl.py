@@ -10,7 +10,7 @@ from keras_rnn2dnn.errors import invalid
 from keras_rnn2dnn.hmm.decoding import WordLoopDecoder
 from keras_rnn2dnn.hmm.loop_graph import LoopGraph
 from keras_rnn2dnn.hmm.topology import Topology
-from keras_rnn2dnn.losses import frame_kl, log_posteriors
+from keras_rnn2dnn.losses import ScheduledNumber, frame_kl, log_posteriors
 from keras_rnn2dnn.top_k import is_top_k, mean_of_kept
 
 
@@ -28,12 +28,14 @@ class SequenceKL(keras.losses.Loss):
     and Gales, "Sequence student-teacher training of deep neural networks", 2016). With
     the alignment of a transcript as `g` it is lattice-free MMI (Povey et al., "Purely
     sequence-trained neural networks for ASR based on lattice-free MMI", 2016). Decode
-    without prior scaling what was trained so. docs/results.md has what it gave.
+    without prior scaling what was trained so. Learn frames first, see `frames_first`;
+    docs/results.md has what it gave.
 
     Args:
         decoder: the loop: its topology, priors and their scale, insertion penalty and
             self-loop.
-        frame_share: share of the frame-wise KL divergence beside it, from 0 to 1.
+        frame_share: share of the frame-wise KL divergence beside it, from 0 to 1. It
+            may be set anew during the training.
         from_logits: whether `y_pred` holds logits; otherwise probabilities.
         teacher_from_logits: whether `y_true` holds logits; otherwise probabilities.
         reduction: as of `keras.losses.Loss`.
@@ -76,12 +78,8 @@ class SequenceKL(keras.losses.Loss):
         super().__init__(name=name, reduction=reduction, dtype=dtype)
         if isinstance(decoder, Mapping):
             decoder = WordLoopDecoder.from_dict(decoder)
-        number = isinstance(frame_share, (int, float))
-        if not number or not 0 <= frame_share <= 1:
-            expected = "a number from 0 to 1"
-            raise ValueError(invalid("frame_share", expected, frame_share))
+        self._frame_share = ScheduledNumber(_checked_share(frame_share))
         self.graph = LoopGraph(decoder)
-        self.frame_share = float(frame_share)
         self.from_logits = from_logits
         self.teacher_from_logits = teacher_from_logits
 
@@ -106,22 +104,39 @@ class SequenceKL(keras.losses.Loss):
         )
         return cls(decoder, **options)
 
+    @property
+    def frame_share(self) -> float:
+        """Share of the frame-wise divergence."""
+        return self._frame_share.value
+
+    @frame_share.setter
+    def frame_share(self, value: float):
+        self._frame_share.value = _checked_share(value)
+
     def call(self, y_true, y_pred):
         """Returns the loss of every frame, all frames counted, `(batch, frames)`."""
         return self.of_frames(y_true, y_pred, ops.ones(ops.shape(y_pred)[:2]))
 
     def of_frames(self, y_true, y_pred, weights):
         """Returns the loss of every frame; those without weight are left out."""
+        declared = self.teacher_from_logits, self.from_logits
+        frames = frame_kl(y_true, y_pred, *declared)
+        share = self._frame_share.tensor()
+        return ops.cond(
+            share < 1,
+            lambda: (
+                (1 - share) * self.of_paths(y_true, y_pred, weights) + share * frames
+            ),
+            lambda: frames,
+        )
+
+    def of_paths(self, y_true, y_pred, weights):
+        """Returns the loss of every frame without the share of the frame-wise one."""
         log_q = log_posteriors(y_pred, self.from_logits)
         counted = ops.cast(weights > 0, "float32")
         number = ops.maximum(ops.sum(counted, axis=1, keepdims=True), 1.0)
         share = self.graph.log_sum(log_q, counted)[:, None] / number
-        sequence = (share - self._expected(y_true, self.graph.scores(log_q))) * counted
-        if not self.frame_share:
-            return sequence
-        declared = self.teacher_from_logits, self.from_logits
-        frames = frame_kl(y_true, y_pred, *declared)
-        return (1 - self.frame_share) * sequence + self.frame_share * frames
+        return (share - self._expected(y_true, self.graph.scores(log_q))) * counted
 
     def _expected(self, y_true, scores):
         """Returns the mean score of each frame under the teacher's occupancies."""
@@ -139,3 +154,37 @@ class SequenceKL(keras.losses.Loss):
             "from_logits": self.from_logits,
             "teacher_from_logits": self.teacher_from_logits,
         }
+
+
+def frames_first(loss: SequenceKL, epochs: int) -> keras.callbacks.Callback:
+    """Returns a callback: frames alone are learnt at first, then paths.
+
+    A student that begins with frames makes fewer word errors than one that learns paths
+    from the start (docs/results.md). A training that goes on after a stop finds its
+    place by the epoch.
+
+    Args:
+        loss: of the training.
+        epochs: of frames alone; afterwards the loss is what it is now.
+
+    Example:
+        >>> from keras_rnn2dnn.hmm import Topology
+        >>> loss = SequenceKL.of_words(Topology(("yes", "no")))
+        >>> callback = frames_first(loss, epochs=8)
+        >>> callback.on_epoch_begin(0), loss.frame_share
+        (None, 1.0)
+        >>> callback.on_epoch_begin(8), loss.frame_share
+        (None, 0.1)
+    """
+    later = loss.frame_share
+
+    def choose(epoch, logs=None):
+        loss.frame_share = 1.0 if epoch < epochs else later
+
+    return keras.callbacks.LambdaCallback(on_epoch_begin=choose)
+
+
+def _checked_share(value):
+    if not isinstance(value, (int, float)) or not 0 <= value <= 1:
+        raise ValueError(invalid("frame_share", "a number from 0 to 1", value))
+    return value

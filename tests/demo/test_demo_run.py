@@ -144,9 +144,9 @@ def test_where_nothing_is_unlabelled_the_recipe_learns_paths(tmp_path, monkeypat
     losses = []
     distil = training.distil
 
-    def spy(*args, loss=None, **options):
-        losses.append(loss)
-        return distil(*args, loss=loss, **options)
+    def spy(*args, paths=None, **options):
+        losses.append(paths)
+        return distil(*args, paths=paths, **options)
 
     monkeypatch.setattr(training, "distil", spy)
     recipe = dataclasses.replace(TINY, speeds=(1.0,), epochs=1)

@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 
 from keras_rnn2dnn import Distiller, SoftAlignmentKL
-from keras_rnn2dnn.hmm import SequenceKL, Topology, WordLoopDecoder
+from keras_rnn2dnn.hmm import SequenceKL, Topology, WordLoopDecoder, frames_first
 from keras_rnn2dnn.hmm.loop_graph import LoopGraph
 from keras_rnn2dnn.top_k import top_k_targets
 
@@ -117,6 +117,23 @@ def test_a_student_learns_the_order_that_frames_do_not_tell():
     assert LOOP(np.asarray(student(x))) == [["a"], ["b"]]
 
 
+def test_frames_come_first_and_paths_later():
+    keras.utils.set_random_seed(0)
+    student = keras.Sequential([keras.Input((None, 3)), keras.layers.Dense(5)])
+    x, soft = random(11, 2, 6, 3), random(12, 2, 6, 5)
+    loss = SequenceKL(LOOP, 0.2)
+    distiller = Distiller(None, student, loss)
+    distiller.compile(keras.optimizers.SGD(0.0))  # the student stays as it is
+    callbacks = [frames_first(loss, epochs=2)]
+    history = distiller.fit(x, soft, epochs=4, callbacks=callbacks, verbose=0).history
+    logits = np.asarray(student(x))
+    frames = float(SoftAlignmentKL()(soft, logits))
+    both = float(SequenceKL(LOOP, 0.2)(soft, logits))
+    assert both != pytest.approx(frames, rel=0.01)
+    expected = [frames, frames, both, both]
+    assert history["loss"] == pytest.approx(expected, rel=1e-5)
+
+
 def test_the_configuration_makes_the_same_loss():
     scaled = WordLoopDecoder(
         LOOP.topology, log_priors=np.zeros(5), prior_scale=0.5, insertion_penalty=-2.0
@@ -138,3 +155,6 @@ def test_a_share_out_of_range_is_refused(share):
         "Invalid value for `frame_share`. Expected a number from 0 to 1. Received: "
         f"frame_share={share!r}"
     )
+    loss = SequenceKL(LOOP)
+    with pytest.raises(ValueError, match="Expected a number from 0 to 1"):
+        loss.frame_share = share
