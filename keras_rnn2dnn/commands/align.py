@@ -3,8 +3,11 @@
 import argparse
 import contextlib
 import itertools
+import math
 import re
 from pathlib import Path
+
+import numpy as np
 
 from keras_rnn2dnn.alignments import SoftAlignments, by_transcript, match_priors
 from keras_rnn2dnn.alignments.manifest import Manifest
@@ -19,6 +22,7 @@ from keras_rnn2dnn.kaldi import KaldiDirectory, store_posteriors
 from keras_rnn2dnn.progress import RateProgress
 
 _MATCHED_UTTERANCES = 300
+_TRANSCRIBED_WEIGHT = 0.3  # beside utterances without transcripts: docs/results.md
 CHAIN = """rnn2dnn align teacher.keras features.npz --out train.align
   rnn2dnn distill train.align --units 128,128,128 --out student.keras
   rnn2dnn convert student.keras --calibration train.align --out bundle"""
@@ -57,6 +61,13 @@ def add(commands) -> None:
         metavar="DECODER.json",
         help="its states and priors: what has a transcript is aligned with it, the "
         "rest is matched to the priors (for data of which classes occur as often)",
+    )
+    parser.add_argument(
+        "--transcribed-weight",
+        type=_weight,
+        metavar="W",
+        help="of the frames of utterances with transcripts, beside 1 (default: 0.3 "
+        "with --decoder where others are without, else 1)",
     )
     parser.add_argument(
         "--temperature", type=float, default=1.0, metavar="T", help="default: 1"
@@ -102,6 +113,16 @@ def _positive(text):
     return int(text)
 
 
+def _weight(text):
+    try:
+        weight = float(text)
+    except ValueError:
+        weight = math.nan
+    if not 0 < weight < math.inf:
+        raise argparse.ArgumentTypeError(f"Expected a number > 0. Received: {text!r}")
+    return weight
+
+
 def _part(text):
     match = re.fullmatch(r"(\d+)/(\d+)", text)
     if not match or not int(match[1]) < int(match[2]):
@@ -139,12 +160,17 @@ def _run(options):
 
 
 def _write(options, teachers, source):
-    transform = _transform(options, teachers, source) if options.decoder else None
+    transform, weight = None, options.transcribed_weight or 1.0
+    if options.decoder:
+        unlabelled = _unlabelled(source)
+        transform = _transform(options, teachers, unlabelled)
+        if unlabelled and options.transcribed_weight is None:
+            weight = _TRANSCRIBED_WEIGHT
     with _progress(options, len(source)) as arguments:
         return SoftAlignments.write(
             options.out,
             teachers,
-            source.batches(),
+            _weighted(source.batches(), weight),
             transform=transform,
             teacher_from_logits=not options.probabilities,
             feature_spec=source.feature_spec(),
@@ -152,19 +178,32 @@ def _write(options, teachers, source):
         )
 
 
-def _transform(options, teachers, source):
+def _unlabelled(source):
+    """Returns the first utterances without transcripts."""
+    found = (
+        utterance
+        for utterance in utterances_of(source.batches())
+        if utterance.transcript is None and len(utterance.student)
+    )
+    return list(itertools.islice(found, _MATCHED_UTTERANCES))
+
+
+def _weighted(batches, weight):
+    """Yields batches of one utterance, those with a transcript of this weight."""
+    for x, y in batches:
+        if weight != 1 and "transcripts" in y:
+            yield x, y, np.full(x.shape[:2], weight, "float32")
+        else:
+            yield x, y
+
+
+def _transform(options, teachers, unlabelled):
     """Returns what is made of the posteriors, by the decoder's states and priors."""
     decoder = inputs.decoder(options.decoder)
     if not isinstance(decoder, WordLoopDecoder):
         expected = "a decoder of words with states, not of CTC"
         raise ValueError(invalid("--decoder", expected, options.decoder))
     known = constrained(decoder.topology, self_loop=decoder.self_loop)
-    unlabelled = (
-        utterance
-        for utterance in utterances_of(source.batches())
-        if utterance.transcript is None and len(utterance.student)
-    )
-    unlabelled = list(itertools.islice(unlabelled, _MATCHED_UTTERANCES))
     if not unlabelled:
         return known
     if decoder.log_priors is None:

@@ -19,12 +19,17 @@ from keras_rnn2dnn.delay import choose_delay
 from keras_rnn2dnn.deploy import quantization_aware
 from keras_rnn2dnn.errors import invalid
 from keras_rnn2dnn.files import Utterances, new_file
-from keras_rnn2dnn.hmm import SequenceKL, WordLoopDecoder, frames_first
+from keras_rnn2dnn.hmm import (
+    SequenceKL,
+    WordLoopDecoder,
+    constrained,
+    frames_first,
+)
 from keras_rnn2dnn.models import dnn_student
 from keras_rnn2dnn.progress import StageProgress
 
 _MOST_UTTERANCES = 2000  # that set the ranges of int8
-_DEFAULTS = {"delay": 0, "stride": 1, "sequence": False}
+_DEFAULTS = {"delay": 0, "stride": 1, "sequence": None}
 
 
 def add(commands) -> None:
@@ -96,9 +101,9 @@ def add(commands) -> None:
     )
     parser.add_argument(
         "--sequence",
-        action="store_true",
-        help="learn paths through the word loop of --decoder in the last third of the "
-        "epochs: for targets that know the transcript (`align --decoder`)",
+        action=argparse.BooleanOptionalAction,
+        help="learn paths through the word loop of --decoder in the last third of "
+        "the epochs (default: where `align` had this --decoder and all transcripts)",
     )
     search = parser.add_argument_group(
         "budget", "Train several students that fit a budget, and keep the best."
@@ -165,7 +170,7 @@ def _run(options):
                 value = getattr(options, name)
                 raise ValueError(invalid(f"--{name}", expected, value))
         return _search(options, store, out)
-    loss = _loss(options)
+    loss = _loss(options, store)
     progress = StageProgress(num_stages=1 + (options.delay == "auto"))
     delay = options.delay
     if delay == "auto":
@@ -194,7 +199,12 @@ def _run(options):
     )
 
 
-def _loss(options):
+def _loss(options, store):
+    """Returns the loss of paths, or None to learn frames until the end."""
+    if options.sequence is None and options.decoder and options.delay != "auto":
+        decoder = inputs.decoder(options.decoder)
+        if isinstance(decoder, WordLoopDecoder) and _knows_transcripts(store, decoder):
+            return _loss_of(decoder)
     if not options.sequence:
         return None
     if options.delay == "auto":
@@ -207,6 +217,16 @@ def _loss(options):
     if not isinstance(decoder, WordLoopDecoder):
         expected = "a decoder of words with states, not of CTC"
         raise ValueError(invalid("--decoder", expected, options.decoder))
+    return _loss_of(decoder)
+
+
+def _knows_transcripts(store, decoder):
+    """Whether `align --decoder` made all targets from transcripts."""
+    made = constrained(decoder.topology, self_loop=decoder.self_loop)
+    return store.manifest.settings.transform == made.__name__
+
+
+def _loss_of(decoder):
     return SequenceKL.of_words(decoder.topology, decoder.self_loop)
 
 

@@ -77,20 +77,65 @@ def test_of_one_best_targets_the_best_state_of_these_is_kept(files, tmp_path, ru
         assert soft[:, 1, 0] == pytest.approx(expected.argmax(axis=-1))
 
 
+def test_transcribed_utterances_weigh_less_beside_others(files, tmp_path, run):
+    decoder = ("--decoder", files / "decoder.json")
+    for name, data, options, expected in (
+        ("both", "both", decoder, [0.3, 0.3, 0.3, 1, 1, 1]),
+        (
+            "given",
+            "both",
+            (*decoder, "--transcribed-weight", "0.5"),
+            [0.5] * 3 + [1] * 3,
+        ),
+        ("alone", "known.npz", decoder, [1, 1, 1]),
+        ("plain", "both", (), [1] * 6),
+        ("heavy", "both", ("--transcribed-weight", "2"), [2] * 3 + [1] * 3),
+    ):
+        out = tmp_path / name
+        align = ("align", files / "t.keras", files / data, "--out", out)
+        assert run(*align, *options)[0] == 0
+        utterances = SoftAlignments(out).utterances()
+        found = [np.unique(u.weights).tolist() for u in utterances]
+        assert found == [[pytest.approx(weight)] for weight in expected], name
+
+
+@pytest.mark.parametrize("weight", ["0", "-1", "nan", "inf", "much"])
+def test_weights_that_are_none_are_refused(files, tmp_path, run, weight):
+    align = ("align", files / "t.keras", files / "both", "--out", tmp_path / "store")
+    code, _, error = run(*align, f"--transcribed-weight={weight}")
+    assert code == 2 and f"Expected a number > 0. Received: {weight!r}" in error
+
+
 def test_a_student_learns_paths_through_the_word_loop(files, tmp_path, run):
-    store, losses = tmp_path / "store", {}
-    align = ("align", files / "t.keras", files / "known.npz", "--out", store)
-    assert run(*align, "--decoder", files / "bare.json", "--one-best")[0] == 0
-    for name, options in (
-        ("frames", ()),
-        ("paths", ("--sequence", "--decoder", files / "decoder.json")),
+    decoder = ("--decoder", files / "decoder.json")
+    for data in (files / "known.npz", files / "both"):
+        out = tmp_path / f"{data.stem}.align"
+        align = ("align", files / "t.keras", data, "--one-best", "--out", out)
+        assert run(*align, *decoder)[0] == 0
+    learnt = {}
+    for name, store, options in (
+        ("frames", "known", ()),
+        ("told frames", "known", (*decoder, "--no-sequence")),
+        ("paths", "known", decoder),
+        ("told paths", "known", (*decoder, "--sequence")),
+        ("unlabelled", "both", decoder),
+        ("unlabelled frames", "both", ()),
+        ("unlabelled paths", "both", (*decoder, "--sequence")),
     ):
         out = tmp_path / f"{name}.keras"
-        distill = ("distill", store, "--units", "8", "--epochs", "2", "--out", out)
-        assert run(*distill, *options)[0] == 0
-        losses[name] = keras.saving.load_model(out).get_weights()
-    differ = [np.abs(a - b).max() for a, b in zip(*losses.values(), strict=True)]
-    assert max(differ) > 1e-4
+        distill = ("distill", tmp_path / f"{store}.align", "--units", "8")
+        assert run(*distill, "--epochs", "3", "--out", out, *options)[0] == 0
+        learnt[name] = keras.saving.load_model(out).get_weights()
+
+    def difference(one, two):
+        pairs = zip(learnt[one], learnt[two], strict=True)
+        return max(np.abs(a - b).max() for a, b in pairs)
+
+    assert difference("frames", "told frames") == 0
+    assert difference("paths", "told paths") == 0
+    assert difference("frames", "paths") > 1e-4
+    assert difference("unlabelled", "unlabelled frames") == 0
+    assert difference("unlabelled", "unlabelled paths") > 1e-4
 
 
 @pytest.mark.parametrize(
