@@ -115,9 +115,9 @@ def _first_epoch(backup, settings):
         return 0
     before = json.loads(path.read_text())
     changed = [
-        f"{name} {before.get(name)!r} against {value!r}"
-        for name, value in settings.items()
-        if before.get(name) != value
+        f"{name} {before.get(name)!r} against {settings.get(name)!r}"
+        for name in {**settings, **before}
+        if before.get(name) != settings.get(name)
     ]
     if changed:
         raise ValueError(

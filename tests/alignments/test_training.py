@@ -6,6 +6,7 @@ from stores import padded, student, teacher
 
 from keras_rnn2dnn import SoftAlignmentKL, SoftAlignments
 from keras_rnn2dnn.alignments.training import train_student
+from keras_rnn2dnn.hmm import SequenceKL, Topology, frames_first
 
 LENGTHS = np.random.default_rng(0).integers(5, 40, size=30)
 
@@ -69,6 +70,31 @@ def test_a_backup_of_other_settings_is_refused(store, tmp_path):
         "Received (there against here): seed 0 against 1. Remove it to begin anew"
     )
     assert json.loads((backup / "training.json").read_text())["seed"] == 0
+
+
+def test_a_backup_with_another_loss_is_refused(store, tmp_path):
+    backup = tmp_path / "backup"
+    with pytest.raises(Stopped):
+        train(student(), store, 0.6, backup=backup, loss=SoftAlignmentKL(2.0))
+    with pytest.raises(ValueError, match="loss .* against None"):
+        train(student(), store, backup=backup)
+
+
+def test_a_stopped_training_finds_its_place_among_frames_and_paths(store, tmp_path):
+    topology = Topology(("a", "b"), states_per_unit=4)
+
+    def paths_later(**options):
+        loss = SequenceKL.of_words(topology)
+        options |= {"loss": loss, "callbacks": [frames_first(loss, 2)]}
+        return options
+
+    expected = train(student(), store, epochs=3, **paths_later())
+    backup = tmp_path / "backup"
+    with pytest.raises(Stopped):
+        train(student(), store, 0.8, epochs=3, backup=backup, **paths_later())
+    logs = train(student(), store, epochs=3, backup=backup, **paths_later())
+    assert logs == pytest.approx(expected, abs=1e-6)
+    assert expected["loss"] != pytest.approx(expected["kl"], rel=0.01)
 
 
 def test_what_cannot_be_trained_is_refused(store):
