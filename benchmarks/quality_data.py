@@ -27,11 +27,11 @@ class Sizes:
             the words which the teacher finds in them.
     """
 
-    strings: int = 1600
-    unlabelled: int = 1200
-    development: int = 240
+    strings: int = 1280
+    unlabelled: int = 960
+    development: int = 200
     test: int = 600
-    agreed: int = 200
+    agreed: int = 160
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

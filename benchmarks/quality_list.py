@@ -29,13 +29,11 @@ _SELF = (
         **_LIGHT,
         labeller="self-training, matched priors, weight 0.3",
     ),
-    Row(f"hard labels, {_TWICE}", updates=2),
 )
 _ALIGNED = {**_MATCHED, "known": "path"}
 _LIGHT = {**_LIGHT, "known": "path"}
 _NEW_SPEAKER = (
     Row("hard + one-best", unknown="one-best"),
-    Row("hard + decoded path", unknown="path"),
     Row("hard + one-best, skewed words", unknown="one-best", skewed=True),
     Row("matched priors", **_ALIGNED),
     Row("matched priors, skewed words", **_ALIGNED, skewed=True),
@@ -54,17 +52,6 @@ _NEW_SPEAKER = (
         "matched priors, weight 0.3, second round",
         **_LIGHT,
         labeller="matched priors, weight 0.3",
-    ),
-    Row(
-        "matched priors, weight 0.3, ensemble, second round",
-        **_LIGHT,
-        labeller="matched priors, weight 0.3, ensemble",
-    ),
-    Row(
-        f"matched priors, weight 0.3, second round, {_TWICE}",
-        **_LIGHT,
-        labeller="matched priors, weight 0.3",
-        updates=2,
     ),
 )
 _ENSEMBLE = {"known": "path", "labeller": "ensemble"}
