@@ -145,7 +145,7 @@ def train_teacher(corpus, seed, epochs):
         lambda x, y, w: (x, y[:, :most])
     )
     steps = -(-STRINGS // 32)
-    schedule = warmup_cosine(3e-3, steps * epochs, steps // 2)
+    schedule = warmup_cosine(3e-3, steps * epochs, steps // 2, lowest=0.2)
     optimizer = keras.optimizers.Adam(schedule, global_clipnorm=1.0)
     teacher.compile(optimizer, CTCLoss(corpus.blank))
     options = {"epochs": epochs, "steps_per_epoch": steps, "shuffle": False}
@@ -187,7 +187,7 @@ def train_student(row, corpus, store, seed, epochs):
     distiller = Distiller(None, student, None, share(0.0), row.delay)
     dataset = store.dataset(32, shuffle=True, seed=seed, labels=True, cache=True)
     steps = int(dataset.cardinality())
-    schedule = warmup_cosine(row.learning_rate, steps * epochs, steps // 2)
+    schedule = warmup_cosine(row.learning_rate, steps * epochs, steps // 2, lowest=0.2)
     optimizer = keras.optimizers.Adam(schedule, global_clipnorm=1.0)
     distiller.compile(optimizer, loss=CTCLoss(corpus.blank))
 

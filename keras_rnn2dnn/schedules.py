@@ -4,14 +4,15 @@ import keras
 
 
 def warmup_cosine(
-    learning_rate: float, num_steps: int, warmup_steps: int
+    learning_rate: float, num_steps: int, warmup_steps: int, lowest: float = 0.01
 ) -> keras.optimizers.schedules.CosineDecay:
-    """Returns a rate that rises from a tenth to the highest, and falls to a hundredth.
+    """Returns a rate that rises from a tenth to the highest, and falls as a cosine.
 
     Args:
         learning_rate: highest.
         num_steps: training steps in all.
         warmup_steps: of them those of the rise.
+        lowest: at the end, as a share of the highest.
 
     Example:
         >>> schedule = warmup_cosine(1.0, num_steps=100, warmup_steps=10)
@@ -21,7 +22,7 @@ def warmup_cosine(
     return keras.optimizers.schedules.CosineDecay(
         0.1 * learning_rate,
         decay_steps=max(num_steps - warmup_steps, 1),
-        alpha=0.01,
+        alpha=lowest,
         warmup_target=learning_rate,
         warmup_steps=warmup_steps,
     )
