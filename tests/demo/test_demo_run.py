@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import math
 import os
 import re
 import runpy
@@ -320,8 +321,17 @@ def test_a_new_speaker_is_understood_better_on_real_speech(tmp_path):
     assert distilled["relative_to_hard"] <= -0.2
     assert distilled["errors"] <= rows["RNN teacher"]["errors"]
     device = rows["student, distilled, device arithmetic"]
-    assert int8["errors"] <= 1.01 * distilled["errors"]
-    assert device["errors"] <= 1.01 * distilled["errors"]
+    folder = tmp_path / "jackson"
+    systems = json.loads((folder / "hypotheses.json").read_text())["systems"]
+    for row in (int8, device):
+        pairs = zip(systems["student, distilled"], systems[row["system"]], strict=True)
+        changed = sum(one != other for one, other in pairs)
+        # Strings change for better or worse by chance: 1 % of 200 errors are but two.
+        assert changed < 20  # of 600
+        chance = 2 * math.sqrt(changed)
+        assert row["errors"] <= 1.01 * distilled["errors"] + chance
+    report = json.loads((folder / "bundle" / "report.json").read_text())
+    assert report["comparison"]["kl"] < 0.002
     assert "student, distilled, int8" in done.stdout
     bundle = tmp_path / "jackson" / "bundle"
     done = subprocess.run(
