@@ -27,7 +27,7 @@ def main():
     parser.add_argument("--out", required=True, help="directory of the results")
     parser.add_argument("--seeds", type=int, default=SEEDS, help="how many")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="processes")
-    parser.add_argument("--quick", action="store_true", help="ten minutes: one speaker")
+    parser.add_argument("--quick", action="store_true", help="minutes: one speaker")
     parser.add_argument("--work", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.work:

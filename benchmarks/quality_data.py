@@ -11,7 +11,7 @@ from keras_rnn2dnn.demo.run import demo_recordings
 
 BANKS = 2
 DEVELOPMENT_RECORDINGS = range(10, 15)  # of the new speaker; 0-9 are the test
-RARE = 5  # a rare word is said once where another one is said so often
+RARE = 5  # times that a rare word is rarer than the others, in `skewed`
 
 
 @dataclasses.dataclass(frozen=True)

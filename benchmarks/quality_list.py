@@ -18,20 +18,20 @@ CONTROLS = (
     Row("hard labels, sequence training", paths="later"),
 )
 _MATCHED = {"unknown": "one-best", "matched": True}
-_LIGHT = {**_MATCHED, "known_weight": 0.3}
+_MATCHED_LIGHT = {**_MATCHED, "known_weight": 0.3}
 _TWICE = "twice the updates"
 _SELF = (
     Row("self-training", unknown="one-best", labeller=HARD),
     Row("hard labels, outputs matched to the priors", outputs_matched=True),
-    Row("self-training, matched priors, weight 0.3", **_LIGHT, labeller=HARD),
+    Row("self-training, matched priors, weight 0.3", **_MATCHED_LIGHT, labeller=HARD),
     Row(
         "self-training, matched priors, weight 0.3, second round",
-        **_LIGHT,
+        **_MATCHED_LIGHT,
         labeller="self-training, matched priors, weight 0.3",
     ),
 )
 _ALIGNED = {**_MATCHED, "known": "path"}
-_LIGHT = {**_LIGHT, "known": "path"}
+_LIGHT = {**_MATCHED_LIGHT, "known": "path"}
 _NEW_SPEAKER = (
     Row("hard + one-best", unknown="one-best"),
     Row("hard + one-best, skewed words", unknown="one-best", skewed=True),

@@ -14,7 +14,8 @@ class BayesRisk(SequenceKL):
     classification criteria for neural-network acoustic modeling", 2009) over the word
     loop instead of a lattice: of occupancies `g` of the teacher and `o` of the student
     at its acoustic scale, `1 - sum_k g[t, k] * o[t, k]`. The gradient, a product with
-    the Hessian of the summed paths, is a central difference of occupancies.
+    the Hessian of the summed paths, is a central difference of occupancies. For logits,
+    and for targets of the best class alone.
     """
 
     acoustic_scale = 0.3

@@ -197,7 +197,7 @@ def train_student(row, corpus, banks, seed, epochs):
         kind = BayesRisk if row.paths == "risk" else hmm.SequenceKL
         loss = kind.of_words(corpus.topology)
         if row.paths != "all":
-            callbacks = [hmm.frames_first(loss, 2 * epochs // 3)]
+            callbacks = [hmm.frames_first(loss, epochs)]
     fit(
         Distiller(None, student, loss),
         banks,

@@ -19,12 +19,7 @@ from keras_rnn2dnn.delay import choose_delay
 from keras_rnn2dnn.deploy import quantization_aware
 from keras_rnn2dnn.errors import invalid
 from keras_rnn2dnn.files import Utterances, new_file
-from keras_rnn2dnn.hmm import (
-    SequenceKL,
-    WordLoopDecoder,
-    constrained,
-    frames_first,
-)
+from keras_rnn2dnn.hmm import SequenceKL, WordLoopDecoder, constrained, frames_first
 from keras_rnn2dnn.models import dnn_student
 from keras_rnn2dnn.progress import StageProgress
 
@@ -187,7 +182,7 @@ def _run(options):
         loss=loss,
         teacher_delay=delay,
         backup=out.with_name(f"{out.stem}.backup"),
-        callbacks=[] if loss is None else [frames_first(loss, 2 * options.epochs // 3)],
+        callbacks=[] if loss is None else [frames_first(loss, options.epochs)],
         on_progress=progress.update,
     )
     with new_file(out) as path:
@@ -201,33 +196,29 @@ def _run(options):
 
 def _loss(options, store):
     """Returns the loss of paths, or None to learn frames until the end."""
-    if options.sequence is None and options.decoder and options.delay != "auto":
-        decoder = inputs.decoder(options.decoder)
-        if isinstance(decoder, WordLoopDecoder) and _knows_transcripts(store, decoder):
-            return _loss_of(decoder)
-    if not options.sequence:
+    told, auto = options.sequence, options.delay == "auto"
+    if not told and (told is False or auto or options.decoder is None):
         return None
-    if options.delay == "auto":
+    if auto:
         expected = "a number with --sequence"
         raise ValueError(invalid("--delay", expected, options.delay))
     if options.decoder is None:
         expected = "a file, as --sequence needs its words"
         raise ValueError(invalid("--decoder", expected, None))
     decoder = inputs.decoder(options.decoder)
-    if not isinstance(decoder, WordLoopDecoder):
+    of_words = isinstance(decoder, WordLoopDecoder)
+    if told is None and not (of_words and _knows_transcripts(store, decoder)):
+        return None
+    if not of_words:
         expected = "a decoder of words with states, not of CTC"
         raise ValueError(invalid("--decoder", expected, options.decoder))
-    return _loss_of(decoder)
+    return SequenceKL.of_words(decoder.topology, decoder.self_loop)
 
 
 def _knows_transcripts(store, decoder):
     """Whether `align --decoder` made all targets from transcripts."""
     made = constrained(decoder.topology, self_loop=decoder.self_loop)
     return store.manifest.settings.transform == made.__name__
-
-
-def _loss_of(decoder):
-    return SequenceKL.of_words(decoder.topology, decoder.self_loop)
 
 
 def _student(options, store):

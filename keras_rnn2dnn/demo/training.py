@@ -173,7 +173,7 @@ def distil(
         steps = -(-len(banks[0]) // batch_size)
         callbacks = _callbacks(progress, steps * recipe.epochs, recorder)
         if paths is not None:
-            callbacks.append(frames_first(paths, 2 * recipe.epochs // 3))
+            callbacks.append(frames_first(paths, recipe.epochs))
         _fit(
             Distiller(None, student, paths),
             data,

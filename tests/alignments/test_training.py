@@ -85,7 +85,7 @@ def test_a_stopped_training_finds_its_place_among_frames_and_paths(store, tmp_pa
 
     def paths_later(**options):
         loss = SequenceKL.of_words(topology)
-        options |= {"loss": loss, "callbacks": [frames_first(loss, 2)]}
+        options |= {"loss": loss, "callbacks": [frames_first(loss, 3)]}
         return options
 
     expected = train(student(), store, epochs=3, **paths_later())
