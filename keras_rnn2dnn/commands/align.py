@@ -1,10 +1,7 @@
 """`rnn2dnn align`: the teacher's soft alignments, on disk."""
 
-import argparse
 import contextlib
 import itertools
-import math
-import re
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +10,7 @@ from keras_rnn2dnn.alignments import SoftAlignments, by_transcript, match_priors
 from keras_rnn2dnn.alignments.manifest import Manifest
 from keras_rnn2dnn.alignments.options import AlignOptions
 from keras_rnn2dnn.alignments.teacher_pass import utterances_of
-from keras_rnn2dnn.commands import inputs
+from keras_rnn2dnn.commands import inputs, numbers
 from keras_rnn2dnn.commands.parser import add_command, add_strict, say
 from keras_rnn2dnn.commands.sources import FeatureSource
 from keras_rnn2dnn.errors import invalid
@@ -64,7 +61,7 @@ def add(commands) -> None:
     )
     parser.add_argument(
         "--transcribed-weight",
-        type=_weight,
+        type=numbers.weight,
         metavar="W",
         help="of the frames of utterances with transcripts, beside 1 (default: 0.3 "
         "with --decoder where others are without, else 1)",
@@ -83,14 +80,14 @@ def add(commands) -> None:
     add_strict(parser)
     parser.add_argument(
         "--shard",
-        type=_part,
+        type=numbers.part,
         default=(0, 1),
         metavar="I/N",
         help="write part I of N, from 0, on one of N machines",
     )
     parser.add_argument(
         "--utterances-per-shard",
-        type=_positive,
+        type=numbers.positive,
         default=512,
         metavar="N",
         help="in a file of the store; default: 512",
@@ -104,31 +101,6 @@ def add(commands) -> None:
     parser.add_argument(
         "--merge", action="store_true", help="put parts together into --out"
     )
-
-
-def _positive(text):
-    if not text.isdecimal() or not int(text):
-        expected = "Expected a whole number > 0"
-        raise argparse.ArgumentTypeError(f"{expected}. Received: {text!r}")
-    return int(text)
-
-
-def _weight(text):
-    try:
-        weight = float(text)
-    except ValueError:
-        weight = math.nan
-    if not 0 < weight < math.inf:
-        raise argparse.ArgumentTypeError(f"Expected a number > 0. Received: {text!r}")
-    return weight
-
-
-def _part(text):
-    match = re.fullmatch(r"(\d+)/(\d+)", text)
-    if not match or not int(match[1]) < int(match[2]):
-        expected = "Expected I/N with 0 <= I < N, such as 3/16"
-        raise argparse.ArgumentTypeError(f"{expected}. Received: {text!r}")
-    return int(match[1]), int(match[2])
 
 
 def _run(options):

@@ -11,7 +11,7 @@ from keras_rnn2dnn.alignments.training import train_student
 from keras_rnn2dnn.budget import search_student
 from keras_rnn2dnn.budget_plot import to_svg
 from keras_rnn2dnn.budget_result import to_markdown
-from keras_rnn2dnn.commands import inputs
+from keras_rnn2dnn.commands import inputs, numbers
 from keras_rnn2dnn.commands.align import CHAIN
 from keras_rnn2dnn.commands.parser import add_command, say
 from keras_rnn2dnn.commands.sources import FeatureSource
@@ -24,7 +24,15 @@ from keras_rnn2dnn.models import dnn_student
 from keras_rnn2dnn.progress import StageProgress
 
 _MOST_UTTERANCES = 2000  # that set the ranges of int8
-_DEFAULTS = {"delay": 0, "stride": 1, "sequence": None}
+_UNITS = 128, 128, 128
+_NOT_SEARCHED = {  # defaults of what the search for a budget does not use
+    "student": None,
+    "units": _UNITS,
+    "int8": False,
+    "stride": 1,
+    "delay": 0,
+    "sequence": None,
+}
 
 
 def add(commands) -> None:
@@ -43,14 +51,14 @@ def add(commands) -> None:
     )
     parser.add_argument(
         "--units",
-        type=_numbers,
-        default=(128, 128, 128),
+        type=numbers.several,
+        default=_UNITS,
         metavar="N,N,...",
         help="hidden layers of a new student (default: 128,128,128)",
     )
     parser.add_argument(
         "--context",
-        type=_numbers,
+        type=numbers.several,
         default=(15, 5),
         metavar="LEFT,RIGHT",
         help="frames around each frame, for a new student (default: 15,5)",
@@ -88,7 +96,7 @@ def add(commands) -> None:
     )
     parser.add_argument(
         "--delay",
-        type=_delay,
+        type=numbers.delay,
         default=0,
         metavar="N|auto",
         help="output frames by which the teacher lags; `auto` tries several in short "
@@ -104,11 +112,14 @@ def add(commands) -> None:
         "budget", "Train several students that fit a budget, and keep the best."
     )
     search.add_argument(
-        "--max-bytes", type=_count, metavar="N", help="of the int8 file, such as 32k"
+        "--max-bytes",
+        type=numbers.count,
+        metavar="N",
+        help="of the int8 file, such as 32k",
     )
     search.add_argument(
         "--max-instructions",
-        type=_count,
+        type=numbers.count,
         metavar="N",
         help="of the network per frame on a Cortex-M4F, such as 200k",
     )
@@ -124,33 +135,6 @@ def add(commands) -> None:
     )
 
 
-def _delay(text):
-    if text == "auto":
-        return text
-    if not text.isdecimal():
-        expected = "Expected a whole number >= 0, or auto"
-        raise argparse.ArgumentTypeError(f"{expected}. Received: {text!r}")
-    return int(text)
-
-
-def _count(text):
-    """Reads 32000, 32k or 1.5M."""
-    scale = {"k": 1e3, "m": 1e6}.get(text[-1:].lower(), 1)
-    try:
-        return round(float(text[:-1] if scale > 1 else text) * scale)
-    except ValueError as error:
-        expected = "Expected a number, such as 32000 or 32k"
-        raise argparse.ArgumentTypeError(f"{expected}. Received: {text!r}") from error
-
-
-def _numbers(text):
-    try:
-        return tuple(int(part) for part in text.split(","))
-    except ValueError as error:
-        expected = "Expected whole numbers, such as 128,128"
-        raise argparse.ArgumentTypeError(f"{expected}. Received: {text!r}") from error
-
-
 def _run(options):
     out = Path(options.out)
     if out.suffix != ".keras":
@@ -159,10 +143,10 @@ def _run(options):
         raise ValueError(f"{options.out!r} exists. Give another name, or remove it")
     store = SoftAlignments(options.store)
     if options.max_bytes is not None or options.max_instructions is not None:
-        for name, default in _DEFAULTS.items():
-            if getattr(options, name) != default:
-                expected = f"none with a budget, which tries students without a {name}"
-                value = getattr(options, name)
+        for name, default in _NOT_SEARCHED.items():
+            value = getattr(options, name)
+            if value != default and value is not False:  # --no-sequence is no other
+                expected = "none with a budget, whose search does not use it"
                 raise ValueError(invalid(f"--{name}", expected, value))
         return _search(options, store, out)
     loss = _loss(options, store)

@@ -178,11 +178,21 @@ def test_decoders_that_do_not_fit_are_refused(files, tmp_path, run, arguments, m
         ),
         (
             ("--sequence", "--decoder", "decoder.json", "--max-bytes", "32k"),
-            "Expected none with a budget, which tries students without a sequence",
+            "Invalid value for `--sequence`. Expected none with a budget",
+        ),
+        (
+            ("--units", "64,64", "--max-bytes", "32k"),
+            "Invalid value for `--units`. Expected none with a budget",
+        ),
+        (
+            ("--no-sequence", "--max-bytes", "32k"),  # as the search does
+            "Invalid value for `--development`",
         ),
     ],
 )
-def test_a_loop_is_needed_for_sequences(files, tmp_path, run, options, message):
+def test_options_that_do_not_fit_one_another_are_refused(
+    files, tmp_path, run, options, message
+):
     store = tmp_path / "store"
     assert run("align", files / "t.keras", files / "known.npz", "--out", store)[0] == 0
     options = [files / o if o.endswith(".json") else o for o in options]
