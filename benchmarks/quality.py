@@ -34,6 +34,7 @@ def main():
         stage, split, seed = options.work
         _work(options, stage, split, int(seed))
         return
+    _check_out(options)
     begin = time.monotonic()
     units = _units(options)
     for stage in ("teacher", "rows", "best"):
@@ -49,6 +50,22 @@ def main():
     _print_tables(options)
 
 
+def _check_out(options):
+    """Keeps short and full runs apart: they must not share models."""
+    kind = Path(options.out) / "kind.txt"
+    wanted = "quick\n" if options.quick else "full\n"
+    if not kind.exists():
+        kind.parent.mkdir(parents=True, exist_ok=True)
+        kind.write_text(wanted)
+    found = kind.read_text()
+    if found != wanted:
+        raise SystemExit(
+            f"Invalid value for `--out`. Expected a directory of {wanted.strip()} "
+            f"results, or a new one. Received: {options.out}, which has "
+            f"{found.strip()} ones"
+        )
+
+
 def _units(options):
     speakers = sorted({p.stem.split("_")[1] for p in Path(options.data).glob("*.wav")})
     splits = ["official", *(speakers[:1] if options.quick else speakers)]
@@ -57,17 +74,22 @@ def _units(options):
 
 
 def _start(options, stage, split, seed):
-    """Runs a stage of a split and seed in a process of its own."""
+    """Runs a stage of a split and seed in a process of its own, unless it is done."""
     command = [sys.executable, __file__, "--data", options.data, "--out", options.out]
     command += ["--seeds", str(options.seeds), "--jobs", str(options.jobs)]
     command += ["--quick"] * options.quick + ["--work", stage, split, str(seed)]
     folder = Path(options.out) / f"{split}-{seed}"
     folder.mkdir(parents=True, exist_ok=True)
+    finished = folder / f"{stage}-of-{options.seeds}-seeds.done"
+    if finished.exists():
+        return split, seed, 0
     threads = str(max(1, os.cpu_count() // options.jobs))
     environment = {**os.environ, "OMP_NUM_THREADS": threads}
     environment |= {"TF_NUM_INTRAOP_THREADS": threads, "TF_NUM_INTEROP_THREADS": "1"}
     with open(folder / f"{stage}.log", "a") as log:
         done = subprocess.run(command, stdout=log, stderr=log, env=environment)
+    if not done.returncode:
+        finished.touch()
     return split, seed, done.returncode
 
 
@@ -79,14 +101,16 @@ def _work(options, stage, split, seed):
 
 
 def _print_tables(options):
-    from quality_table import Summary, load_results
+    from quality_table import COMPARED, Summary, load_results
 
     results = load_results(Path(options.out))
     for title, official in (("New speaker", False), ("Official split", True)):
         found = [r for r in results if (r.split == "official") == official]
         splits = ", ".join(dict.fromkeys(r.split for r in found))
         seeds = len({r.seed for r in found})
-        print(f"\n{title} ({splits}; {seeds} seeds)\n\n{Summary(found).table()}")
+        summary = Summary(found)
+        print(f"\n{title} ({splits}; {seeds} seeds)\n\n{summary.table()}")
+        print(f"\n{summary.comparisons(COMPARED)}")
 
 
 if __name__ == "__main__":

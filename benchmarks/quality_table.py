@@ -11,7 +11,15 @@ from keras_rnn2dnn.files import new_file
 from keras_rnn2dnn.scoring import align_words
 
 _RESAMPLES = 2000
-HARD, TEACHER = "hard labels", "RNN teacher"
+HARD, TEACHER, BEST = "hard labels", "RNN teacher", "best recipe"
+COMPARED = (  # what docs/results.md and the README speak of
+    (BEST, HARD),
+    (BEST, TEACHER),
+    (BEST, "self-training"),
+    (BEST, "hard labels, sequence training"),
+    (f"{BEST}, int8", BEST),
+    (f"{BEST}, student time-delay 80,72,60, int8", TEACHER),
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -151,6 +159,21 @@ class Summary:
                 f"{self.change(row, TEACHER)[0]:+.1f} %" if row != TEACHER else "-",
             )
             lines.append(f"| {' | '.join(cells)} |")
+        return "\n".join(lines)
+
+    def comparisons(self, pairs):
+        """Returns pairs of systems, the second as the base, as a Markdown table."""
+        lines = [
+            "| system | against | errors | change (95 %) |",
+            "|---|---|---:|---:|",
+        ]
+        for row, other in pairs:
+            if row in self.rows and other in self.rows:
+                errors = f"{self.errors(row)[0]} / {self.errors(other)[0]}"
+                change = "{:+.1f} % ({:+.0f} to {:+.0f})".format(
+                    *self.change(row, other)
+                )
+                lines.append(f"| {row} | {other} | {errors} | {change} |")
         return "\n".join(lines)
 
 

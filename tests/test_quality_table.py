@@ -100,3 +100,11 @@ def test_the_table_has_a_line_for_every_system(quality):
     lines = two_speakers(quality).table().splitlines()
     assert lines[2].startswith("| RNN teacher | 7 | 4/40 | 48/160 | 30.00 (10.0-50.0) ")
     assert lines[3].endswith("| - | +100.0 % |")
+
+
+def test_pairs_that_were_measured_are_compared(quality):
+    pairs = [("hard labels", "RNN teacher"), ("best recipe", "RNN teacher")]
+    lines = two_speakers(quality).comparisons(pairs).splitlines()
+    assert lines[2:] == [
+        "| hard labels | RNN teacher | 96 / 48 | +100.0 % (+100 to +100) |"
+    ]
