@@ -82,7 +82,7 @@ class Labeller:
 
     def __init__(self, models, corpus):
         self.models, self.corpus = models, corpus
-        self._kept = {}
+        self._kept, self._matches, self._targets = {}, {}, (None, None)
 
     def posteriors(self, which, hears):
         """Returns log-posteriors of all banks; `which` are those of the corpus."""
@@ -92,6 +92,27 @@ class Labeller:
                 for bank in getattr(self.corpus, which)
             ]
         return self._kept[which, hears]
+
+    def match(self, which, hears):
+        """Returns `match_priors` of the unlabelled strings."""
+        if (which, hears) not in self._matches:
+            found = self.posteriors(which, hears)[0][:FEW]
+            free = [self.corpus.topology.silence_state]
+            match = match_priors(found, self.corpus.log_priors, free)
+            self._matches[which, hears] = match
+        return self._matches[which, hears]
+
+    def targets(self, kind, hears, decoder, temperature):
+        """Returns targets of all transcribed strings of each bank; keeps the last."""
+        wanted = kind, hears, temperature
+        if self._targets[0] != wanted:
+            banks = zip(self.posteriors("banks", hears), self.corpus.banks, strict=True)
+            found = [
+                targets_of(kind, z, [list(s.words) for s in bank], decoder, temperature)
+                for z, bank in banks
+            ]
+            self._targets = wanted, found
+        return self._targets[1]
 
     def of(self, features):
         """Returns log-posteriors of utterances."""
@@ -146,30 +167,23 @@ def one_best(states):
 def examples(row, corpus, labeller, decoder):
     """Returns the features with weights, and the target, of each bank's strings."""
     banks = []
-    known = None
-    if row.known != "hard":
-        known = labeller.posteriors("banks", row.hears)
+    if row.known == "hard":
+        known = [[one_best(s.states) for s in bank] for bank in corpus.banks]
+    else:
+        known = labeller.targets(row.known, row.hears, decoder, row.temperature)
     heard = "skewed" if row.skewed else "unlabelled"
     unknown = labeller.posteriors(heard, row.hears) if row.unknown else None
-    if row.matched:
-        free = [corpus.topology.silence_state]
-        match = match_priors(unknown[0][:FEW], corpus.log_priors, free)
     for number, strings in enumerate(corpus.banks):
         added = round(len(strings) * SHARE) if row.unknown else 0
         kept = strings[: len(strings) - added]
-        if known is None:
-            targets = [one_best(s.states) for s in kept]
-        else:
-            words = [list(s.words) for s in kept]
-            given = known[number][: len(kept)], words, decoder, row.temperature
-            targets = targets_of(row.known, *given)
+        targets = known[number][: len(kept)]
         weights = [np.full(len(z), row.known_weight, "float32") for z in targets]
         if row.unknown:
             posteriors = unknown[number][:added]
             if row.matched:
-                posteriors = match(posteriors, None)
+                posteriors = labeller.match(heard, row.hears)(posteriors, None)
             given = posteriors, [None] * added, decoder, row.temperature
-            targets += targets_of(row.unknown, *given)
+            targets = targets + targets_of(row.unknown, *given)
             sure = [np.exp(z.max(axis=-1)).astype("float32") for z in posteriors]
             weights += sure if row.sure else [np.ones_like(w) for w in sure]
             kept = kept + getattr(corpus, heard)[number][:added]

@@ -177,8 +177,8 @@ class Work:
         features, words = self.tuning
         outputs = _outputs(model, features)
         decoder = hmm.tune_decoder(self.untuned, outputs, words, None, *_GRID)
-        found = {}
-        for use in ("development", "choice", "test"):
+        found = {"development": decoder(outputs[: len(self.corpus.development)])}
+        for use in ("choice", "test"):
             strings = getattr(self.corpus, use)
             found[use] = decoder(self._logits(model, strings))
         counted = {}

@@ -13,6 +13,7 @@ from keras_rnn2dnn.hmm.utterances import (
     check_scores,
     check_self_loop,
 )
+from keras_rnn2dnn.hmm.word_loop import WordLoop
 
 _FLOOR = np.float32(-1e6)
 
@@ -114,17 +115,7 @@ class WordLoopDecoder:
         """
         utterances = as_utterances(log_posteriors, num_frames, "log_posteriors")
         check_scores(utterances, self.topology.num_states, "log_posteriors")
-        loop = _WordLoop(self)
-        hypotheses = [[] for _ in utterances]
-        lengths = np.array([len(u) for u in utterances])
-        for indices in batches(lengths, len(loop.states)):
-            if lengths[indices].max() == 0:
-                continue
-            scores = self._scores([utterances[i] for i in indices])
-            entries = loop.search(scores, lengths[indices])
-            for index, row in zip(indices, entries, strict=True):
-                words = row[row >= 0]
-                hypotheses[index] = [self.topology.words[word] for word in words]
+        (hypotheses,) = best_words([self], utterances)
         return hypotheses
 
     def to_dict(self) -> dict:
@@ -175,117 +166,29 @@ class WordLoopDecoder:
         return np.ascontiguousarray(scores.transpose(1, 2, 0))
 
 
-class _WordLoop:
-    """The nodes of the loop: the chain of each word, then its following silence.
+def best_words(
+    decoders: Sequence[WordLoopDecoder], utterances: Sequence[np.ndarray]
+) -> list[list[list[str]]]:
+    """Decodes with decoders that differ in nothing but the insertion penalty.
 
-    There is one silence for each previous word, so that it is remembered, and one for
-    the start of the utterance. Backwards, an entered node comes from the node before
-    it in its word; the first node of a word from the `source` of that frame, which is
-    the end of a word or, where `paused`, the silence after it.
+    Args:
+        decoders: of which the first one's scores are taken for all.
+        utterances: log-posteriors, `(frames, states)` each.
+
+    Returns:
+        For each decoder what its `decode` returns.
     """
-
-    def __init__(self, decoder):
-        topology = decoder.topology
-        chains = [topology.states_of(word) for word in topology.words]
-        sizes = np.array([len(chain) for chain in chains])
-        self.num_words = len(chains)
-        self.num_inner = sizes.sum()
-        self.last = np.cumsum(sizes) - 1
-        self.first = self.last - sizes + 1
-        self.silence = topology.silence
-        silences = np.full((self.num_words + 1) * self.silence, topology.num_states - 1)
-        self.states = np.concatenate([*chains, silences])
-        # Relative to staying, so that staying costs nothing and needs no addition.
-        self.move = np.float32(np.log((1 - decoder.self_loop) / decoder.self_loop))
-        self.penalty = np.float32(decoder.insertion_penalty)
-        self.bigram = decoder.bigram
-        self.word_entered = np.full(len(self.states), -1)
-        self.word_entered[self.first] = np.arange(self.num_words)
-
-    def search(self, scores, lengths):
-        """Returns the word that starts in each frame or -1, int `(batch, frames)`."""
-        num_frames, _, batch = scores.shape
-        num_nodes, words, inner = len(self.states), self.num_words, self.num_inner
-        entered = np.zeros((num_frames, num_nodes, batch), bool)
-        paused = np.zeros((num_frames, words + 1, batch), bool)
-        paused[:, words] = self.silence
-        sources = []
-        finals = np.zeros(batch, np.intp)
-        path = self._start(batch) + scores[0, self.states]
-        candidate = np.full((num_nodes, batch), NEVER)
-        exits = np.full((words + 1, batch), NEVER)
-        for t in range(num_frames):
-            if t:
-                best, source = self._best_entries(exits)
-                sources.append(source)
-                np.add(path[: inner - 1], self.move, out=candidate[1:inner])
-                candidate[self.first] = best + (self.move + self.penalty)
-                if self.silence:
-                    candidate[inner:-1] = path[self.last] + self.move
-                np.greater(candidate, path, out=entered[t])
-                np.maximum(candidate, path, out=path)
-                path += scores[t, self.states]
-            exits[:words] = path[self.last]
-            if self.silence:
-                np.greater(path[inner:-1], exits[:words], out=paused[t, :words])
-                exits[:words] = np.maximum(exits[:words], path[inner:-1])
-                exits[words] = path[-1]
-            ending = np.flatnonzero(lengths == t + 1)
-            if ending.size:
-                best = exits[:, ending].argmax(axis=0)
-                finals[ending] = self._exit_node(best, paused[t, best, ending])
-        return self._trace(entered, paused, sources, finals, lengths)
-
-    def _start(self, batch):
-        """Returns the weights of starting in each node, `(nodes, batch)`."""
-        start = np.full((len(self.states), 1), NEVER)
-        start[self.first, 0] = self.penalty
-        if self.bigram is not None:
-            start[self.first, 0] += self.bigram[-1]
-        if self.silence:
-            start[-1] = 0
-        return np.repeat(start, batch, axis=1)
-
-    def _best_entries(self, exits):
-        """Returns the best weight of entering each word, and after which word.
-
-        Both are `(words, batch)` with a bigram, else `(1, batch)` for all words.
-        """
-        weights = exits[None]
-        if self.bigram is not None:
-            weights = weights + self.bigram.T[:, :, None]
-        kind = np.int8 if self.num_words < 127 else np.int32
-        return weights.max(axis=1), weights.argmax(axis=1).astype(kind)
-
-    def _exit_node(self, word, paused):
-        """Returns the last node of a word, or the silence after it where paused."""
-        last = np.append(self.last, 0)[word]
-        return np.where(paused, self.num_inner + word, last)
-
-    def _trace(self, entered, paused, sources, node, lengths):
-        """Follows the best paths backwards; see `search`."""
-        num_frames, _, batch = entered.shape
-        columns = np.arange(batch)
-        words = np.full((batch, num_frames), -1)
-        final, node = node, np.zeros(batch, np.intp)
-        for t in range(num_frames - 1, 0, -1):
-            node = np.where(t == lengths - 1, final, node)
-            moved = entered[t, node, columns] & (t < lengths)
-            word = self.word_entered[node]
-            starts = np.flatnonzero(moved & (word >= 0))
-            # The silence after word w is entered from the last node of w.
-            after = np.clip(node - self.num_inner, 0, self.num_words - 1)
-            before = np.where(node < self.num_inner, node - 1, self.last[after])
-            node = np.where(moved, before, node)
-            if starts.size:
-                word = word[starts]
-                words[starts, t] = word
-                source = sources[t - 1]
-                row = word if len(source) > 1 else 0
-                previous = source[row, starts]
-                pause = paused[t - 1, previous, starts]
-                node[starts] = self._exit_node(previous, pause)
-        node = np.where(lengths == 1, final, node)
-        first = self.word_entered[node]
-        words[:, 0] = np.where(lengths > 0, first, -1)
-        return words
+    loops = [WordLoop(decoder) for decoder in decoders]
+    found = [[[] for _ in utterances] for _ in decoders]
+    first = decoders[0]
+    lengths = np.array([len(u) for u in utterances])
+    for indices in batches(lengths, len(loops[0].states)):
+        if lengths[indices].max() == 0:
+            continue
+        scores = first._scores([utterances[i] for i in indices])
+        for loop, hypotheses in zip(loops, found, strict=True):
+            entries = loop.search(scores, lengths[indices])
+            for index, row in zip(indices, entries, strict=True):
+                words = row[row >= 0]
+                hypotheses[index] = [first.topology.words[word] for word in words]
+    return found

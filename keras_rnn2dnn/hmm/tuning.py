@@ -7,8 +7,8 @@ import jiwer
 import numpy as np
 
 from keras_rnn2dnn.errors import invalid
-from keras_rnn2dnn.hmm.decoding import WordLoopDecoder
-from keras_rnn2dnn.hmm.utterances import Transcripts, as_utterances
+from keras_rnn2dnn.hmm.decoding import WordLoopDecoder, best_words
+from keras_rnn2dnn.hmm.utterances import Transcripts, as_utterances, check_scores
 
 _MAX_EXTENSIONS = 10
 
@@ -103,6 +103,7 @@ def tune_decoder(
     ):
         if not len(values):
             raise ValueError(invalid(name, "at least one value to try", values))
+    check_scores(utterances, decoder.topology.num_states, "log_posteriors")
     trials = []
     for scale in prior_scales:
         scaled = replace(decoder, prior_scale=scale)
@@ -115,12 +116,13 @@ def tune_decoder(
 def _errors_by_penalty(decoder, utterances, references, penalties):
     """Returns the word errors by penalty, also beyond the grid; see `tune_decoder`."""
 
-    def count(penalty):
-        trial = replace(decoder, insertion_penalty=penalty)
-        return _word_errors(references, trial(utterances))
+    def count(penalties):
+        trials = [replace(decoder, insertion_penalty=p) for p in penalties]
+        found = best_words(trials, utterances)
+        return [_word_errors(references, words) for words in found]
 
     grid = sorted({float(penalty) for penalty in penalties})
-    errors = {penalty: count(penalty) for penalty in grid}
+    errors = dict(zip(grid, count(grid), strict=True))
     if len(grid) == 1:
         return errors
     for outermost, step in ((min, grid[0] - grid[1]), (max, grid[-1] - grid[-2])):
@@ -128,7 +130,7 @@ def _errors_by_penalty(decoder, utterances, references, penalties):
             best = min(errors, key=lambda p: (errors[p], abs(p)))
             if best != outermost(errors):
                 break
-            errors[best + step] = count(best + step)
+            (errors[best + step],) = count([best + step])
     return errors
 
 

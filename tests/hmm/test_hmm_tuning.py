@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,7 @@ from keras_rnn2dnn.hmm import (
     estimate_log_priors,
     tune_decoder,
 )
+from keras_rnn2dnn.hmm.decoding import best_words
 
 
 def test_priors_count_only_the_frames_that_count():
@@ -42,6 +45,16 @@ def development_data(rate, size=30, seed=0):
 
 def num_errors(decoder, scores, references):
     return sum(h != r for h, r in zip(decoder(scores), references, strict=True))
+
+
+def test_penalties_that_share_scores_are_those_of_decoders_of_their_own():
+    decoder, scores, _ = development_data(rate=0.15)
+    scores = [s[: 84 - 3 * n] for n, s in enumerate(scores[:28])] + [scores[0][:0]]
+    decoder = replace(decoder, log_priors=np.log([0.2, 0.3, 0.4, 0.1]), prior_scale=0.5)
+    trials = [replace(decoder, insertion_penalty=p) for p in (-6, -2, 0)]
+    found = best_words(trials, scores)
+    assert found == [trial.decode(scores) for trial in trials]
+    assert found[0] != found[1] != found[2]
 
 
 def test_tuning_moves_beyond_the_grid_where_the_best_lies_outside():
