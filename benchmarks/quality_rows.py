@@ -195,33 +195,50 @@ def examples(row, corpus, labeller, decoder):
     return banks
 
 
-def new_student(row, corpus, seed):
-    """Returns an untrained student: the same for the same seed."""
-    keras.utils.set_random_seed(seed)
-    sizes = corpus.layer.spec.num_bins, corpus.topology.num_states
-    return STUDENTS[row.student](*sizes)
+class Students:
+    """Trains students with equal first weights and equal steps, whatever they learn.
 
+    Those of one form are one Keras model, set back to its first weights, so that it is
+    compiled once.
 
-def train_student(row, corpus, banks, seed, epochs):
-    """Trains a student; equal settings give equal steps, whatever it learns."""
-    student = new_student(row, corpus, seed)
-    loss, callbacks = SoftAlignmentKL(), []
-    epochs *= row.updates
-    if row.paths != "none":
-        kind = BayesRisk if row.paths == "risk" else hmm.SequenceKL
-        loss = kind.of_words(corpus.topology)
-        if row.paths != "all":
-            callbacks = [hmm.frames_first(loss, epochs)]
-    fit(
-        Distiller(None, student, loss),
-        banks,
-        RECIPE.student_batch_size,
-        RECIPE.student_learning_rate,
-        seed,
-        epochs,
-        callbacks=callbacks,
-    )
-    return student
+    Args:
+        corpus: of `quality_data`.
+        seed: of the first weights and of the order of the strings.
+        epochs: of each student.
+    """
+
+    def __init__(self, corpus, seed, epochs):
+        self.corpus, self.seed, self.epochs = corpus, seed, epochs
+        self._compiled = {}
+
+    def train(self, row, banks):
+        """Returns the student of a row, until the next one is trained."""
+        epochs, paths = self.epochs * row.updates, row.paths
+        form = row.student, paths if paths in ("none", "risk") else "paths", epochs
+        if form not in self._compiled:
+            self._compiled[form] = self._compile(row, len(banks[0]), epochs)
+        distiller, loss, state = self._compiled[form]
+        for variable, first in state:
+            variable.assign(first)
+        later = paths in ("later", "risk")
+        callbacks = [hmm.frames_first(loss, epochs)] if later else []
+        fit(distiller, banks, RECIPE.student_batch_size, self.seed, epochs, callbacks)
+        return distiller.student
+
+    def _compile(self, row, size, epochs):
+        """Returns a new distiller, its loss, and its variables with their values."""
+        keras.utils.set_random_seed(self.seed)
+        sizes = self.corpus.layer.spec.num_bins, self.corpus.topology.num_states
+        student, loss = STUDENTS[row.student](*sizes), SoftAlignmentKL()
+        if row.paths != "none":
+            kind = BayesRisk if row.paths == "risk" else hmm.SequenceKL
+            loss = kind.of_words(self.corpus.topology)
+        distiller = Distiller(None, student, loss)
+        rates = RECIPE.student_batch_size, RECIPE.student_learning_rate
+        distiller.compile(adam(size, *rates, epochs))
+        distiller.optimizer.build(student.trainable_variables)
+        state = student.variables + distiller.optimizer.variables
+        return distiller, loss, [(v, v.numpy()) for v in state]
 
 
 def train_teacher(corpus, seed, epochs, callbacks=()):
@@ -237,16 +254,21 @@ def train_teacher(corpus, seed, epochs, callbacks=()):
     banks = [[(s.noisy, s.states) for s in bank] for bank in corpus.banks]
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     rates = RECIPE.teacher_batch_size, RECIPE.teacher_learning_rate
-    fit(teacher, banks, *rates, seed, epochs, loss, callbacks)
+    teacher.compile(adam(len(banks[0]), *rates, epochs), loss)
+    fit(teacher, banks, rates[0], seed, epochs, callbacks)
     return teacher
 
 
-def fit(model, banks, batch_size, learning_rate, seed, epochs, loss=None, callbacks=()):
-    """Fits with warm-up and cosine decay."""
-    used = [banks[epoch % len(banks)] for epoch in range(epochs)]
-    steps = -(-len(banks[0]) // batch_size)
+def adam(size, batch_size, learning_rate, epochs):
+    """Returns an optimizer with warm-up and cosine decay; `size` strings an epoch."""
+    steps = -(-size // batch_size)
     schedule = warmup_cosine(learning_rate, steps * epochs, steps // 2)
-    model.compile(keras.optimizers.Adam(schedule, global_clipnorm=1.0), loss)
+    return keras.optimizers.Adam(schedule, global_clipnorm=1.0)
+
+
+def fit(model, banks, batch_size, seed, epochs, callbacks=()):
+    """Fits a compiled model, with one bank after the other."""
+    used = [banks[epoch % len(banks)] for epoch in range(epochs)]
     batches = bucketed_dataset(used, batch_size, seed=seed)
     if isinstance(used[0][0][0], dict):
         batches = batches.map(
@@ -255,7 +277,7 @@ def fit(model, banks, batch_size, learning_rate, seed, epochs, loss=None, callba
     model.fit(
         batches,
         epochs=epochs,
-        steps_per_epoch=steps,
+        steps_per_epoch=-(-len(banks[0]) // batch_size),
         shuffle=False,
         verbose=0,
         callbacks=list(callbacks),

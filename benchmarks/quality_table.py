@@ -141,9 +141,9 @@ class Summary:
     def table(self, names=None):
         """Returns the systems as a Markdown table."""
         lines = [
-            "| system | bytes | development | test | WER % (95 %) "
+            "| system | bytes | known speakers | development | test | WER % (95 %) "
             "| against hard labels (95 %) | against the teacher |",
-            "|---|---:|---:|---:|---:|---:|---:|",
+            "|---|---:|---:|---:|---:|---:|---:|---:|",
         ]
         for row in names or self.rows:
             rate = "{:.2f} ({:.1f}-{:.1f})".format(*self.rate(row))
@@ -152,6 +152,7 @@ class Summary:
             cells = (
                 row,
                 f"{num_bytes:,}",
+                "{}/{}".format(*self.of(row, "development")),
                 "{}/{}".format(*self.of(row, "choice")),
                 "{}/{}".format(*self.errors(row)),
                 rate,

@@ -11,7 +11,7 @@ from pathlib import Path
 import keras
 from quality_data import Corpus, Sizes
 from quality_list import candidates, rows, sizes
-from quality_rows import FEW, Labeller, examples, train_student, train_teacher
+from quality_rows import FEW, Labeller, Students, examples, train_teacher
 from quality_table import (
     HARD,
     TEACHER,
@@ -52,6 +52,7 @@ class Work:
         self.teacher_epochs = 8 if quick else 16
         self.sizes = Sizes(800, 600, 120, 300, 100) if quick else Sizes()
         self.corpus = self._corpus(data)
+        self.students = Students(self.corpus, seed, self.epochs)
 
     def _corpus(self, data):
         kept = self.folder / "corpus.pickle"
@@ -128,7 +129,7 @@ class Work:
             return
         labeller = self._labeller(row.labeller)
         banks = examples(row, self.corpus, labeller, self.decoder)
-        student = train_student(row, self.corpus, banks, self.seed, self.epochs)
+        student = self.students.train(row, banks)
         with new_file(path.with_suffix(".keras")) as temporary:
             student.save(temporary)
         self._result(row.name, lambda: student)

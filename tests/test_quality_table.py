@@ -98,7 +98,9 @@ def test_a_single_speaker_has_its_own_strings_alone(quality):
 
 def test_the_table_has_a_line_for_every_system(quality):
     lines = two_speakers(quality).table().splitlines()
-    assert lines[2].startswith("| RNN teacher | 7 | 4/40 | 48/160 | 30.00 (10.0-50.0) ")
+    assert lines[2].startswith(
+        "| RNN teacher | 7 | 4/40 | 4/40 | 48/160 | 30.00 (10.0-50.0) "
+    )
     assert lines[3].endswith("| - | +100.0 % |")
 
 
