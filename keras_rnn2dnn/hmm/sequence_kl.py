@@ -28,8 +28,10 @@ class SequenceKL(keras.losses.Loss):
     and Gales, "Sequence student-teacher training of deep neural networks", 2016). With
     the alignment of a transcript as `g` it is lattice-free MMI (Povey et al., "Purely
     sequence-trained neural networks for ASR based on lattice-free MMI", 2016). Decode
-    without prior scaling what was trained so. Learn frames first, see `frames_first`;
-    docs/results.md has what it gave.
+    without prior scaling what was trained so. On transcribed strings with the teacher's
+    alignment it took 15.2 % off the word errors of the same targets learnt frame by
+    frame, and 6.3 % after frames (`frames_first`); nothing on unlabelled ones
+    (docs/results.md).
 
     Args:
         decoder: the loop: its topology, priors and their scale, insertion penalty and
@@ -159,8 +161,9 @@ class SequenceKL(keras.losses.Loss):
 def frames_first(loss: SequenceKL, epochs: int) -> keras.callbacks.Callback:
     """Returns a callback: frames alone in two thirds of the epochs, then paths.
 
-    `benchmarks/quality.py` compares it with paths from the start. A training that goes
-    on after a stop finds its place by the epoch.
+    On development strings 215 word errors against 223 of paths from the start, on the
+    test 659 against 596 (docs/results.md): try both. A training that goes on after a
+    stop finds its place by the epoch.
 
     Args:
         loss: of the training; in the last third it is what it is now.
