@@ -21,15 +21,18 @@ class Sizes:
     Args:
         strings: transcribed strings in a bank, which is an epoch.
         unlabelled: strings of the new speaker in a bank.
-        development: for the choice of the decoder, as many for that of the recipe.
+        development: for the choice of the decoder, as many of a new speaker for that
+            of the recipe.
+        chosen: for the choice of the recipe in the official protocol.
         test: for the result.
         agreed: unlabelled strings that take part in the choice of the decoder, with
             the words which the teacher finds in them.
     """
 
-    strings: int = 1280
-    unlabelled: int = 960
+    strings: int = 1000
+    unlabelled: int = 700
     development: int = 200
+    chosen: int = 800
     test: int = 600
     agreed: int = 160
 
@@ -58,8 +61,9 @@ class Corpus:
             official protocol.
         skewed: the same with every second word rare.
         development: strings of the speakers of the training, for the decoder.
-        choice: strings for the choice of the recipe: of the new speaker, from other
-            recordings than the test; in the official protocol those of `development`.
+        choice: further strings for the choice of the recipe: of the new speaker, from
+            other recordings than the test; in the official protocol more of those of
+            `development`.
         test: strings of the result.
     """
 
@@ -91,11 +95,12 @@ class Corpus:
         self.development = self._evaluation(
             split.development, sizes.development, "development"
         )
-        self.choice, test = self.development, split.test
+        chosen, number, test = split.development, sizes.chosen, split.test
         if speaker:
             chosen = [r for r in test if r.index in DEVELOPMENT_RECORDINGS]
             test = [r for r in test if r.index < DEVELOPMENT_RECORDINGS.start]
-            self.choice = self._evaluation(chosen, sizes.development, "choice")
+            number = sizes.development
+        self.choice = self._evaluation(chosen, number, "choice")
         self.test = self._evaluation(test, sizes.test, "test")
         self.log_priors = hmm.estimate_log_priors(
             [s.states for s in self.banks[0]], self.topology.num_states

@@ -29,7 +29,8 @@ class Row:
             `occupancies` (forward-backward over the transcript) or `path` (the best of
             these in each frame).
         unknown: targets of unlabelled strings: `soft`, `one-best`, `occupancies` (over
-            the word loop) or `path` (what the teacher recognises); None without them.
+            the word loop) or `path` (as for a transcript, of the words which the
+            teacher recognises); None without them.
         hears: what the teacher hears, `clean` or `noisy`.
         temperature: of `soft`.
         labeller: `teacher`, `ensemble`, or the row whose student gives the targets.
@@ -42,8 +43,8 @@ class Row:
         paths: epochs in which paths through the word loop are the loss, not frames:
             `none`, `all`, or `later`, the last third; of `risk` with minimum Bayes
             risk as the loss.
+        boost: of `SequenceKL`.
         sure: whether frames of unlabelled strings weigh what their class is given.
-        updates: how many times those of the other rows.
         student: name in `STUDENTS`.
     """
 
@@ -58,8 +59,8 @@ class Row:
     known_weight: float = 1.0
     outputs_matched: bool = False
     paths: str = "none"
+    boost: float = 0.0
     sure: bool = False
-    updates: int = 1
     student: str = "64,64"
 
 
@@ -67,7 +68,6 @@ STUDENTS = {  # the first is that of all other rows
     "64,64": lambda f, c: dnn_student(f, c, (10, 10), (64, 64)),
     "16,16": lambda f, c: dnn_student(f, c, (10, 10), (16, 16)),
     "112,112": lambda f, c: dnn_student(f, c, (10, 10), (112, 112)),
-    "time-delay 48,32,28": lambda f, c: tdnn_student(f, c, (48, 32, 28), (1, 3, 6)),
     "time-delay 80,72,60": lambda f, c: tdnn_student(f, c, (80, 72, 60), (1, 3, 6)),
 }
 
@@ -146,8 +146,7 @@ def targets_of(kind, posteriors, transcripts, decoder, temperature=1.0):
         return [one_best(z.argmax(-1)) for z in posteriors]
     known = transcripts[0] is not None
     if kind == "path" and not known:
-        words = decoder(posteriors)
-        return [one_best(s) for s in hmm.align(posteriors, words, decoder.topology)]
+        transcripts, known = decoder(posteriors), True
     if known:
         occupied = hmm.forward_backward(posteriors, transcripts, decoder.topology)
     else:
@@ -213,32 +212,42 @@ class Students:
 
     def train(self, row, banks):
         """Returns the student of a row, until the next one is trained."""
-        epochs, paths = self.epochs * row.updates, row.paths
-        form = row.student, paths if paths in ("none", "risk") else "paths", epochs
+        form = row.student, row.paths, row.boost
         if form not in self._compiled:
-            self._compiled[form] = self._compile(row, len(banks[0]), epochs)
+            self._compiled[form] = self._compile(row, len(banks[0]))
         distiller, loss, state = self._compiled[form]
         for variable, first in state:
             variable.assign(first)
-        later = paths in ("later", "risk")
-        callbacks = [hmm.frames_first(loss, epochs)] if later else []
-        fit(distiller, banks, RECIPE.student_batch_size, self.seed, epochs, callbacks)
+        callbacks = []
+        if row.paths in ("later", "risk"):
+            callbacks = [_frames_first(loss, self.epochs, loss.frame_share)]
+        size = RECIPE.student_batch_size
+        fit(distiller, banks, size, self.seed, self.epochs, callbacks)
         return distiller.student
 
-    def _compile(self, row, size, epochs):
+    def _compile(self, row, size):
         """Returns a new distiller, its loss, and its variables with their values."""
         keras.utils.set_random_seed(self.seed)
         sizes = self.corpus.layer.spec.num_bins, self.corpus.topology.num_states
         student, loss = STUDENTS[row.student](*sizes), SoftAlignmentKL()
         if row.paths != "none":
             kind = BayesRisk if row.paths == "risk" else hmm.SequenceKL
-            loss = kind.of_words(self.corpus.topology)
+            loss = kind.of_words(self.corpus.topology, boost=row.boost)
         distiller = Distiller(None, student, loss)
         rates = RECIPE.student_batch_size, RECIPE.student_learning_rate
-        distiller.compile(adam(size, *rates, epochs))
+        distiller.compile(adam(size, *rates, self.epochs))
         distiller.optimizer.build(student.trainable_variables)
         state = student.variables + distiller.optimizer.variables
         return distiller, loss, [(v, v.numpy()) for v in state]
+
+
+def _frames_first(loss, epochs, later):
+    """Returns a callback: frames alone in two thirds of the epochs, then paths."""
+
+    def choose(epoch, logs=None):
+        loss.frame_share = 1.0 if epoch < 2 * epochs // 3 else later
+
+    return keras.callbacks.LambdaCallback(on_epoch_begin=choose)
 
 
 def train_teacher(corpus, seed, epochs, callbacks=()):

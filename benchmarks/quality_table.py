@@ -16,7 +16,11 @@ COMPARED = (  # what docs/results.md and the README speak of
     (BEST, HARD),
     (BEST, TEACHER),
     (BEST, "self-training"),
-    (BEST, "hard labels, sequence training"),
+    (BEST, "hard labels, boosted paths"),
+    ("aligned by the ensemble, boosted paths", HARD),
+    ("aligned by the ensemble, boosted paths", "hard labels, boosted paths"),
+    ("boosted paths, skewed words", "hard + one-best, skewed words"),
+    ("matched priors, decoded", "hard + one-best"),
     (f"{BEST}, int8", BEST),
     (f"{BEST}, student time-delay 80,72,60, int8", TEACHER),
 )

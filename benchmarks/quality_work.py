@@ -48,9 +48,9 @@ class Work:
         self.out, self.split, self.seed, self.seeds = out, split, seed, seeds
         self.quick, self.folder = quick, out / f"{split}-{seed}"
         self.official = split == "official"
-        self.epochs = 8 if quick or not self.official else 24
-        self.teacher_epochs = 8 if quick else 16
-        self.sizes = Sizes(800, 600, 120, 300, 100) if quick else Sizes()
+        self.epochs = 8 if quick or not self.official else 20
+        self.teacher_epochs = 8 if quick else 20
+        self.sizes = Sizes(800, 600, 120, 240, 300, 100) if quick else Sizes()
         self.corpus = self._corpus(data)
         self.students = Students(self.corpus, seed, self.epochs)
 

@@ -122,26 +122,25 @@ def top_k_kl(targets, logits, temperature=1.0, teacher_temperature=None):
     return ops.reshape(values, ops.shape(others)) - entropy
 
 
-def mean_of_kept(targets, values):
-    """Returns the mean of values under top-k targets, of the classes kept alone.
+def dense_of_kept(targets, num_classes: int):
+    """Returns top-k targets as probabilities of all classes, of the kept ones alone.
 
     Args:
         targets: see the module, `(..., 2, k + 1)`.
-        values: of all classes, `(..., classes)`.
+        num_classes: of all classes.
 
     Returns:
-        `(...)`, float32.
+        `(..., classes)`, float32; each frame sums to 1.
 
     Example:
         >>> targets = top_k_targets(np.log([0.1, 0.6, 0.1, 0.2]), k=2)
-        >>> round(float(mean_of_kept(targets, np.array([5.0, 4.0, 3.0, 2.0]))), 3)
-        3.5
+        >>> np.asarray(dense_of_kept(targets, 4)).round(2).tolist()
+        [0.0, 0.75, 0.0, 0.25]
     """
     log_p = targets[..., 0, :-1]
     p = ops.exp(log_p - ops.logsumexp(log_p, axis=-1, keepdims=True))
     classes = ops.cast(targets[..., 1, :-1], "int32")
-    kept = ops.take_along_axis(ops.cast(values, "float32"), classes, axis=-1)
-    return ops.sum(p * kept, axis=-1)
+    return ops.sum(p[..., None] * ops.one_hot(classes, num_classes), axis=-2)
 
 
 @tf.custom_gradient

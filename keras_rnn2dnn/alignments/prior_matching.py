@@ -1,14 +1,14 @@
 """Soft alignments of unlabelled audio, matched to what share each class should have."""
 
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
+from keras_rnn2dnn.alignments.transforms import Transform
 from keras_rnn2dnn.errors import invalid, is_integer
 from keras_rnn2dnn.log_softmax import log_softmax
 
-Transform = Callable[[list[np.ndarray], Sequence], list[np.ndarray]]
 _MOST_FRAMES = 100_000  # that the shares are counted in
 _CLOSE = 1e-3  # largest change of an offset at which the search ends
 _SMALLEST = 1e-12
@@ -72,41 +72,6 @@ def match_priors(
     digest = zlib.crc32(log_priors.astype("float32").tobytes())
     classes = f"{len(offsets)} classes {digest:08x}, free {sorted(map(int, free))}"
     transform.__name__ = f"match_priors({classes})"
-    return transform
-
-
-def by_transcript(known: Transform, unknown: Transform) -> Transform:
-    """Returns a transform that treats utterances with a transcript in another way.
-
-    Args:
-        known: for utterances with one, such as `hmm.constrained(topology)`.
-        unknown: for the others, such as of `match_priors`.
-
-    Returns:
-        A function of lists of log-posteriors and of transcripts (or None) to
-        log-posteriors; for `SoftAlignments.write`.
-
-    Example:
-        >>> same, none = lambda z, words: z, lambda z, words: [0 * one for one in z]
-        >>> transform = by_transcript(same, none)
-        >>> [z.tolist() for z in transform([np.ones(2), np.ones(2)], ["a", None])]
-        [[1.0, 1.0], [0.0, 0.0]]
-    """
-
-    def transform(log_posteriors, transcripts):
-        result = list(log_posteriors)
-        for of, has in ((known, True), (unknown, False)):
-            chosen = [n for n, t in enumerate(transcripts) if (t is not None) == has]
-            if chosen:
-                changed = of(
-                    [log_posteriors[n] for n in chosen],
-                    [transcripts[n] for n in chosen],
-                )
-                for number, one in zip(chosen, changed, strict=True):
-                    result[number] = one
-        return result
-
-    transform.__name__ = f"by_transcript({known.__name__}, {unknown.__name__})"
     return transform
 
 

@@ -6,7 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_rnn2dnn.alignments import SoftAlignments, by_transcript, match_priors
+from keras_rnn2dnn.alignments import (
+    SoftAlignments,
+    by_transcript,
+    chained,
+    match_priors,
+)
 from keras_rnn2dnn.alignments.manifest import Manifest
 from keras_rnn2dnn.alignments.options import AlignOptions
 from keras_rnn2dnn.alignments.teacher_pass import utterances_of
@@ -14,7 +19,7 @@ from keras_rnn2dnn.commands import inputs, numbers
 from keras_rnn2dnn.commands.parser import add_command, add_strict, say
 from keras_rnn2dnn.commands.sources import FeatureSource
 from keras_rnn2dnn.errors import invalid
-from keras_rnn2dnn.hmm import WordLoopDecoder, constrained
+from keras_rnn2dnn.hmm import WordLoopDecoder, constrained, decoded
 from keras_rnn2dnn.kaldi import KaldiDirectory, store_posteriors
 from keras_rnn2dnn.progress import RateProgress
 
@@ -57,7 +62,8 @@ def add(commands) -> None:
         "--decoder",
         metavar="DECODER.json",
         help="its states and priors: what has a transcript is aligned with it, the "
-        "rest is matched to the priors (for data of which classes occur as often)",
+        "rest is matched to the priors (for data of which classes occur as often), "
+        "then aligned with the words that it recognises",
     )
     parser.add_argument(
         "--transcribed-weight",
@@ -185,7 +191,8 @@ def _transform(options, teachers, unlabelled):
     outputs = [u.soft for u in align.teacher_pass(teachers, None)(unlabelled, False)]
     silence = decoder.topology.silence_state
     free = [] if silence is None else [silence]
-    return by_transcript(known, match_priors(outputs, decoder.log_priors, free))
+    matched = match_priors(outputs, decoder.log_priors, free)
+    return by_transcript(known, chained(matched, decoded(decoder)))
 
 
 def _keep_posteriors(options, path, directory):

@@ -19,7 +19,7 @@ from keras_rnn2dnn.delay import choose_delay
 from keras_rnn2dnn.deploy import quantization_aware
 from keras_rnn2dnn.errors import invalid
 from keras_rnn2dnn.files import Utterances, new_file
-from keras_rnn2dnn.hmm import SequenceKL, WordLoopDecoder, constrained, frames_first
+from keras_rnn2dnn.hmm import SequenceKL, WordLoopDecoder, constrained, decoded
 from keras_rnn2dnn.models import dnn_student
 from keras_rnn2dnn.progress import StageProgress
 
@@ -105,8 +105,8 @@ def add(commands) -> None:
     parser.add_argument(
         "--sequence",
         action=argparse.BooleanOptionalAction,
-        help="learn paths through the word loop of --decoder in the last third of "
-        "the epochs (default: where `align` had this --decoder and all transcripts)",
+        help="learn paths through the word loop of --decoder instead of frames "
+        "(default: where `align` had this --decoder)",
     )
     search = parser.add_argument_group(
         "budget", "Train several students that fit a budget, and keep the best."
@@ -166,7 +166,6 @@ def _run(options):
         loss=loss,
         teacher_delay=delay,
         backup=out.with_name(f"{out.stem}.backup"),
-        callbacks=[] if loss is None else [frames_first(loss, options.epochs)],
         on_progress=progress.update,
     )
     with new_file(out) as path:
@@ -179,7 +178,7 @@ def _run(options):
 
 
 def _loss(options, store):
-    """Returns the loss of paths, or None to learn frames until the end."""
+    """Returns the loss of paths, or None to learn frames."""
     told, auto = options.sequence, options.delay == "auto"
     if not told and (told is False or auto or options.decoder is None):
         return None
@@ -191,7 +190,7 @@ def _loss(options, store):
         raise ValueError(invalid("--decoder", expected, None))
     decoder = inputs.decoder(options.decoder)
     of_words = isinstance(decoder, WordLoopDecoder)
-    if told is None and not (of_words and _knows_transcripts(store, decoder)):
+    if told is None and not (of_words and _holds_paths(store, decoder)):
         return None
     if not of_words:
         expected = "a decoder of words with states, not of CTC"
@@ -199,10 +198,12 @@ def _loss(options, store):
     return SequenceKL.of_words(decoder.topology, decoder.self_loop)
 
 
-def _knows_transcripts(store, decoder):
-    """Whether `align --decoder` made all targets from transcripts."""
-    made = constrained(decoder.topology, self_loop=decoder.self_loop)
-    return store.manifest.settings.transform == made.__name__
+def _holds_paths(store, decoder):
+    """Whether `align` made all targets with this decoder: paths through its loop."""
+    made = store.manifest.settings.transform or ""
+    known = constrained(decoder.topology, self_loop=decoder.self_loop).__name__
+    unknown = decoded(decoder).__name__
+    return made == known or (known in made and unknown in made)
 
 
 def _student(options, store):

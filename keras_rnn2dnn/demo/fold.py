@@ -7,7 +7,7 @@ from pathlib import Path
 import keras
 
 from keras_rnn2dnn import hmm
-from keras_rnn2dnn.alignments import by_transcript, match_priors
+from keras_rnn2dnn.alignments import by_transcript, chained, match_priors
 from keras_rnn2dnn.batches import predict_utterances
 from keras_rnn2dnn.demo import data as demo_data
 from keras_rnn2dnn.demo import table, training
@@ -77,11 +77,10 @@ class Fold:
     def _best(self, teacher):
         """Distils by the demo's recipe, of which README and docs/results.md tell."""
         options = {"one_best": True, "teacher_hears": "clean"}
+        options["paths"] = hmm.SequenceKL.of_words(self.topology)
         rounds = num_rounds(self.recipe, self.split)
         if self.split.unlabelled:
             options["transcribed_weight"] = self.recipe.transcribed_weight
-        else:
-            options["paths"] = hmm.SequenceKL.of_words(self.topology)
         for number in range(1, rounds + 1):
             options["transform"] = self._targets(teacher)
             file = "student" if number == rounds else f"student_round{number}"
@@ -90,16 +89,15 @@ class Fold:
         return student, recorder
 
     def _targets(self, teacher):
-        """Returns what is made of a teacher's posteriors: transcripts and priors."""
+        """Returns what is made of a teacher's posteriors: paths of words."""
         known = hmm.constrained(self.topology)
         clean = [s.clean for s in self.mixed[0] if s.states is None][:_MATCHED_STRINGS]
         if not clean:
             return known
         outputs = predict_utterances(teacher, clean)
         free = [self.topology.silence_state]
-        return by_transcript(
-            known, match_priors(outputs, self.decoder.log_priors, free)
-        )
+        matched = match_priors(outputs, self.decoder.log_priors, free)
+        return by_transcript(known, chained(matched, hmm.decoded(self.labelling)))
 
     def _distilled(self, file, teacher, banks, one_best=False, **options):
         self._start(f"{file}: train")
@@ -205,11 +203,12 @@ class Fold:
         """
         words = [list(s.words) for s in self.development]
         logits = self._logits(teacher, self.development)
-        decoder = hmm.tune_decoder(self.decoder, logits, words)
+        self.labelling = hmm.tune_decoder(self.decoder, logits, words)
         heard = [s for s in self.mixed[-1] if s.states is None]
         heard = heard[-self.recipe.agreed_strings :]
         if heard:
-            words += decoder(predict_utterances(teacher, [s.clean for s in heard]))
+            clean = predict_utterances(teacher, [s.clean for s in heard])
+            words += self.labelling(clean)
         self.tuning = [*self.development, *heard], words
 
     def _measure(self, system, file, model, recorder):

@@ -13,7 +13,7 @@ from keras_rnn2dnn.batches import bucketed_dataset
 from keras_rnn2dnn.demo.data import FeatureString
 from keras_rnn2dnn.demo.history import EpochRecorder
 from keras_rnn2dnn.distiller import Distiller
-from keras_rnn2dnn.hmm import SequenceKL, frames_first
+from keras_rnn2dnn.hmm import SequenceKL
 from keras_rnn2dnn.models import dnn_student, rnn_teacher
 from keras_rnn2dnn.progress import StageProgress
 from keras_rnn2dnn.schedules import warmup_cosine
@@ -155,7 +155,7 @@ def distil(
         teacher_hears: `"clean"` or `"noisy"`.
         transform: of the soft alignments, see `SoftAlignments.write`.
         transcribed_weight: of the frames of transcribed strings, beside 1.
-        paths: loss of the last third of the epochs; None for frames until the end.
+        paths: the loss; None for that of frames.
         keep: where the store stays; None to remove it.
         recorder: keeps what each epoch gives.
     """
@@ -171,16 +171,13 @@ def distil(
         batch_size = recipe.student_batch_size
         data = store.dataset(batch_size, shuffle=True, seed=seed).repeat()
         steps = -(-len(banks[0]) // batch_size)
-        callbacks = _callbacks(progress, steps * recipe.epochs, recorder)
-        if paths is not None:
-            callbacks.append(frames_first(paths, recipe.epochs))
         _fit(
             Distiller(None, student, paths),
             data,
             None,
             steps,
             recipe.epochs,
-            callbacks,
+            _callbacks(progress, steps * recipe.epochs, recorder),
             recipe.student_learning_rate,
         )
 

@@ -1,11 +1,11 @@
 """Hidden Markov models: topology, alignment, flat start and word-loop decoding."""
 
 from keras_rnn2dnn.hmm.alignment import align, forward_backward
-from keras_rnn2dnn.hmm.constrained import constrained
+from keras_rnn2dnn.hmm.constrained import constrained, decoded
 from keras_rnn2dnn.hmm.decoding import WordLoopDecoder
 from keras_rnn2dnn.hmm.flat_start import FlatStart, GaussianMixtures, flat_start
 from keras_rnn2dnn.hmm.loop_graph import LoopGraph
-from keras_rnn2dnn.hmm.sequence_kl import SequenceKL, frames_first
+from keras_rnn2dnn.hmm.sequence_kl import SequenceKL
 from keras_rnn2dnn.hmm.topology import Topology
 from keras_rnn2dnn.hmm.tuning import estimate_log_priors, tune_decoder
 
@@ -18,9 +18,9 @@ __all__ = [
     "WordLoopDecoder",
     "align",
     "constrained",
+    "decoded",
     "estimate_log_priors",
     "flat_start",
     "forward_backward",
-    "frames_first",
     "tune_decoder",
 ]

@@ -1,20 +1,24 @@
-"""Soft alignments that know the transcript, for the store."""
+"""Soft alignments given words, those of a transcript or recognised ones."""
 
 import functools
+import json
 import zlib
 from collections.abc import Callable
 
 import numpy as np
 
 from keras_rnn2dnn.hmm.alignment import forward_backward
-from keras_rnn2dnn.hmm.occupancies import transcript_transform
+from keras_rnn2dnn.hmm.decoding import WordLoopDecoder
+from keras_rnn2dnn.hmm.occupancies import log_transform, transcript_transform
 from keras_rnn2dnn.hmm.topology import Topology
 from keras_rnn2dnn.hmm.utterances import Transcripts
+
+Transform = Callable[[list[np.ndarray], Transcripts], list[np.ndarray]]
 
 
 def constrained(
     topology: Topology, scale: float = 1.0, self_loop: float = 0.7
-) -> Callable[[list[np.ndarray], Transcripts], list[np.ndarray]]:
+) -> Transform:
     """Returns a transform of soft alignments: `forward_backward` over the transcripts.
 
     Args:
@@ -39,3 +43,46 @@ def constrained(
         ),
         f"forward_backward({states}, scale={scale}, self_loop={self_loop})",
     )
+
+
+def decoded(decoder: WordLoopDecoder) -> Transform:
+    """Returns a transform of soft alignments: given the words which a decoder finds.
+
+    For recordings without transcripts whose words `SequenceKL` is to learn: unlike the
+    best class of each frame, these targets are a path through the word loop.
+
+    Args:
+        decoder: recognises words by the log-posteriors.
+
+    Returns:
+        A function of lists of log-posteriors `(frames, states)` and of transcripts,
+        which do not count, to the log of the posteriors by `forward_backward` over
+        the words found; for `SoftAlignments.write`. Where there are none, and no
+        silence either, posteriors stay as they are.
+
+    Example:
+        >>> topology = Topology(("a", "b"), states_per_unit=1, silence=False)
+        >>> transform = decoded(WordLoopDecoder(topology, insertion_penalty=-1.0))
+        >>> heard = np.log([[0.9, 0.1], [0.4, 0.6], [0.9, 0.1]])  # best: a a a
+        >>> np.exp(transform([heard], [None])[0]).round(2).tolist()
+        [[1.0, 0.0], [1.0, 0.0], [1.0, 0.0]]
+    """
+    topology = decoder.topology
+
+    def of_found(log_posteriors, transcripts):
+        words = decoder(log_posteriors)
+        result = [np.exp(z) for z in log_posteriors]
+        chosen = [n for n, w in enumerate(words) if w or topology.silence]
+        if chosen:
+            found = forward_backward(
+                [log_posteriors[n] for n in chosen],
+                [words[n] for n in chosen],
+                topology,
+                self_loop=decoder.self_loop,
+            )
+            for number, posteriors in zip(chosen, found, strict=True):
+                result[number] = posteriors
+        return result
+
+    settings = json.dumps(decoder.to_dict(), sort_keys=True)
+    return log_transform(of_found, f"decoded({zlib.crc32(settings.encode()):08x})")

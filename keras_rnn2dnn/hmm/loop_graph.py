@@ -12,7 +12,7 @@ from keras_rnn2dnn.hmm.decoding import WordLoopDecoder
 
 # A path may end inside of a word at this weight, so that some path always ends.
 _ENDS_ANYWHERE = 1e-12
-_SMALLEST = 1e-30
+_SMALLEST = 1e-290  # of float64: scores may differ by 660 within a frame
 
 
 class LoopGraph:
@@ -52,7 +52,7 @@ class LoopGraph:
         final[last] = final[-1] = 1.0
         if topology.silence:
             final[-2] = 1.0
-        self.final = final.astype("float32")
+        self.final = final
 
     def _transitions(self, first, last):
         """Returns weights from node to node; the last node stands before the start."""
@@ -70,7 +70,7 @@ class LoopGraph:
             matrix[last, silence] = move
             matrix[silence, first] = move * enter
             matrix[begin, silence] = 1.0
-        return matrix.astype("float32")
+        return matrix
 
     def scores(self, logits) -> tf.Tensor:
         """Returns logits `(..., states)` less the priors as the decoder scales them."""
@@ -92,9 +92,11 @@ class LoopGraph:
         """
         counted = tf.cast(tf.cast(weights, "float32") > 0, "float32")
         scores = tf.gather(self.scores(logits), self.states, axis=-1)
-        return _log_sum(
+        scores = tf.cast(scores, "float64")  # products of many frames need its range
+        totals = _log_sum(
             scores, counted, tf.constant(self.matrix), tf.constant(self.final)
         )
+        return tf.cast(totals, "float32")
 
     def occupancies(self, outputs: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Returns the posterior of every state given all paths through the loop.
@@ -135,13 +137,14 @@ def _log_sum(scores, counted, matrix, final):
     present = tf.transpose(counted)[..., None] > 0
     alphas, sizes = _forward(odds, present, matrix)
     ends = tf.reduce_sum(alphas[-1] * final, axis=-1)
-    totals = tf.reduce_sum(tf.where(counted > 0, peaks, 0.0), axis=1)
+    totals = tf.reduce_sum(tf.where(counted > 0, peaks, 0), axis=1)
     totals += tf.math.log(ends) + tf.reduce_sum(tf.math.log(sizes), axis=0)[:, 0]
 
     def gradient(upstream):
-        last = final / ends[:, None]
-        betas = _backward(odds, present, matrix, sizes, last)
-        occupied = tf.where(present, alphas * betas, 0.0)[..., :-1]
+        last = tf.broadcast_to(final, tf.shape(alphas[-1]))
+        joint = alphas * _backward(odds, present, matrix, last)
+        occupied = tf.math.divide_no_nan(joint, tf.reduce_sum(joint, -1, True))
+        occupied = tf.where(present, occupied, 0)[..., :-1]
         by_utterance = tf.transpose(occupied, (1, 0, 2))
         return by_utterance * upstream[:, None, None], None, None, None
 
@@ -154,14 +157,14 @@ def _forward(odds, present, matrix):
     `(frames, batch, nodes)` and `(frames, batch, 1)`.
     """
     frames, batch, nodes = (tf.shape(odds)[axis] for axis in range(3))
-    start = tf.one_hot(tf.fill((batch,), nodes - 1), nodes)
-    arrays = [tf.TensorArray("float32", frames) for _ in range(2)]
+    start = tf.one_hot(tf.fill((batch,), nodes - 1), nodes, dtype=odds.dtype)
+    arrays = [tf.TensorArray(odds.dtype, frames) for _ in range(2)]
 
     def step(t, alpha, alphas, sizes):
         reached = tf.matmul(alpha, matrix) * odds[t]
         size = tf.reduce_sum(reached, axis=-1, keepdims=True)
         alpha = tf.where(present[t], reached / size, alpha)
-        size = tf.where(present[t], size, 1.0)
+        size = tf.where(present[t], size, 1)
         return t + 1, alpha, alphas.write(t, alpha), sizes.write(t, size)
 
     _, _, alphas, sizes = tf.while_loop(
@@ -175,19 +178,23 @@ def _forward(odds, present, matrix):
     return alphas, tf.ensure_shape(sizes.stack(), (*odds.shape[:2], 1))
 
 
-def _backward(odds, present, matrix, sizes, last):
-    """Returns the weight of all continuations, on the scale of the masses."""
+def _backward(odds, present, matrix, last):
+    """Returns the weight of all continuations, each frame on a scale of its own.
+
+    On one scale they overflow where a student is very sure, and wrong.
+    """
     frames = tf.shape(odds)[0]
 
     def step(t, beta, betas):
         betas = betas.write(t, beta)
-        before = tf.matmul(odds[t] * beta / sizes[t], matrix, transpose_b=True)
+        before = tf.matmul(odds[t] * beta, matrix, transpose_b=True)
+        before /= tf.reduce_sum(before, axis=-1, keepdims=True)
         return t - 1, tf.where(present[t], before, beta), betas
 
     _, _, betas = tf.while_loop(
         lambda t, *_: t >= 0,
         step,
-        (frames - 1, last, tf.TensorArray("float32", frames)),
+        (frames - 1, last, tf.TensorArray(odds.dtype, frames)),
         parallel_iterations=1,
         maximum_iterations=frames,
     )

@@ -11,7 +11,7 @@ from keras_rnn2dnn.hmm.decoding import WordLoopDecoder
 from keras_rnn2dnn.hmm.loop_graph import LoopGraph
 from keras_rnn2dnn.hmm.topology import Topology
 from keras_rnn2dnn.losses import ScheduledNumber, frame_kl, log_posteriors
-from keras_rnn2dnn.top_k import is_top_k, mean_of_kept
+from keras_rnn2dnn.top_k import dense_of_kept, is_top_k
 
 
 @keras.saving.register_keras_serializable(package="keras_rnn2dnn")
@@ -28,16 +28,20 @@ class SequenceKL(keras.losses.Loss):
     and Gales, "Sequence student-teacher training of deep neural networks", 2016). With
     the alignment of a transcript as `g` it is lattice-free MMI (Povey et al., "Purely
     sequence-trained neural networks for ASR based on lattice-free MMI", 2016). Decode
-    without prior scaling what was trained so. On transcribed strings with the teacher's
-    alignment it took 15.2 % off the word errors of the same targets learnt frame by
-    frame, and 6.3 % after frames (`frames_first`); nothing on unlabelled ones
-    (docs/results.md).
+    without prior scaling what was trained so.
+
+    With `boost`, `Z` is the sum of `exp(score - boost * sum_t g[t, state])`: paths that
+    have more in common with the teacher's count less there, so that the student must
+    beat the others by a margin (Povey et al., "Boosted MMI for model and feature-space
+    discriminative training", 2008).
 
     Args:
         decoder: the loop: its topology, priors and their scale, insertion penalty and
             self-loop.
         frame_share: share of the frame-wise KL divergence beside it, from 0 to 1. It
             may be set anew during the training.
+        boost: what a frame in common with the teacher's paths takes off a path in `Z`,
+            from 0.
         from_logits: whether `y_pred` holds logits; otherwise probabilities.
         teacher_from_logits: whether `y_true` holds logits; otherwise probabilities.
         reduction: as of `keras.losses.Loss`.
@@ -56,7 +60,8 @@ class SequenceKL(keras.losses.Loss):
         frames.
 
     Raises:
-        ValueError: if the decoder has a bigram, or `frame_share` is out of its range.
+        ValueError: if the decoder has a bigram, or `frame_share` or `boost` is out of
+            its range.
 
     Example:
         >>> from keras_rnn2dnn.hmm import Topology
@@ -71,6 +76,7 @@ class SequenceKL(keras.losses.Loss):
         self,
         decoder: WordLoopDecoder | Mapping,
         frame_share: float = 0.1,
+        boost: float = 0.0,
         from_logits: bool = True,
         teacher_from_logits: bool = True,
         reduction: str = "mean_with_sample_weight",
@@ -80,13 +86,18 @@ class SequenceKL(keras.losses.Loss):
         super().__init__(name=name, reduction=reduction, dtype=dtype)
         if isinstance(decoder, Mapping):
             decoder = WordLoopDecoder.from_dict(decoder)
+        if not isinstance(boost, (int, float)) or not 0 <= boost < math.inf:
+            raise ValueError(invalid("boost", "a number from 0", boost))
+        self.boost = boost
         self._frame_share = ScheduledNumber(_checked_share(frame_share))
         self.graph = LoopGraph(decoder)
         self.from_logits = from_logits
         self.teacher_from_logits = teacher_from_logits
 
     @classmethod
-    def of_words(cls, topology: Topology, self_loop: float = 0.7, **options):
+    def of_words(
+        cls, topology: Topology, self_loop: float = 0.7, boost: float = 1.0, **options
+    ):
         """Returns the loss with the loop that docs/results.md is about.
 
         No priors are taken away, and each word costs a factor of ten.
@@ -94,6 +105,7 @@ class SequenceKL(keras.losses.Loss):
         Args:
             topology: the states of the words.
             self_loop: see `WordLoopDecoder`.
+            boost: see `SequenceKL`.
             **options: see `SequenceKL`.
 
         Example:
@@ -104,7 +116,7 @@ class SequenceKL(keras.losses.Loss):
         decoder = WordLoopDecoder(
             topology, insertion_penalty=math.log(0.1), self_loop=self_loop
         )
-        return cls(decoder, **options)
+        return cls(decoder, boost=boost, **options)
 
     @property
     def frame_share(self) -> float:
@@ -137,15 +149,17 @@ class SequenceKL(keras.losses.Loss):
         log_q = log_posteriors(y_pred, self.from_logits)
         counted = ops.cast(weights > 0, "float32")
         number = ops.maximum(ops.sum(counted, axis=1, keepdims=True), 1.0)
-        share = self.graph.log_sum(log_q, counted)[:, None] / number
-        return (share - self._expected(y_true, self.graph.scores(log_q))) * counted
+        occupied = self._occupied(y_true, log_q.shape[-1])
+        total = self.graph.log_sum(log_q - self.boost * occupied, counted)[:, None]
+        scores = ops.where(occupied > 0, self.graph.scores(log_q), 0.0)
+        expected = ops.sum(occupied * scores, axis=-1)
+        return (total / number - expected) * counted
 
-    def _expected(self, y_true, scores):
-        """Returns the mean score of each frame under the teacher's occupancies."""
+    def _occupied(self, y_true, num_states):
+        """Returns the teacher's occupancies of either form of targets."""
         if is_top_k(y_true):
-            return mean_of_kept(y_true, scores)
-        p = ops.exp(log_posteriors(y_true, self.teacher_from_logits))
-        return ops.sum(p * scores, axis=-1)
+            return dense_of_kept(y_true, num_states)
+        return ops.exp(log_posteriors(y_true, self.teacher_from_logits))
 
     def get_config(self):
         """Returns the arguments of the constructor."""
@@ -153,40 +167,10 @@ class SequenceKL(keras.losses.Loss):
             **super().get_config(),
             "decoder": self.graph.decoder.to_dict(),
             "frame_share": self.frame_share,
+            "boost": self.boost,
             "from_logits": self.from_logits,
             "teacher_from_logits": self.teacher_from_logits,
         }
-
-
-def frames_first(loss: SequenceKL, epochs: int) -> keras.callbacks.Callback:
-    """Returns a callback: frames alone in two thirds of the epochs, then paths.
-
-    On development strings 215 word errors against 223 of paths from the start, on the
-    test 659 against 596 (docs/results.md): try both. A training that goes on after a
-    stop finds its place by the epoch.
-
-    Args:
-        loss: of the training; in the last third it is what it is now.
-        epochs: of the whole training.
-
-    Returns:
-        A callback for `fit`.
-
-    Example:
-        >>> from keras_rnn2dnn.hmm import Topology
-        >>> loss = SequenceKL.of_words(Topology(("yes", "no")))
-        >>> callback = frames_first(loss, epochs=12)
-        >>> callback.on_epoch_begin(7), loss.frame_share
-        (None, 1.0)
-        >>> callback.on_epoch_begin(8), loss.frame_share
-        (None, 0.1)
-    """
-    first, later = 2 * epochs // 3, loss.frame_share
-
-    def choose(epoch, logs=None):
-        loss.frame_share = 1.0 if epoch < first else later
-
-    return keras.callbacks.LambdaCallback(on_epoch_begin=choose)
 
 
 def _checked_share(value):

@@ -1,12 +1,13 @@
 import json
 
+import keras
 import numpy as np
 import pytest
 from stores import padded, student, teacher
 
 from keras_rnn2dnn import SoftAlignmentKL, SoftAlignments
 from keras_rnn2dnn.alignments.training import train_student
-from keras_rnn2dnn.hmm import SequenceKL, Topology, frames_first
+from keras_rnn2dnn.hmm import SequenceKL, Topology
 
 LENGTHS = np.random.default_rng(0).integers(5, 40, size=30)
 
@@ -85,8 +86,12 @@ def test_a_stopped_training_finds_its_place_among_frames_and_paths(store, tmp_pa
 
     def paths_later(**options):
         loss = SequenceKL.of_words(topology)
-        options |= {"loss": loss, "callbacks": [frames_first(loss, 3)]}
-        return options
+
+        def choose(epoch, logs=None):
+            loss.frame_share = 1.0 if epoch < 2 else 0.1
+
+        scheduled = keras.callbacks.LambdaCallback(on_epoch_begin=choose)
+        return options | {"loss": loss, "callbacks": [scheduled]}
 
     expected = train(student(), store, epochs=3, **paths_later())
     backup = tmp_path / "backup"

@@ -130,6 +130,35 @@ def test_scores_far_apart_and_utterances_without_a_whole_word_stay_finite():
     )
 
 
+def in_the_log_domain(graph, scores):
+    """Occupancies by forward-backward on logarithms, in float64."""
+    with np.errstate(divide="ignore"):
+        matrix, final = np.log(graph.matrix), np.log(graph.final)
+    scores = np.pad(scores[:, graph.states].astype("float64"), [(0, 0), (0, 1)])
+    forward, backward = np.full(len(final), -np.inf), final
+    forward[-1], alphas, betas = 0.0, [], []
+    for frame in scores:
+        forward = np.logaddexp.reduce(forward[:, None] + matrix, axis=0) + frame
+        alphas.append(forward)
+    for frame in scores[::-1]:
+        betas.append(backward)
+        backward = np.logaddexp.reduce(matrix + frame + backward, axis=1)
+    joint = np.array(alphas) + np.array(betas)[::-1]
+    nodes = np.exp(joint - np.logaddexp.reduce(joint, axis=1)[:, None])
+    of_state = np.eye(graph.decoder.topology.num_states)[graph.states]
+    return nodes[:, :-1] @ of_state
+
+
+@pytest.mark.parametrize("scale", [1.0, 30.0, 100.0])
+def test_a_student_that_is_very_sure_and_wrong_has_the_right_gradient(scale):
+    topology = Topology(tuple("abcdefgh"), states_per_unit=5)
+    graph = LoopGraph(WordLoopDecoder(topology, insertion_penalty=-2.3))
+    scores = np.random.default_rng(0).normal(scale=scale, size=(120, 41))
+    scores = scores.astype("float32")
+    expected = in_the_log_domain(graph, scores)
+    assert occupancies_of(graph, scores) == pytest.approx(expected, abs=1e-4)
+
+
 def test_it_compiles_for_unknown_lengths():
     graph = LoopGraph(WordLoopDecoder(WORDS))
     spec = tf.TensorSpec((None, None, 5)), tf.TensorSpec((None, None))

@@ -1,10 +1,12 @@
+import itertools
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from keras_rnn2dnn import Distiller, SoftAlignmentKL
-from keras_rnn2dnn.hmm import SequenceKL, Topology, WordLoopDecoder, frames_first
+from keras_rnn2dnn.hmm import SequenceKL, Topology, WordLoopDecoder
 from keras_rnn2dnn.hmm.loop_graph import LoopGraph
 from keras_rnn2dnn.top_k import top_k_targets
 
@@ -117,28 +119,60 @@ def test_a_student_learns_the_order_that_frames_do_not_tell():
     assert LOOP(np.asarray(student(x))) == [["a"], ["b"]]
 
 
-def test_frames_come_first_and_paths_later():
+def test_the_frame_share_may_change_in_a_training():
     keras.utils.set_random_seed(0)
     student = keras.Sequential([keras.Input((None, 3)), keras.layers.Dense(5)])
     x, soft = random(11, 2, 6, 3), random(12, 2, 6, 5)
-    loss = SequenceKL(LOOP, 0.2)
+    loss = SequenceKL(LOOP)
     distiller = Distiller(None, student, loss)
     distiller.compile(keras.optimizers.SGD(0.0))  # the student stays as it is
-    callbacks = [frames_first(loss, epochs=3)]
-    history = distiller.fit(x, soft, epochs=3, callbacks=callbacks, verbose=0).history
+
+    def choose(epoch, logs=None):
+        loss.frame_share = (1.0, 0.2)[epoch]
+
+    callbacks = [keras.callbacks.LambdaCallback(on_epoch_begin=choose)]
+    history = distiller.fit(x, soft, epochs=2, callbacks=callbacks, verbose=0).history
     logits = np.asarray(student(x))
     frames = float(SoftAlignmentKL()(soft, logits))
     both = float(SequenceKL(LOOP, 0.2)(soft, logits))
     assert both != pytest.approx(frames, rel=0.01)
-    expected = [frames, frames, both]
-    assert history["loss"] == pytest.approx(expected, rel=1e-5)
+    assert history["loss"] == pytest.approx([frames, both], rel=1e-5)
+
+
+def every_path(graph, frames):
+    """Yields the states and the log weight of every path through a loop."""
+    for path in itertools.product(range(len(graph.states)), repeat=frames):
+        weight, last = graph.final[path[-1]], -1
+        for node in path:
+            weight, last = weight * graph.matrix[last, node], node
+        if weight:
+            yield graph.states[list(path)], np.log(weight)
+
+
+@pytest.mark.parametrize("best_classes", [False, True])
+def test_a_boost_counts_paths_less_by_their_frames_in_common(best_classes):
+    logits = random(13, 1, 4, 5)
+    soft = random(14, 1, 4, 5) * 3
+    targets, p = soft, softmax(soft)[0]
+    if best_classes:
+        p = np.eye(5)[soft[0].argmax(-1)]
+        targets = top_k_targets(np.where(p[None] > 0, 0.0, -np.inf), 1)
+    log_q = np.log(softmax(logits[0].astype("float64")))
+    times = np.arange(4)
+    totals = [
+        weight + (log_q - 0.7 * p)[times, states].sum()
+        for states, weight in every_path(LoopGraph(LOOP), 4)
+    ]
+    expected = (np.logaddexp.reduce(totals) - (p * log_q).sum()) / 4
+    loss = SequenceKL(LOOP, frame_share=0, boost=0.7)
+    assert float(loss(targets, logits)) == pytest.approx(expected, abs=1e-5)
 
 
 def test_the_configuration_makes_the_same_loss():
     scaled = WordLoopDecoder(
         LOOP.topology, log_priors=np.zeros(5), prior_scale=0.5, insertion_penalty=-2.0
     )
-    loss = SequenceKL(scaled, frame_share=0.2, teacher_from_logits=False)
+    loss = SequenceKL(scaled, 0.2, boost=0.5, teacher_from_logits=False)
     again = keras.saving.deserialize_keras_object(
         keras.saving.serialize_keras_object(loss)
     )
@@ -158,3 +192,13 @@ def test_a_share_out_of_range_is_refused(share):
     loss = SequenceKL(LOOP)
     with pytest.raises(ValueError, match="Expected a number from 0 to 1"):
         loss.frame_share = share
+
+
+@pytest.mark.parametrize("boost", [-0.5, float("inf"), "1"])
+def test_a_boost_out_of_range_is_refused(boost):
+    with pytest.raises(ValueError) as error:
+        SequenceKL(LOOP, boost=boost)
+    assert str(error.value) == (
+        "Invalid value for `boost`. Expected a number from 0. Received: "
+        f"boost={boost!r}"
+    )
