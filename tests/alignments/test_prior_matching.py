@@ -3,8 +3,7 @@ import pytest
 from stores import expected, padded, teacher
 
 from keras_rnn2dnn import SoftAlignments
-from keras_rnn2dnn.alignments import by_transcript, match_priors
-from keras_rnn2dnn.hmm import Topology, constrained
+from keras_rnn2dnn.alignments import match_priors
 
 PRIORS = np.array([0.5, 0.3, 0.2])
 
@@ -95,20 +94,6 @@ def test_what_would_give_other_targets_has_another_name():
         for free in ([], [1])
     }
     assert len(names) == 4
-
-
-def test_transcripts_decide_what_is_done(tmp_path):
-    topology = Topology(("a", "b"), states_per_unit=4)
-    x, model = padded((12, 8)), teacher()
-    log_p = [expected(model, row, n) for row, n in zip(x, (12, 8), strict=True)]
-    matched = match_priors(log_p, np.log(np.full(9, 1 / 9)))
-    known = constrained(topology)
-    both = by_transcript(known, matched)
-    of_both = both(log_p, ["a", None])
-    assert np.array_equal(of_both[0], known(log_p[:1], ["a"])[0])
-    assert np.array_equal(of_both[1], matched(log_p[1:], [None])[0])
-    assert known.__name__ in both.__name__ and matched.__name__ in both.__name__
-    assert by_transcript(known, matched)(log_p[1:], [None])[0].shape == (8, 9)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,73 @@
+import itertools
+
+import numpy as np
+import pytest
+
+from keras_rnn2dnn.hmm import Topology, WordLoopDecoder, decoded
+
+SILENT = Topology(("a", "b"), states_per_unit=1)
+
+
+def best_path(scores, topology, self_loop, penalty):
+    """The states of the best path through the loop of words of two states, one by one.
+
+    Words are entered at their first state and left at their second; silence is last.
+    """
+    words, silence = topology.num_states // 2, topology.num_states - 1
+    last = {2 * w + 1 for w in range(words)} | {silence}
+    best = -np.inf, None
+    for path in itertools.product(range(topology.num_states), repeat=len(scores)):
+        total = scores[np.arange(len(scores)), path].sum()
+        total += 0.0 if path[0] == silence else penalty
+        allowed = (path[0] == silence or path[0] % 2 == 0) and path[-1] in last
+        for one, two in itertools.pairwise(path):
+            if one == two:
+                total += np.log(self_loop)
+                continue
+            total += np.log(1 - self_loop)
+            entered = two != silence and two % 2 == 0
+            inside = two != silence and two % 2 == 1 and two == one + 1
+            ended = one in last and (entered or two == silence)
+            allowed &= inside or ended
+            total += penalty if entered else 0.0
+        if allowed and total > best[0]:
+            best = total, path
+    return list(best[1])
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_states_are_those_of_the_words_that_are_recognised(seed):
+    topology = Topology(("a", "b"), states_per_unit=2)
+    decoder = WordLoopDecoder(topology, insertion_penalty=-1.0, self_loop=0.6)
+    scores = 4 * np.random.default_rng(seed).normal(size=(6, 5))
+    scores -= np.logaddexp.reduce(scores, axis=1, keepdims=True)
+    (found,) = decoded(decoder)([scores.astype("float32")], [None])
+    path = best_path(scores, topology, 0.6, -1.0)
+    assert found.argmax(axis=1).tolist() == path
+    assert np.exp(found).sum(axis=1) == pytest.approx(np.ones(6), abs=1e-5)
+
+
+def test_where_nothing_is_recognised_all_is_silence():
+    heard = np.log(np.tile([0.1, 0.1, 0.8], (3, 1)))
+    decoder = WordLoopDecoder(SILENT, insertion_penalty=-20.0)
+    (found,) = decoded(decoder)([heard], ["a"])
+    assert np.exp(found).tolist() == [[0.0, 0.0, 1.0]] * 3
+
+
+def test_without_silence_posteriors_stay_where_nothing_is_recognised():
+    topology = Topology(("a", "b"), states_per_unit=2, silence=False)
+    short, long = np.log(np.full((1, 4), 0.25)), np.log(np.full((4, 4), 0.25))
+    found = decoded(WordLoopDecoder(topology))([short, long], [None, None])
+    assert found[0] == pytest.approx(short)
+    assert np.exp(found[1][0]).max() == pytest.approx(1.0)  # begins with a word
+
+
+def test_another_decoder_has_another_name():
+    names = {
+        decoded(
+            WordLoopDecoder(SILENT, insertion_penalty=penalty, self_loop=a)
+        ).__name__
+        for penalty in (0.0, -1.0)
+        for a in (0.6, 0.7)
+    }
+    assert len(names) == 4
