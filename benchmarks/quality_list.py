@@ -3,7 +3,7 @@
 import dataclasses
 import itertools
 
-from quality_rows import STUDENTS, Row
+from quality_rows import Row
 from quality_table import HARD
 
 _KINDS = {
@@ -36,7 +36,7 @@ _NEW_SPEAKER = (
     Row("hard + one-best, skewed words", unknown="one-best", skewed=True),
     Row("matched priors, weight 1", **_TEACHER, **{**_LIGHT, "known_weight": 1.0}),
     Row("matched priors", **_TEACHER, **_LIGHT),
-    Row("matched priors, weighed by certainty", **_TEACHER, **_LIGHT, sure=True),
+    Row("matched priors, weighed by certainty", **_TEACHER, **_LIGHT, sure="weights"),
     Row(
         "matched priors, second round", **_TEACHER, **_LIGHT, labeller="matched priors"
     ),
@@ -118,5 +118,38 @@ def candidates(official: bool, quick: bool) -> list[str]:
 
 def sizes(quick: bool) -> dict[str, str]:
     """Returns further students, by the name of their row."""
-    names = list(STUDENTS)[1 :: 3 if quick else 1]
-    return {f"best recipe, student {name}": name for name in names}
+    names = "16,16", "112,112", "time-delay 80,72,60"
+    return {f"best recipe, student {name}": name for name in names[: 1 if quick else 3]}
+
+
+def trials(official: bool) -> list[Row]:
+    """Returns what else was tried, beside the row that stands first."""
+    base = next(r for r in (*_NEW_SPEAKER, *_OFFICIAL) if r.name == base_of(official))
+    tried = {
+        "teacher with SpecAugment": {"labeller": "SpecAugment"},
+        "GRU teacher": {"labeller": "GRU"},
+        "LSTM and GRU teacher together": {"labeller": "LSTM and GRU"},
+    }
+    if not official:
+        tried |= {
+            "teacher adapted to what it recognises": {"labeller": "adapted"},
+            "frames given 0.7 or more": {"sure": "frames"},
+            "surest two thirds of the strings": {"sure": "utterances"},
+            "ever more unlabelled strings": {"rising": True},
+        }
+    tried |= {
+        f"student, {name}": {"student": name}
+        for name in (
+            "every second frame of 41",
+            "every second frame of 21",
+            "factored 32,128,112",
+            "decorrelated 104,96",
+        )
+    }
+    changed = (dataclasses.replace(base, name=n, **c) for n, c in tried.items())
+    return [base, *changed]
+
+
+def base_of(official: bool) -> str:
+    """Returns the name of the row which the trials change."""
+    return "aligned by the teacher, boosted paths" if official else "boosted paths"

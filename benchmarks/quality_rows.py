@@ -1,22 +1,19 @@
-"""What each student of `quality.py` learns, and how it is trained."""
+"""What each student of `quality.py` learns."""
 
 import dataclasses
 
-import keras
 import numpy as np
-from quality_risk import BayesRisk
+from quality_data import BANKS
 
-from keras_rnn2dnn import Distiller, SoftAlignmentKL, dnn_student, hmm, rnn_teacher
+from keras_rnn2dnn import hmm
 from keras_rnn2dnn.alignments import match_priors
-from keras_rnn2dnn.batches import bucketed_dataset, predict_utterances
-from keras_rnn2dnn.demo.training import Recipe
+from keras_rnn2dnn.batches import predict_utterances
 from keras_rnn2dnn.log_softmax import log_softmax
-from keras_rnn2dnn.models import tdnn_student
-from keras_rnn2dnn.schedules import warmup_cosine
 
-RECIPE = Recipe()
 FEW = 300  # strings that priors are matched on
 SHARE = 0.5  # of the unlabelled strings in an epoch
+_RISING = 0.3, 0.7  # the same, from the first epoch to the last
+_SURE = 0.7
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,8 +41,11 @@ class Row:
             `none`, `all`, or `later`, the last third; of `risk` with minimum Bayes
             risk as the loss.
         boost: of `SequenceKL`.
-        sure: whether frames of unlabelled strings weigh what their class is given.
-        student: name in `STUDENTS`.
+        sure: what the teacher's certainty does to unlabelled strings: `none`; frames
+            weigh what their class is given, `weights`; only sure `frames` count, or
+            only the two thirds of the `utterances` of which it is surest.
+        rising: whether there are ever more unlabelled strings from epoch to epoch.
+        student: name in `quality_students.STUDENTS`.
     """
 
     name: str
@@ -60,16 +60,9 @@ class Row:
     outputs_matched: bool = False
     paths: str = "none"
     boost: float = 0.0
-    sure: bool = False
+    sure: str = "none"
+    rising: bool = False
     student: str = "64,64"
-
-
-STUDENTS = {  # the first is that of all other rows
-    "64,64": lambda f, c: dnn_student(f, c, (10, 10), (64, 64)),
-    "16,16": lambda f, c: dnn_student(f, c, (10, 10), (16, 16)),
-    "112,112": lambda f, c: dnn_student(f, c, (10, 10), (112, 112)),
-    "time-delay 80,72,60": lambda f, c: tdnn_student(f, c, (80, 72, 60), (1, 3, 6)),
-}
 
 
 class Labeller:
@@ -163,17 +156,20 @@ def one_best(states):
     return np.asarray(rows, "float32").transpose(2, 0, 1)
 
 
-def examples(row, corpus, labeller, decoder):
-    """Returns the features with weights, and the target, of each bank's strings."""
-    banks = []
+def examples(row, corpus, labeller, decoder, epochs):
+    """Returns the features with weights, and the target, of strings of some epochs."""
     if row.known == "hard":
         known = [[one_best(s.states) for s in bank] for bank in corpus.banks]
     else:
         known = labeller.targets(row.known, row.hears, decoder, row.temperature)
     heard = "skewed" if row.skewed else "unlabelled"
     unknown = labeller.posteriors(heard, row.hears) if row.unknown else None
-    for number, strings in enumerate(corpus.banks):
-        added = round(len(strings) * SHARE) if row.unknown else 0
+    shares = np.linspace(*_RISING, epochs) if row.rising else [SHARE] * BANKS
+    found = []
+    for epoch, share in enumerate(shares):
+        number = epoch % BANKS
+        strings = corpus.banks[number]
+        added = round(len(strings) * share) if row.unknown else 0
         kept = strings[: len(strings) - added]
         targets = known[number][: len(kept)]
         weights = [np.full(len(z), row.known_weight, "float32") for z in targets]
@@ -183,111 +179,24 @@ def examples(row, corpus, labeller, decoder):
                 posteriors = labeller.match(heard, row.hears)(posteriors, None)
             given = posteriors, [None] * added, decoder, row.temperature
             targets = targets + targets_of(row.unknown, *given)
-            sure = [np.exp(z.max(axis=-1)).astype("float32") for z in posteriors]
-            weights += sure if row.sure else [np.ones_like(w) for w in sure]
+            weights += _certain(row.sure, posteriors)
             kept = kept + getattr(corpus, heard)[number][:added]
         inputs = [
             {"features": string.noisy, "weights": of_frames}
             for string, of_frames in zip(kept, weights, strict=True)
         ]
-        banks.append(list(zip(inputs, targets, strict=True)))
-    return banks
+        found.append(list(zip(inputs, targets, strict=True)))
+    return found
 
 
-class Students:
-    """Trains students with equal first weights and equal steps, whatever they learn.
-
-    Those of one form are one Keras model, set back to its first weights, so that it is
-    compiled once.
-
-    Args:
-        corpus: of `quality_data`.
-        seed: of the first weights and of the order of the strings.
-        epochs: of each student.
-    """
-
-    def __init__(self, corpus, seed, epochs):
-        self.corpus, self.seed, self.epochs = corpus, seed, epochs
-        self._compiled = {}
-
-    def train(self, row, banks):
-        """Returns the student of a row, until the next one is trained."""
-        form = row.student, row.paths, row.boost
-        if form not in self._compiled:
-            self._compiled[form] = self._compile(row, len(banks[0]))
-        distiller, loss, state = self._compiled[form]
-        for variable, first in state:
-            variable.assign(first)
-        callbacks = []
-        if row.paths in ("later", "risk"):
-            callbacks = [_frames_first(loss, self.epochs, loss.frame_share)]
-        size = RECIPE.student_batch_size
-        fit(distiller, banks, size, self.seed, self.epochs, callbacks)
-        return distiller.student
-
-    def _compile(self, row, size):
-        """Returns a new distiller, its loss, and its variables with their values."""
-        keras.utils.set_random_seed(self.seed)
-        sizes = self.corpus.layer.spec.num_bins, self.corpus.topology.num_states
-        student, loss = STUDENTS[row.student](*sizes), SoftAlignmentKL()
-        if row.paths != "none":
-            kind = BayesRisk if row.paths == "risk" else hmm.SequenceKL
-            loss = kind.of_words(self.corpus.topology, boost=row.boost)
-        distiller = Distiller(None, student, loss)
-        rates = RECIPE.student_batch_size, RECIPE.student_learning_rate
-        distiller.compile(adam(size, *rates, self.epochs))
-        distiller.optimizer.build(student.trainable_variables)
-        state = student.variables + distiller.optimizer.variables
-        return distiller, loss, [(v, v.numpy()) for v in state]
-
-
-def _frames_first(loss, epochs, later):
-    """Returns a callback: frames alone in two thirds of the epochs, then paths."""
-
-    def choose(epoch, logs=None):
-        loss.frame_share = 1.0 if epoch < 2 * epochs // 3 else later
-
-    return keras.callbacks.LambdaCallback(on_epoch_begin=choose)
-
-
-def train_teacher(corpus, seed, epochs, callbacks=()):
-    """Trains a teacher on hard labels."""
-    keras.utils.set_random_seed(seed)
-    teacher = rnn_teacher(
-        corpus.layer.spec.num_bins,
-        corpus.topology.num_states,
-        units=RECIPE.teacher_units,
-        stack=RECIPE.teacher_stack,
-        dropout=RECIPE.teacher_dropout,
-    )
-    banks = [[(s.noisy, s.states) for s in bank] for bank in corpus.banks]
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    rates = RECIPE.teacher_batch_size, RECIPE.teacher_learning_rate
-    teacher.compile(adam(len(banks[0]), *rates, epochs), loss)
-    fit(teacher, banks, rates[0], seed, epochs, callbacks)
-    return teacher
-
-
-def adam(size, batch_size, learning_rate, epochs):
-    """Returns an optimizer with warm-up and cosine decay; `size` strings an epoch."""
-    steps = -(-size // batch_size)
-    schedule = warmup_cosine(learning_rate, steps * epochs, steps // 2)
-    return keras.optimizers.Adam(schedule, global_clipnorm=1.0)
-
-
-def fit(model, banks, batch_size, seed, epochs, callbacks=()):
-    """Fits a compiled model, with one bank after the other."""
-    used = [banks[epoch % len(banks)] for epoch in range(epochs)]
-    batches = bucketed_dataset(used, batch_size, seed=seed)
-    if isinstance(used[0][0][0], dict):
-        batches = batches.map(
-            lambda x, y, present: (x["features"], y, x["weights"] * present)
-        )
-    model.fit(
-        batches,
-        epochs=epochs,
-        steps_per_epoch=-(-len(banks[0]) // batch_size),
-        shuffle=False,
-        verbose=0,
-        callbacks=list(callbacks),
-    )
+def _certain(kind, posteriors):
+    """Returns weights of the frames of strings by what their best class is given."""
+    best = [np.exp(z.max(axis=-1)).astype("float32") for z in posteriors]
+    if kind == "weights":
+        return best
+    if kind == "frames":
+        return [(p >= _SURE).astype("float32") for p in best]
+    least = -1.0
+    if kind == "utterances":
+        least = np.quantile([p.mean() for p in best], 1 / 3)
+    return [np.full_like(p, p.mean() >= least) for p in best]

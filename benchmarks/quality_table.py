@@ -169,16 +169,17 @@ class Summary:
     def comparisons(self, pairs):
         """Returns pairs of systems, the second as the base, as a Markdown table."""
         lines = [
-            "| system | against | errors | change (95 %) |",
-            "|---|---|---:|---:|",
+            "| system | against | development | test | change (95 %) |",
+            "|---|---|---:|---:|---:|",
         ]
         for row, other in pairs:
             if row in self.rows and other in self.rows:
+                chosen = f"{self.of(row, 'choice')[0]} / {self.of(other, 'choice')[0]}"
                 errors = f"{self.errors(row)[0]} / {self.errors(other)[0]}"
                 change = "{:+.1f} % ({:+.0f} to {:+.0f})".format(
                     *self.change(row, other)
                 )
-                lines.append(f"| {row} | {other} | {errors} | {change} |")
+                lines.append(f"| {row} | {other} | {chosen} | {errors} | {change} |")
         return "\n".join(lines)
 
 

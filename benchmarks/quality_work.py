@@ -11,7 +11,8 @@ from pathlib import Path
 import keras
 from quality_data import Corpus, Sizes
 from quality_list import candidates, rows, sizes
-from quality_rows import FEW, Labeller, Students, examples, train_teacher
+from quality_rows import FEW, Labeller, examples
+from quality_students import Students, new_teacher, train_on_states
 from quality_table import (
     HARD,
     TEACHER,
@@ -72,9 +73,10 @@ class Work:
         path = self.folder / "teacher.keras"
         if not path.is_file():
             by_epoch = _DevelopmentErrors(self)
-            model = train_teacher(
-                self.corpus, self.seed, self.teacher_epochs, [by_epoch]
-            )
+            model = new_teacher(self.corpus, self.seed)
+            banks = [[(s.noisy, s.states) for s in b] for b in self.corpus.banks]
+            epochs = self.teacher_epochs
+            train_on_states(model, banks, self.seed, epochs, [by_epoch])
             print(f"development errors by epoch: {by_epoch.errors}", flush=True)
             with new_file(path) as temporary:
                 model.save(temporary)
@@ -128,7 +130,7 @@ class Work:
             self._result(row.name, lambda: self._matched(self._saved(HARD)))
             return
         labeller = self._labeller(row.labeller)
-        banks = examples(row, self.corpus, labeller, self.decoder)
+        banks = examples(row, self.corpus, labeller, self.decoder, self.epochs)
         student = self.students.train(row, banks)
         with new_file(path.with_suffix(".keras")) as temporary:
             student.save(temporary)

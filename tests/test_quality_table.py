@@ -108,5 +108,5 @@ def test_pairs_that_were_measured_are_compared(quality):
     pairs = [("hard labels", "RNN teacher"), ("best recipe", "RNN teacher")]
     lines = two_speakers(quality).comparisons(pairs).splitlines()
     assert lines[2:] == [
-        "| hard labels | RNN teacher | 96 / 48 | +100.0 % (+100 to +100) |"
+        "| hard labels | RNN teacher | 4 / 4 | 96 / 48 | +100.0 % (+100 to +100) |"
     ]

@@ -1,0 +1,131 @@
+"""What else was tried: changes of one row of `quality.py`, each with one seed.
+
+Teachers of other builds, certainty, the course of the mixture, and other students with
+as many bytes. Needs the results of `quality.py` in --out; can be called again, as that.
+"""
+
+import argparse
+import concurrent.futures
+import multiprocessing
+import os
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+from quality_list import trials
+from quality_rows import Labeller, Row, examples
+from quality_students import new_teacher, train_on_states
+from quality_table import Summary, load_results
+from quality_work import Work
+
+from keras_rnn2dnn.audio.augment import spec_augment
+
+SEED = 0
+_ADAPTED_EPOCHS = 4
+_ADAPTED_RATE = 0.25  # of the rate of the training
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", required=True, help="the recordings (FSDD)")
+    parser.add_argument("--out", required=True, help="results of quality.py")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="processes")
+    options = parser.parse_args()
+    out = Path(options.out)
+    kind = out / "kind.txt"
+    if not kind.exists() or kind.read_text() != "full\n":
+        expected = "a directory of full results of quality.py"
+        raise SystemExit(
+            f"Invalid value for `--out`. Expected {expected}. Received: {options.out}"
+        )
+    folders = sorted(out.glob(f"*-{SEED}/teacher.keras"))
+    splits = [path.parent.name.rpartition("-")[0] for path in folders]
+    threads = max(1, os.cpu_count() // options.jobs)
+    with concurrent.futures.ProcessPoolExecutor(
+        options.jobs, multiprocessing.get_context("spawn"), _set_threads, (threads,)
+    ) as pool:
+        runs = [pool.submit(_run, options.data, out, split) for split in splits]
+        for run in runs:
+            run.result()
+    for title, official in (("New speaker", False), ("Official split", True)):
+        _print_table(title, out, [s for s in splits if (s == "official") == official])
+
+
+def _set_threads(number):
+    tf.config.threading.set_intra_op_parallelism_threads(number)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+
+
+def _run(data, out, split):
+    Trials(data, out, split, SEED, 1, quick=False).run("trials")
+
+
+def _print_table(title, out, splits):
+    base, *names = [row.name for row in trials("official" in splits)]
+    found = [r for s in splits for r in load_results(out / f"{s}-{SEED}")]
+    found += [
+        r
+        for r in load_results(out)
+        if r.row == base and r.seed == SEED and r.split in splits
+    ]
+    table = Summary(found).comparisons([(name, base) for name in names])
+    print(f"\n{title} ({', '.join(splits)}; seed {SEED})\n\n{table}")
+
+
+class Trials(Work):
+    """Trains the trials of a split."""
+
+    def _trials(self):
+        teacher = self._teachers()[0]
+        self._label_with(teacher)
+        done = self.folder
+        self.folder = done / "trials"
+        self.folder.mkdir(exist_ok=True)
+        for row in trials(self.official)[1:]:
+            self._student(row)
+        self.folder = done
+        (done / "corpus.pickle").unlink()
+
+    def _labeller(self, name):
+        if name not in self.labellers:
+            models = [self._teacher_of(part) for part in name.split(" and ")]
+            self.labellers[name] = Labeller(models, self.corpus)
+        return self.labellers[name]
+
+    def _teacher_of(self, build):
+        """Returns a teacher of another build; `LSTM` is the usual one."""
+        if build == "LSTM":
+            return self.labellers["teacher"].models[0]
+        if build == "adapted":
+            return self._adapted()
+        if build in self.labellers:
+            return self.labellers[build].models[0]
+        model = new_teacher(self.corpus, SEED, "gru" if build == "GRU" else "lstm")
+        banks = [[(s.noisy, s.states) for s in bank] for bank in self.corpus.banks]
+        if build == "SpecAugment":
+            rng = np.random.default_rng(SEED)
+            banks = [  # masks of its own for every epoch
+                [(spec_augment(x, rng), states) for x, states in banks[n % len(banks)]]
+                for n in range(self.teacher_epochs)
+            ]
+        train_on_states(model, banks, SEED, self.teacher_epochs)
+        return model
+
+    def _adapted(self):
+        """Returns the teacher after a training on the states that it recognises."""
+        row = Row("", known="path", unknown="path", matched=True)
+        teacher = self.labellers["teacher"]
+        strings = examples(row, self.corpus, teacher, self.decoder, self.epochs)
+        banks = [
+            [(x["features"], path[:, 1, 0].astype("int32")) for x, path in bank]
+            for bank in strings
+        ]
+        model = keras.models.clone_model(teacher.models[0])
+        model.set_weights(teacher.models[0].get_weights())
+        train_on_states(model, banks, SEED, _ADAPTED_EPOCHS, share=_ADAPTED_RATE)
+        return model
+
+
+if __name__ == "__main__":
+    main()
