@@ -1,6 +1,7 @@
 """What each student of `quality.py` learns."""
 
 import dataclasses
+import functools
 
 import numpy as np
 from quality_data import BANKS
@@ -71,11 +72,19 @@ class Labeller:
     Args:
         models: whose mean posteriors are taken.
         corpus: of `quality_data`.
+        untuned: decoder, which is tuned on the development strings.
     """
 
-    def __init__(self, models, corpus):
-        self.models, self.corpus = models, corpus
+    def __init__(self, models, corpus, untuned):
+        self.models, self.corpus, self.untuned = models, corpus, untuned
         self._kept, self._matches, self._targets = {}, {}, (None, None)
+
+    @functools.cached_property
+    def decoder(self):
+        """The decoder of these models."""
+        strings = self.corpus.development
+        outputs = self.of([s.features for s in strings])
+        return hmm.tune_decoder(self.untuned, outputs, [list(s.words) for s in strings])
 
     def posteriors(self, which, hears):
         """Returns log-posteriors of all banks; `which` are those of the corpus."""
@@ -95,13 +104,15 @@ class Labeller:
             self._matches[which, hears] = match
         return self._matches[which, hears]
 
-    def targets(self, kind, hears, decoder, temperature):
+    def targets(self, kind, hears, temperature):
         """Returns targets of all transcribed strings of each bank; keeps the last."""
         wanted = kind, hears, temperature
         if self._targets[0] != wanted:
             banks = zip(self.posteriors("banks", hears), self.corpus.banks, strict=True)
             found = [
-                targets_of(kind, z, [list(s.words) for s in bank], decoder, temperature)
+                targets_of(
+                    kind, z, [list(s.words) for s in bank], self.decoder, temperature
+                )
                 for z, bank in banks
             ]
             self._targets = wanted, found
@@ -130,7 +141,7 @@ def targets_of(kind, posteriors, transcripts, decoder, temperature=1.0):
         kind: see `Row`.
         posteriors: log-posteriors of the teacher.
         transcripts: words of each string, None where they are not known.
-        decoder: of the teacher.
+        decoder: of what labels.
         temperature: of `soft`.
     """
     if kind == "soft":
@@ -139,7 +150,8 @@ def targets_of(kind, posteriors, transcripts, decoder, temperature=1.0):
         return [one_best(z.argmax(-1)) for z in posteriors]
     known = transcripts[0] is not None
     if kind == "path" and not known:
-        transcripts, known = decoder(posteriors), True
+        found = hmm.decoded(decoder)(posteriors, transcripts)
+        return [one_best(p.argmax(-1)) for p in found]
     if known:
         occupied = hmm.forward_backward(posteriors, transcripts, decoder.topology)
     else:
@@ -156,12 +168,12 @@ def one_best(states):
     return np.asarray(rows, "float32").transpose(2, 0, 1)
 
 
-def examples(row, corpus, labeller, decoder, epochs):
+def examples(row, corpus, labeller, epochs):
     """Returns the features with weights, and the target, of strings of some epochs."""
     if row.known == "hard":
         known = [[one_best(s.states) for s in bank] for bank in corpus.banks]
     else:
-        known = labeller.targets(row.known, row.hears, decoder, row.temperature)
+        known = labeller.targets(row.known, row.hears, row.temperature)
     heard = "skewed" if row.skewed else "unlabelled"
     unknown = labeller.posteriors(heard, row.hears) if row.unknown else None
     shares = np.linspace(*_RISING, epochs) if row.rising else [SHARE] * BANKS
@@ -177,7 +189,7 @@ def examples(row, corpus, labeller, decoder, epochs):
             posteriors = unknown[number][:added]
             if row.matched:
                 posteriors = labeller.match(heard, row.hears)(posteriors, None)
-            given = posteriors, [None] * added, decoder, row.temperature
+            given = posteriors, [None] * added, labeller.decoder, row.temperature
             targets = targets + targets_of(row.unknown, *given)
             weights += _certain(row.sure, posteriors)
             kept = kept + getattr(corpus, heard)[number][:added]

@@ -16,6 +16,7 @@ COMPARED = (  # what docs/results.md and the README speak of
     (BEST, HARD),
     (BEST, TEACHER),
     (BEST, "self-training"),
+    (BEST, "self-training, boosted paths, second round"),
     (BEST, "hard labels, boosted paths"),
     ("aligned by the ensemble, boosted paths", HARD),
     ("aligned by the ensemble, boosted paths", "hard labels, boosted paths"),

@@ -90,7 +90,7 @@ class Trials(Work):
     def _labeller(self, name):
         if name not in self.labellers:
             models = [self._teacher_of(part) for part in name.split(" and ")]
-            self.labellers[name] = Labeller(models, self.corpus)
+            self.labellers[name] = Labeller(models, self.corpus, self.untuned)
         return self.labellers[name]
 
     def _teacher_of(self, build):
@@ -116,7 +116,7 @@ class Trials(Work):
         """Returns the teacher after a training on the states that it recognises."""
         row = Row("", known="path", unknown="path", matched=True)
         teacher = self.labellers["teacher"]
-        strings = examples(row, self.corpus, teacher, self.decoder, self.epochs)
+        strings = examples(row, self.corpus, teacher, self.epochs)
         banks = [
             [(x["features"], path[:, 1, 0].astype("int32")) for x, path in bank]
             for bank in strings

@@ -101,25 +101,25 @@ class Work:
     def _labeller(self, name):
         """Returns `teacher`, `ensemble`, or the student of a row."""
         if name not in ("teacher", "ensemble"):
-            return Labeller([self._saved(name)], self.corpus)
+            return Labeller([self._saved(name)], self.corpus, self.untuned)
         if name not in self.labellers:
-            self.labellers[name] = Labeller(self._teachers(), self.corpus)
+            models = self._teachers()
+            self.labellers[name] = Labeller(models, self.corpus, self.untuned)
         return self.labellers[name]
 
     def _label_with(self, teacher):
-        """Prepares the teacher as a labeller, and its decoder."""
-        self.labellers = {"teacher": Labeller([teacher], self.corpus)}
+        """Prepares the teacher as a labeller, and what all decoders are tuned on."""
         priors = self.corpus.log_priors
         self.untuned = hmm.WordLoopDecoder(self.corpus.topology, log_priors=priors)
-        logits = self._logits(teacher, self.corpus.development)
-        words = [list(s.words) for s in self.corpus.development]
-        self.decoder = hmm.tune_decoder(self.untuned, logits, words)
-        self.tuning = [s.features for s in self.corpus.development], words
+        labeller = Labeller([teacher], self.corpus, self.untuned)
+        self.labellers = {"teacher": labeller}
+        strings = self.corpus.development
+        self.tuning = [s.features for s in strings], [list(s.words) for s in strings]
         if not self.official:
             heard = self.corpus.unlabelled[-1][-self.sizes.agreed :]
-            clean = predict_utterances(teacher, [s.clean for s in heard])
+            clean = labeller.of([s.clean for s in heard])
             self.tuning[0].extend(s.noisy for s in heard)
-            self.tuning[1].extend(self.decoder(clean))
+            self.tuning[1].extend(labeller.decoder(clean))
 
     def _student(self, row):
         """Trains the student of a row, and measures it."""
@@ -130,7 +130,7 @@ class Work:
             self._result(row.name, lambda: self._matched(self._saved(HARD)))
             return
         labeller = self._labeller(row.labeller)
-        banks = examples(row, self.corpus, labeller, self.decoder, self.epochs)
+        banks = examples(row, self.corpus, labeller, self.epochs)
         student = self.students.train(row, banks)
         with new_file(path.with_suffix(".keras")) as temporary:
             student.save(temporary)
@@ -242,7 +242,7 @@ class _Mean:
     models: list
 
     def outputs(self, features):
-        return Labeller(self.models, None).of(features)
+        return Labeller(self.models, None, None).of(features)
 
     def count_params(self):
         return sum(model.count_params() for model in self.models)
