@@ -16,6 +16,7 @@ import os
 import subprocess
 import sys
 import time
+import zlib
 from pathlib import Path
 
 SEEDS = 3
@@ -34,7 +35,7 @@ def main():
         stage, split, seed = options.work
         _work(options, stage, split, int(seed))
         return
-    _check_out(options)
+    check_out(options.out, options.quick)
     begin = time.monotonic()
     units = _units(options)
     for stage in ("teacher", "rows", "best"):
@@ -50,19 +51,23 @@ def main():
     _print_tables(options)
 
 
-def _check_out(options):
-    """Keeps short and full runs apart: they must not share models."""
-    kind = Path(options.out) / "kind.txt"
-    wanted = "quick\n" if options.quick else "full\n"
+def check_out(out, quick):
+    """Keeps results of other sizes and rows apart: their names are alike."""
+    from quality_data import Sizes
+    from quality_list import rows
+
+    plan = [(Sizes.of(o, quick), rows(o, quick)) for o in (False, True)]
+    digest = zlib.crc32(repr(plan).encode())
+    wanted = f"{'quick' if quick else 'full'} {digest:08x}"
+    kind = Path(out) / "kind.txt"
     if not kind.exists():
         kind.parent.mkdir(parents=True, exist_ok=True)
-        kind.write_text(wanted)
-    found = kind.read_text()
+        kind.write_text(wanted + "\n")
+    found = kind.read_text().strip()
     if found != wanted:
         raise SystemExit(
-            f"Invalid value for `--out`. Expected a directory of {wanted.strip()} "
-            f"results, or a new one. Received: {options.out}, which has "
-            f"{found.strip()} ones"
+            f"Invalid value for `--out`. Expected a directory of results of the kind "
+            f"{wanted!r}, or a new one. Received: {out}, which has {found!r}"
         )
 
 
@@ -94,7 +99,7 @@ def _start(options, stage, split, seed):
 
 
 def _work(options, stage, split, seed):
-    from quality_work import Work  # imports TensorFlow, which the parent need not
+    from quality_work import Work
 
     seeds = 1 if options.quick else options.seeds
     Work(options.data, Path(options.out), split, seed, seeds, options.quick).run(stage)

@@ -16,7 +16,7 @@ RARE = 5  # times that a rare word is rarer than the others, in `skewed`
 
 @dataclasses.dataclass(frozen=True)
 class Sizes:
-    """How many strings there are.
+    """How many strings and epochs there are.
 
     Args:
         strings: transcribed strings in a bank, which is an epoch.
@@ -27,6 +27,8 @@ class Sizes:
         test: for the result.
         agreed: unlabelled strings that take part in the choice of the decoder, with
             the words which the teacher finds in them.
+        teacher_epochs: of the teacher.
+        epochs: of students.
     """
 
     strings: int = 1000
@@ -35,6 +37,15 @@ class Sizes:
     chosen: int = 800
     test: int = 600
     agreed: int = 160
+    teacher_epochs: int = 20
+    epochs: int = 8
+
+    @classmethod
+    def of(cls, official: bool, quick: bool):
+        """Returns those of a protocol."""
+        if quick:
+            return cls(800, 600, 120, 240, 300, 100, teacher_epochs=8)
+        return cls(epochs=20 if official else 8)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -122,9 +122,9 @@ def sizes(quick: bool) -> dict[str, str]:
     return {f"best recipe, student {name}": name for name in names[: 1 if quick else 3]}
 
 
-def trials(official: bool) -> list[Row]:
-    """Returns what else was tried, beside the row that stands first."""
-    base = next(r for r in (*_NEW_SPEAKER, *_OFFICIAL) if r.name == base_of(official))
+def trials(official: bool) -> list[tuple[Row, str]]:
+    """Returns what else was tried, each with the name of the row that it changes."""
+    base = "aligned by the teacher, boosted paths" if official else "boosted paths"
     tried = {
         "teacher with SpecAugment": {"labeller": "SpecAugment"},
         "GRU teacher": {"labeller": "GRU"},
@@ -133,7 +133,6 @@ def trials(official: bool) -> list[Row]:
     if not official:
         tried |= {
             "teacher adapted to what it recognises": {"labeller": "adapted"},
-            "frames given 0.7 or more": {"sure": "frames"},
             "surest two thirds of the strings": {"sure": "utterances"},
             "ever more unlabelled strings": {"rising": True},
         }
@@ -146,10 +145,11 @@ def trials(official: bool) -> list[Row]:
             "decorrelated 104,96",
         )
     }
-    changed = (dataclasses.replace(base, name=n, **c) for n, c in tried.items())
-    return [base, *changed]
-
-
-def base_of(official: bool) -> str:
-    """Returns the name of the row which the trials change."""
-    return "aligned by the teacher, boosted paths" if official else "boosted paths"
+    found = [(name, base, changes) for name, changes in tried.items()]
+    if not official:
+        found.append(("frames given 0.7 or more", "matched priors", {"sure": "frames"}))
+    of_name = {row.name: row for row in rows(official, quick=False)}
+    return [
+        (dataclasses.replace(of_name[base], name=name, **changes), base)
+        for name, base, changes in found
+    ]

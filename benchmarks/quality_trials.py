@@ -1,7 +1,8 @@
 """What else was tried: changes of one row of `quality.py`, each with one seed.
 
 Teachers of other builds, certainty, the course of the mixture, and other students with
-as many bytes. Needs the results of `quality.py` in --out; can be called again, as that.
+as many trained weights. Needs the results of `quality.py` in --out; can be called
+again, as that.
 """
 
 import argparse
@@ -13,6 +14,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import tensorflow as tf
+from quality import check_out
 from quality_list import trials
 from quality_rows import Labeller, Row, examples
 from quality_students import new_teacher, train_on_states
@@ -33,14 +35,11 @@ def main():
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="processes")
     options = parser.parse_args()
     out = Path(options.out)
-    kind = out / "kind.txt"
-    if not kind.exists() or kind.read_text() != "full\n":
-        expected = "a directory of full results of quality.py"
-        raise SystemExit(
-            f"Invalid value for `--out`. Expected {expected}. Received: {options.out}"
-        )
+    check_out(out, quick=False)
     folders = sorted(out.glob(f"*-{SEED}/teacher.keras"))
     splits = [path.parent.name.rpartition("-")[0] for path in folders]
+    if not splits:
+        raise SystemExit(f"No results in {out}. Run quality.py with this --out first")
     threads = max(1, os.cpu_count() // options.jobs)
     with concurrent.futures.ProcessPoolExecutor(
         options.jobs, multiprocessing.get_context("spawn"), _set_threads, (threads,)
@@ -62,14 +61,15 @@ def _run(data, out, split):
 
 
 def _print_table(title, out, splits):
-    base, *names = [row.name for row in trials("official" in splits)]
+    pairs = [(row.name, base) for row, base in trials("official" in splits)]
     found = [r for s in splits for r in load_results(out / f"{s}-{SEED}")]
+    bases = {base for _, base in pairs}
     found += [
         r
         for r in load_results(out)
-        if r.row == base and r.seed == SEED and r.split in splits
+        if r.row in bases and r.seed == SEED and r.split in splits
     ]
-    table = Summary(found).comparisons([(name, base) for name in names])
+    table = Summary(found).comparisons(pairs)
     print(f"\n{title} ({', '.join(splits)}; seed {SEED})\n\n{table}")
 
 
@@ -82,7 +82,7 @@ class Trials(Work):
         done = self.folder
         self.folder = done / "trials"
         self.folder.mkdir(exist_ok=True)
-        for row in trials(self.official)[1:]:
+        for row, _ in trials(self.official):
             self._student(row)
         self.folder = done
         (done / "corpus.pickle").unlink()
@@ -107,16 +107,16 @@ class Trials(Work):
             rng = np.random.default_rng(SEED)
             banks = [  # masks of its own for every epoch
                 [(spec_augment(x, rng), states) for x, states in banks[n % len(banks)]]
-                for n in range(self.teacher_epochs)
+                for n in range(self.sizes.teacher_epochs)
             ]
-        train_on_states(model, banks, SEED, self.teacher_epochs)
+        train_on_states(model, banks, SEED, self.sizes.teacher_epochs)
         return model
 
     def _adapted(self):
         """Returns the teacher after a training on the states that it recognises."""
         row = Row("", known="path", unknown="path", matched=True)
         teacher = self.labellers["teacher"]
-        strings = examples(row, self.corpus, teacher, self.epochs)
+        strings = examples(row, self.corpus, teacher, self.sizes.epochs)
         banks = [
             [(x["features"], path[:, 1, 0].astype("int32")) for x, path in bank]
             for bank in strings

@@ -49,11 +49,9 @@ class Work:
         self.out, self.split, self.seed, self.seeds = out, split, seed, seeds
         self.quick, self.folder = quick, out / f"{split}-{seed}"
         self.official = split == "official"
-        self.epochs = 8 if quick or not self.official else 20
-        self.teacher_epochs = 8 if quick else 20
-        self.sizes = Sizes(800, 600, 120, 240, 300, 100) if quick else Sizes()
+        self.sizes = Sizes.of(self.official, quick)
         self.corpus = self._corpus(data)
-        self.students = Students(self.corpus, seed, self.epochs)
+        self.students = Students(self.corpus, seed, self.sizes.epochs)
 
     def _corpus(self, data):
         kept = self.folder / "corpus.pickle"
@@ -75,7 +73,7 @@ class Work:
             by_epoch = _DevelopmentErrors(self)
             model = new_teacher(self.corpus, self.seed)
             banks = [[(s.noisy, s.states) for s in b] for b in self.corpus.banks]
-            epochs = self.teacher_epochs
+            epochs = self.sizes.teacher_epochs
             train_on_states(model, banks, self.seed, epochs, [by_epoch])
             print(f"development errors by epoch: {by_epoch.errors}", flush=True)
             with new_file(path) as temporary:
@@ -130,7 +128,7 @@ class Work:
             self._result(row.name, lambda: self._matched(self._saved(HARD)))
             return
         labeller = self._labeller(row.labeller)
-        banks = examples(row, self.corpus, labeller, self.epochs)
+        banks = examples(row, self.corpus, labeller, self.sizes.epochs)
         student = self.students.train(row, banks)
         with new_file(path.with_suffix(".keras")) as temporary:
             student.save(temporary)

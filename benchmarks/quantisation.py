@@ -1,14 +1,14 @@
 """What int8 costs a student of the demo: ranges, int16, quantisation-aware training.
 
-Reads a directory that `rnn2dnn demo --data` wrote for one new speaker, such as
-`out/jackson`, and the recordings. Each row is measured on the test strings:
+Reads a directory that `rnn2dnn demo --data --keep-alignments` wrote for one new
+speaker, such as `out/jackson`. Each row is measured on the test strings:
 KL(float || row) and the share of frames with the same best class, against the float
 student, and the word errors with the student's decoder.
 
-An epoch more is trained on new strings of the demo's kind, whose clean copies the
-teacher hears; once in float, then converted, and once as it will be quantised. Compare
-these two: what both have in common comes from the epoch. `--units 24,24` trains another
-student on the strings first, of these hidden layers, and measures that one.
+An epoch more is trained on the demo's soft alignments, once in float, then converted,
+and once as it will be quantised. Compare these two: what both have in common comes from
+the epoch. `--units 24,24` trains another student on them first, of these hidden layers,
+and measures that one.
 """
 
 import argparse
@@ -21,19 +21,15 @@ import tensorflow as tf
 
 from keras_rnn2dnn import SoftAlignments, dnn_student, word_error_rate
 from keras_rnn2dnn.alignments.training import train_student
-from keras_rnn2dnn.audio.features import FeatureSpec, LogMel
-from keras_rnn2dnn.audio.strings import make_strings
 from keras_rnn2dnn.batches import predict_utterances
-from keras_rnn2dnn.demo import data
-from keras_rnn2dnn.demo.run import demo_recordings
 from keras_rnn2dnn.demo.training import Recipe
 from keras_rnn2dnn.deploy import Int8Student, convert, quantization_aware
 from keras_rnn2dnn.deploy.comparison import compare_logits
 from keras_rnn2dnn.deploy.ranges import RANGES
 from keras_rnn2dnn.files import Utterances
-from keras_rnn2dnn.hmm import WordLoopDecoder
+from keras_rnn2dnn.hmm import SequenceKL, WordLoopDecoder
 
-SEED = 1  # other strings than those of the demo
+SEED = 1  # of other students
 
 
 def main():
@@ -41,61 +37,43 @@ def main():
     parser.add_argument(
         "directory", type=Path, help="of one speaker, by `rnn2dnn demo`"
     )
-    parser.add_argument("--data", required=True, help="the recordings (FSDD)")
     parser.add_argument("--units", help="of another student, such as 24,24")
     parser.add_argument(
         "--learning-rate", type=float, default=1e-4, help="of the epoch"
     )
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        store = soft_alignments(options, Path(folder) / "store")
+        store = SoftAlignments(options.directory / "student.align")
         student = load(options.directory / "student.keras")
+        decoder = json.loads((options.directory / "student.decoder.json").read_text())
+        decoder = WordLoopDecoder.from_dict(decoder)
         if options.units:
             units = tuple(int(n) for n in options.units.split(","))
-            student = new_student(student, units, store)
-        Table(options.directory, student, Path(folder)).print_all(store, options)
+            student = new_student(student, units, store, decoder.topology)
+        table = Table(options.directory, student, decoder, Path(folder))
+        table.print_all(store, options)
 
 
 def load(path):
     return keras.saving.load_model(path, compile=False)
 
 
-def soft_alignments(options, path):
-    """Runs the demo's teacher on clean strings; the student hears them with noise."""
-    recordings, recipe = demo_recordings(options.data), Recipe()
-    split = data.split_recordings(recordings, "new-speaker", [options.directory.name])
-    train = data.at_speeds(split.train, recipe.speeds)
-    spec = json.loads((options.directory / "features.json").read_text())
-    layer = LogMel.from_spec(FeatureSpec.from_dict(spec))
-    strings = make_strings(train, recipe.transcribed_strings, SEED, layer.spec)
-    strings += make_strings(
-        split.unlabelled, recipe.unlabelled_strings, SEED, layer.spec, babble=train
-    )
-    heard = (
-        {"teacher": s.clean[None], "student": s.noisy[None]}
-        for s in data.feature_strings(strings, layer)
-    )
-    teacher = load(options.directory / "teacher.keras")
-    return SoftAlignments.write(path, teacher, heard, one_best=True)
-
-
-def new_student(like, units, store):
+def new_student(like, units, store, topology):
     keras.utils.set_random_seed(SEED)
     recipe, shape = Recipe(), (like.input_shape[-1], like.output_shape[-1])
     student = dnn_student(*shape, recipe.student_context, units)
-    train_student(student, store, epochs=recipe.epochs)
+    paths = SequenceKL.of_words(topology)
+    train_student(student, store, epochs=recipe.epochs, loss=paths)
     return student
 
 
 class Table:
     """Measures students on the test strings, and prints rows."""
 
-    def __init__(self, directory, student, folder):
-        self.student, self.folder = student, folder
+    def __init__(self, directory, student, decoder, folder):
+        self.student, self.decode, self.folder = student, decoder, folder
         self.calibration = Utterances.load(directory / "calibration.npz").features
         self.test = Utterances.load(directory / "test.npz")
-        decoder = json.loads((directory / "student.decoder.json").read_text())
-        self.decode = WordLoopDecoder.from_dict(decoder)
         self.logits = predict_utterances(student, self.test.features)
 
     def print_all(self, store, options):
@@ -119,7 +97,9 @@ class Table:
         tuned = keras.models.clone_model(self.student)
         tuned.set_weights(self.student.get_weights())
         for model in (tuned, aware):
-            train_student(model, store, epochs=1, learning_rate=options.learning_rate)
+            paths = SequenceKL.of_words(self.decode.topology)
+            rate = options.learning_rate
+            train_student(model, store, epochs=1, learning_rate=rate, loss=paths)
         logits = predict_utterances(tuned, self.test.features)
         self.row("an epoch more in float", logits, parameters)
         name = "an epoch more in float, int8, percentile"

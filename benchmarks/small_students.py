@@ -18,7 +18,7 @@ from keras_rnn2dnn import SoftAlignments, convert, dnn_student, word_error_rate
 from keras_rnn2dnn.alignments.training import train_student
 from keras_rnn2dnn.deploy import Int8Student
 from keras_rnn2dnn.files import Utterances
-from keras_rnn2dnn.hmm import WordLoopDecoder, tune_decoder
+from keras_rnn2dnn.hmm import SequenceKL, WordLoopDecoder, tune_decoder
 from keras_rnn2dnn.models import tdnn_student
 
 CONTEXT = (10, 10)
@@ -77,9 +77,11 @@ def measured(fold, name, options):
     """Trains a student; returns bytes, test errors and development errors in int8."""
     store = SoftAlignments(fold / "student.align")
     student = new_student(name, store, options.seed)
-    settings = {"epochs": options.epochs, "learning_rate": options.learning_rate}
-    train_student(student, store, seed=options.seed, **settings)
     decoder = json.loads((fold / "student.decoder.json").read_text())
+    decoder = WordLoopDecoder.from_dict(decoder)
+    settings = {"epochs": options.epochs, "learning_rate": options.learning_rate}
+    paths = SequenceKL.of_words(decoder.topology)
+    train_student(student, store, seed=options.seed, loss=paths, **settings)
     calibration = Utterances.load(fold / "calibration.npz").features
     with tempfile.TemporaryDirectory() as folder:
         size = convert(student, folder, calibration).bytes
@@ -87,7 +89,7 @@ def measured(fold, name, options):
     data = [Utterances.load(fold / f"{use}.npz") for use in ("development", "test")]
     logits = [device.predict(utterances.features) for utterances in data]
     references = [utterances.transcripts for utterances in data]
-    tuned = tune_decoder(WordLoopDecoder.from_dict(decoder), logits[0], references[0])
+    tuned = tune_decoder(decoder, logits[0], references[0])
     errors = [
         word_error_rate(spoken, tuned(z)).errors
         for spoken, z in zip(references, logits, strict=True)

@@ -31,7 +31,7 @@ def expected_risk(loss, logits, states):
     log_q = logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))
     total = wrong = 0.0
     for path in itertools.product(range(len(graph.states)), repeat=len(states)):
-        weight, last = graph.final[path[-1]].astype("float64"), -1
+        weight, last = graph.final[path[-1]], -1
         for t, node in enumerate(path):
             score = loss.acoustic_scale * log_q[t, graph.states[node]]
             weight *= graph.matrix[last, node] * np.exp(score)

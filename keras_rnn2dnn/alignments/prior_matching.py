@@ -71,7 +71,8 @@ def match_priors(
 
     digest = zlib.crc32(log_priors.astype("float32").tobytes())
     classes = f"{len(offsets)} classes {digest:08x}, free {sorted(map(int, free))}"
-    transform.__name__ = f"match_priors({classes})"
+    found = f"{sum(map(len, outputs))} frames, {num_iterations} iterations"
+    transform.__name__ = f"match_priors({classes}, {found})"
     return transform
 
 

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import keras
@@ -27,7 +27,6 @@ def train_student(
     loss: keras.losses.Loss | None = None,
     teacher_delay: int = 0,
     backup: str | Path | None = None,
-    callbacks: Sequence[keras.callbacks.Callback] = (),
     on_progress: Callable[[float], None] | None = None,
 ) -> dict:
     """Trains a student on soft alignments, with warm-up and cosine decay.
@@ -44,7 +43,6 @@ def train_student(
         backup: directory in which the state is kept after every epoch. A run that was
             stopped goes on from there, to the weights of one that was not. It is
             removed at the end.
-        callbacks: of `fit`.
         on_progress: called with the share that is done, from 0 to 1.
 
     Returns:
@@ -82,7 +80,7 @@ def train_student(
         settings["teacher_delay"] = teacher_delay
     if loss is not None:
         settings["loss"] = repr(loss.get_config())
-    first_epoch, callbacks = 0, [*callbacks]
+    first_epoch, callbacks = 0, []
     if backup is not None:
         first_epoch = _first_epoch(Path(backup), settings)
         callbacks.append(keras.callbacks.BackupAndRestore(Path(backup) / "state"))

@@ -38,7 +38,7 @@ def by_transcript(known: Transform, unknown: Transform) -> Transform:
                     result[number] = one
         return result
 
-    transform.__name__ = f"by_transcript({known.__name__}, {unknown.__name__})"
+    transform.__name__ = f"by_transcript({_name(known)}, {_name(unknown)})"
     return transform
 
 
@@ -66,6 +66,10 @@ def chained(*transforms: Transform) -> Transform:
             log_posteriors = one(log_posteriors, transcripts)
         return log_posteriors
 
-    names = ", ".join(one.__name__ for one in transforms)
-    transform.__name__ = f"chained({names})"
+    transform.__name__ = f"chained({', '.join(map(_name, transforms))})"
     return transform
+
+
+def _name(transform):
+    """Returns the name of a function; other things that can be called have none."""
+    return getattr(transform, "__name__", "unnamed")

@@ -19,7 +19,8 @@ from keras_rnn2dnn.delay import choose_delay
 from keras_rnn2dnn.deploy import quantization_aware
 from keras_rnn2dnn.errors import invalid
 from keras_rnn2dnn.files import Utterances, new_file
-from keras_rnn2dnn.hmm import SequenceKL, WordLoopDecoder, constrained, decoded
+from keras_rnn2dnn.hmm import SequenceKL, WordLoopDecoder
+from keras_rnn2dnn.hmm.constrained import made_of_paths
 from keras_rnn2dnn.models import dnn_student
 from keras_rnn2dnn.progress import StageProgress
 
@@ -106,7 +107,8 @@ def add(commands) -> None:
         "--sequence",
         action=argparse.BooleanOptionalAction,
         help="learn paths through the word loop of --decoder instead of frames "
-        "(default: where `align` had this --decoder)",
+        "(default: where `align` had a --decoder of the same words and states; never "
+        "with --delay auto)",
     )
     search = parser.add_argument_group(
         "budget", "Train several students that fit a budget, and keep the best."
@@ -171,9 +173,10 @@ def _run(options):
     with new_file(out) as path:
         student.save(path)
     progress.finish()
+    learnt = "frames" if loss is None else "paths"
     say(
-        f"{out}: {student.count_params():,} parameters, KL {logs['kl']:.4f} from the "
-        f"teacher, agreement {100 * logs['agreement']:.1f} %"
+        f"{out}: {student.count_params():,} parameters, learnt {learnt}, KL "
+        f"{logs['kl']:.4f} from the teacher, agreement {100 * logs['agreement']:.1f} %"
     )
 
 
@@ -199,11 +202,8 @@ def _loss(options, store):
 
 
 def _holds_paths(store, decoder):
-    """Whether `align` made all targets with this decoder: paths through its loop."""
-    made = store.manifest.settings.transform or ""
-    known = constrained(decoder.topology, self_loop=decoder.self_loop).__name__
-    unknown = decoded(decoder).__name__
-    return made == known or (known in made and unknown in made)
+    made = store.manifest.settings.transform
+    return made_of_paths(made, decoder.topology, decoder.self_loop)
 
 
 def _student(options, store):

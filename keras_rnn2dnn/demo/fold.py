@@ -97,7 +97,14 @@ class Fold:
         outputs = predict_utterances(teacher, clean)
         free = [self.topology.silence_state]
         matched = match_priors(outputs, self.decoder.log_priors, free)
-        return by_transcript(known, chained(matched, hmm.decoded(self.labelling)))
+        decoder = self._tuned_on_development(teacher)
+        return by_transcript(known, chained(matched, hmm.decoded(decoder)))
+
+    def _tuned_on_development(self, model):
+        words = [list(s.words) for s in self.development]
+        return hmm.tune_decoder(
+            self.decoder, self._logits(model, self.development), words
+        )
 
     def _distilled(self, file, teacher, banks, one_best=False, **options):
         self._start(f"{file}: train")
@@ -202,13 +209,11 @@ class Fold:
         noisy strings with the words that the teacher recognises in the clean ones.
         """
         words = [list(s.words) for s in self.development]
-        logits = self._logits(teacher, self.development)
-        self.labelling = hmm.tune_decoder(self.decoder, logits, words)
         heard = [s for s in self.mixed[-1] if s.states is None]
         heard = heard[-self.recipe.agreed_strings :]
         if heard:
             clean = predict_utterances(teacher, [s.clean for s in heard])
-            words += self.labelling(clean)
+            words += self._tuned_on_development(teacher)(clean)
         self.tuning = [*self.development, *heard], words
 
     def _measure(self, system, file, model, recorder):

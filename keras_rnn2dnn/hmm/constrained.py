@@ -3,7 +3,7 @@
 import functools
 import json
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -11,9 +11,8 @@ from keras_rnn2dnn.hmm.alignment import forward_backward
 from keras_rnn2dnn.hmm.decoding import WordLoopDecoder
 from keras_rnn2dnn.hmm.occupancies import log_transform, transcript_transform
 from keras_rnn2dnn.hmm.topology import Topology
-from keras_rnn2dnn.hmm.utterances import Transcripts
 
-Transform = Callable[[list[np.ndarray], Transcripts], list[np.ndarray]]
+Transform = Callable[[list[np.ndarray], Sequence], list[np.ndarray]]
 
 
 def constrained(
@@ -36,12 +35,11 @@ def constrained(
         >>> np.exp(transform([np.zeros((3, 2))], ["a b"])[0]).round(2).tolist()
         [[1.0, 0.0], [0.5, 0.5], [0.0, 1.0]]
     """
-    states = f"{topology.num_states} states {zlib.crc32(repr(topology).encode()):08x}"
     return transcript_transform(
         functools.partial(
             forward_backward, topology=topology, scale=scale, self_loop=self_loop
         ),
-        f"forward_backward({states}, scale={scale}, self_loop={self_loop})",
+        f"forward_backward({_name(topology)}, scale={scale}, self_loop={self_loop})",
     )
 
 
@@ -71,18 +69,50 @@ def decoded(decoder: WordLoopDecoder) -> Transform:
 
     def of_found(log_posteriors, transcripts):
         words = decoder(log_posteriors)
-        result = [np.exp(z) for z in log_posteriors]
         chosen = [n for n, w in enumerate(words) if w or topology.silence]
-        if chosen:
-            found = forward_backward(
+        found = iter(
+            forward_backward(
                 [log_posteriors[n] for n in chosen],
                 [words[n] for n in chosen],
                 topology,
                 self_loop=decoder.self_loop,
             )
-            for number, posteriors in zip(chosen, found, strict=True):
-                result[number] = posteriors
-        return result
+            if chosen
+            else ()
+        )
+        return [
+            next(found) if n in chosen else np.exp(z)
+            for n, z in enumerate(log_posteriors)
+        ]
 
-    settings = json.dumps(decoder.to_dict(), sort_keys=True)
-    return log_transform(of_found, f"decoded({zlib.crc32(settings.encode()):08x})")
+    settings = zlib.crc32(json.dumps(decoder.to_dict(), sort_keys=True).encode())
+    loop = f"{_name(topology)}, self_loop={decoder.self_loop}"
+    return log_transform(of_found, f"decoded({loop}, decoder {settings:08x})")
+
+
+def _name(topology):
+    """Returns what tells a topology from another one."""
+    return f"{topology.num_states} states {zlib.crc32(repr(topology).encode()):08x}"
+
+
+def made_of_paths(transform: str | None, topology: Topology, self_loop: float) -> bool:
+    """Tells from a store's transform whether all targets are paths of one word loop.
+
+    Args:
+        transform: name that the store keeps.
+        topology: of the loop.
+        self_loop: of the loop.
+
+    Example:
+        >>> topology = Topology(("a", "b"))
+        >>> made_of_paths(constrained(topology).__name__, topology, 0.7)
+        True
+        >>> made_of_paths(None, topology, 0.7)
+        False
+    """
+    known = constrained(topology, self_loop=self_loop).__name__
+    unknown = f"decoded({_name(topology)}, self_loop={self_loop}, "
+    name = transform or ""
+    if unknown in name:
+        return known in name or "by_transcript(" not in name
+    return name == known

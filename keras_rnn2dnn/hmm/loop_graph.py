@@ -142,6 +142,8 @@ def _log_sum(scores, counted, matrix, final):
 
     def gradient(upstream):
         last = tf.broadcast_to(final, tf.shape(alphas[-1]))
+        # Where all products underflow (paths of 700 nats less than the best start and
+        # the best end allow), the occupancies of the frame are 0.
         joint = alphas * _backward(odds, present, matrix, last)
         occupied = tf.math.divide_no_nan(joint, tf.reduce_sum(joint, -1, True))
         occupied = tf.where(present, occupied, 0)[..., :-1]

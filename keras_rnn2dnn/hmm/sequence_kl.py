@@ -28,7 +28,9 @@ class SequenceKL(keras.losses.Loss):
     and Gales, "Sequence student-teacher training of deep neural networks", 2016). With
     the alignment of a transcript as `g` it is lattice-free MMI (Povey et al., "Purely
     sequence-trained neural networks for ASR based on lattice-free MMI", 2016). Decode
-    without prior scaling what was trained so.
+    with little prior scaling what was trained so.
+
+    Frames without weight are cut out of the paths: let them be at the ends.
 
     With `boost`, `Z` is the sum of `exp(score - boost * sum_t g[t, state])`: paths that
     have more in common with the teacher's count less there, so that the student must

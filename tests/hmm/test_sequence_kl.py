@@ -86,14 +86,16 @@ def test_priors_count_as_in_the_decoder():
     assert gradient[0] * 6 == pytest.approx(expected - softmax(teacher[0]), abs=1e-5)
 
 
-def test_the_distiller_leaves_padding_out():
+@pytest.mark.parametrize("boost", [0.0, 0.8])
+def test_the_distiller_leaves_padding_out(boost):
     keras.utils.set_random_seed(0)
     layers = keras.Input((None, 3)), keras.layers.Dense(5)
     x, soft = random(9, 2, 8, 3), random(10, 2, 8, 5)
     weights = np.ones((2, 8), "float32")
     weights[1, 5:] = 0
     short = x[1:, :5], soft[1:, :5]
-    distiller = Distiller(None, keras.Sequential(layers), SequenceKL(LOOP))
+    loss = SequenceKL(LOOP, boost=boost)
+    distiller = Distiller(None, keras.Sequential(layers), loss)
     distiller.compile(keras.optimizers.SGD(0.0))
 
     def evaluated(x, soft, weights):
@@ -192,6 +194,28 @@ def test_a_share_out_of_range_is_refused(share):
     loss = SequenceKL(LOOP)
     with pytest.raises(ValueError, match="Expected a number from 0 to 1"):
         loss.frame_share = share
+
+
+@pytest.mark.parametrize("boost", [0.0, 1.0])
+def test_a_student_may_exclude_a_state(boost):
+    logits, states = random(15, 1, 6, 5), [4, 0, 0, 1, 4, 4]
+    logits[..., 3] = -np.inf
+    targets = top_k_targets(np.where(np.eye(5)[states] > 0, 0.0, -np.inf)[None], 1)
+    loss = SequenceKL(LOOP, frame_share=0, boost=boost)
+    value, gradient = gradient_of(loss, targets, logits)
+    finite = logits.copy()
+    finite[..., 3] = -80
+    expected, of_finite = gradient_of(loss, targets, finite)
+    assert float(value) == pytest.approx(float(expected), abs=1e-5)
+    assert gradient == pytest.approx(of_finite, abs=1e-6)
+
+
+def test_the_loss_of_words_is_boosted():
+    loss = SequenceKL.of_words(LOOP.topology, self_loop=0.6)
+    decoder = loss.graph.decoder
+    assert (loss.boost, loss.frame_share, decoder.self_loop) == (1.0, 0.1, 0.6)
+    assert decoder.insertion_penalty == pytest.approx(np.log(0.1))
+    assert SequenceKL.of_words(LOOP.topology, boost=0.5).boost == 0.5
 
 
 @pytest.mark.parametrize("boost", [-0.5, float("inf"), "1"])
