@@ -32,6 +32,8 @@ def files(tmp_path_factory):
     for name, priors in (("decoder", PRIORS), ("bare", None)):
         config = WordLoopDecoder(TOPOLOGY, priors).to_dict()
         (folder / f"{name}.json").write_text(json.dumps(config))
+    retuned = WordLoopDecoder(TOPOLOGY, PRIORS, 0.5, insertion_penalty=-3.0).to_dict()
+    (folder / "retuned.json").write_text(json.dumps(retuned))
     ctc = GreedyDecoder(("a", ""), blank=1).to_dict()
     (folder / "ctc.json").write_text(json.dumps(ctc))
     return folder
@@ -128,12 +130,16 @@ def test_a_student_learns_paths_through_the_word_loop(files, tmp_path, run):
         ("unlabelled", "both", decoder),
         ("unlabelled frames", "both", ()),
         ("unlabelled paths", "both", (*decoder, "--sequence")),
+        ("retuned", "both", ("--decoder", files / "retuned.json")),
         ("plain", "plain", decoder),
         ("plain frames", "plain", ()),
     ):
         out = tmp_path / f"{name}.keras"
         distill = ("distill", tmp_path / f"{store}.align", "--units", "8")
-        assert run(*distill, "--epochs", "3", "--out", out, *options)[0] == 0
+        code, said, _ = run(*distill, "--epochs", "3", "--out", out, *options)
+        frames = "frames" in name or name == "plain"
+        assert code == 0 and ("learnt frames" in said) == frames, name
+        assert ("learnt paths" in said) != frames
         learnt[name] = keras.saving.load_model(out).get_weights()
 
     def difference(one, two):
@@ -144,6 +150,7 @@ def test_a_student_learns_paths_through_the_word_loop(files, tmp_path, run):
     assert difference("paths", "told paths") == 0
     assert difference("frames", "paths") > 1e-4
     assert difference("unlabelled", "unlabelled paths") == 0
+    assert difference("unlabelled", "retuned") == 0
     assert difference("unlabelled", "unlabelled frames") > 1e-4
     assert difference("plain", "plain frames") == 0
 

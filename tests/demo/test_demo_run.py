@@ -7,6 +7,7 @@ import runpy
 import shutil
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import keras
@@ -119,7 +120,9 @@ def test_the_demo_measures_every_system_and_keeps_its_files(finished):
     ]
 
 
-def test_the_best_recipe_learns_transcripts_matched_priors_and_a_second_round(finished):
+def test_the_best_recipe_learns_paths_of_transcripts_and_of_what_it_recognises(
+    finished,
+):
     """By the store that the last round has learned from."""
     folder = finished[0] / "bob"
     utterances = list(SoftAlignments(folder / "student.align").utterances())
@@ -133,15 +136,27 @@ def test_the_best_recipe_learns_transcripts_matched_priors_and_a_second_round(fi
         words = utterance.transcript.split()
         allowed = {topology.silence_state}.union(*map(topology.states_of, words))
         assert set(utterance.soft[:, 1, 0].astype(int)) <= allowed
-    assert all((utterance.weights == 1).all() for utterance in unknown)
+    inside = {pair for w in topology.words for pair in pairwise(topology.states_of(w))}
+    first, last = (
+        {topology.states_of(w)[end] for w in topology.words} for end in (0, -1)
+    )
+    for utterance in unknown:
+        assert (utterance.weights == 1).all()
+        for one, two in pairwise(utterance.soft[:, 1, 0].astype(int)):
+            between = one in last or one == topology.silence_state
+            begins = two in first or two == topology.silence_state
+            assert one == two or (one, two) in inside or (between and begins)
     settings = SoftAlignments(folder / "student.align").manifest.settings
-    assert settings.one_best and "match_priors(11 classes" in settings.transform
+    assert settings.one_best
+    assert "chained(match_priors(11 classes" in settings.transform
+    assert "decoded(11 states" in settings.transform
     assert settings.teacher != fingerprint(
         [keras.saving.load_model(folder / "teacher.keras")], [1.0]
     )
 
 
-def test_where_nothing_is_unlabelled_the_recipe_learns_paths(tmp_path, monkeypatch):
+@pytest.mark.parametrize(("protocol", "rounds"), [("official", 1), ("new-speaker", 2)])
+def test_all_rounds_of_the_recipe_learn_paths(tmp_path, monkeypatch, protocol, rounds):
     losses = []
     distil = training.distil
 
@@ -150,10 +165,14 @@ def test_where_nothing_is_unlabelled_the_recipe_learns_paths(tmp_path, monkeypat
         return distil(*args, paths=paths, **options)
 
     monkeypatch.setattr(training, "distil", spy)
-    recipe = dataclasses.replace(TINY, speeds=(1.0,), epochs=1)
-    rows = run_demo(tone_words(), tmp_path, protocol="official", recipe=recipe)
+    recipe = dataclasses.replace(TINY, epochs=1)
+    speaker = "bob" if protocol == "new-speaker" else None
+    rows = run_demo(
+        tone_words(), tmp_path, protocol=protocol, speaker=speaker, recipe=recipe
+    )
     assert [row["system"] for row in rows] == SYSTEMS
-    assert losses[0] is None and isinstance(losses[1], SequenceKL) and len(losses) == 2
+    assert losses[0] is None and len(losses) == 1 + rounds
+    assert all(isinstance(p, SequenceKL) and p.boost == 1 for p in losses[1:])
 
 
 def test_the_course_of_the_training_is_kept(finished):
