@@ -7,7 +7,6 @@ import runpy
 import shutil
 import subprocess
 import sys
-from itertools import pairwise
 from pathlib import Path
 
 import keras
@@ -136,16 +135,7 @@ def test_the_best_recipe_learns_paths_of_transcripts_and_of_what_it_recognises(
         words = utterance.transcript.split()
         allowed = {topology.silence_state}.union(*map(topology.states_of, words))
         assert set(utterance.soft[:, 1, 0].astype(int)) <= allowed
-    inside = {pair for w in topology.words for pair in pairwise(topology.states_of(w))}
-    first, last = (
-        {topology.states_of(w)[end] for w in topology.words} for end in (0, -1)
-    )
-    for utterance in unknown:
-        assert (utterance.weights == 1).all()
-        for one, two in pairwise(utterance.soft[:, 1, 0].astype(int)):
-            between = one in last or one == topology.silence_state
-            begins = two in first or two == topology.silence_state
-            assert one == two or (one, two) in inside or (between and begins)
+    assert all((utterance.weights == 1).all() for utterance in unknown)
     settings = SoftAlignments(folder / "student.align").manifest.settings
     assert settings.one_best
     assert "chained(match_priors(11 classes" in settings.transform
