@@ -57,7 +57,8 @@ def _set_threads(number):
 
 
 def _run(data, out, split):
-    Trials(data, out, split, SEED, 1, quick=False).run("trials")
+    seeds = len(list(out.glob(f"{split}-*/teacher.keras")))
+    Trials(data, out, split, SEED, seeds, quick=False).run("trials")
 
 
 def _print_table(title, out, splits):
@@ -77,8 +78,7 @@ class Trials(Work):
     """Trains the trials of a split."""
 
     def _trials(self):
-        teacher = self._teachers()[0]
-        self._label_with(teacher)
+        self._label_with(self._teachers()[SEED])
         done = self.folder
         self.folder = done / "trials"
         self.folder.mkdir(exist_ok=True)
@@ -89,7 +89,10 @@ class Trials(Work):
 
     def _labeller(self, name):
         if name not in self.labellers:
-            models = [self._teacher_of(part) for part in name.split(" and ")]
+            if name == "ensemble":
+                models = self._teachers()
+            else:
+                models = [self._teacher_of(part) for part in name.split(" and ")]
             self.labellers[name] = Labeller(models, self.corpus, self.untuned)
         return self.labellers[name]
 
