@@ -25,11 +25,6 @@ _CALIBRATION_STRINGS = 200
 _WATCHED_STRINGS = 40  # development strings recognised after each epoch
 
 
-def num_rounds(recipe: Recipe, split: demo_data.Split) -> int:
-    """Returns how often the distilled student is trained."""
-    return recipe.rounds if split.unlabelled else 1
-
-
 @dataclasses.dataclass
 class Fold:
     """Trains teacher and students on one split, and measures them on its test.
@@ -78,7 +73,7 @@ class Fold:
         """Distils by the demo's recipe, of which README and docs/results.md tell."""
         options = {"one_best": True, "teacher_hears": "clean"}
         options["paths"] = hmm.SequenceKL.of_words(self.topology)
-        rounds = num_rounds(self.recipe, self.split)
+        rounds = self.recipe.rounds
         if self.split.unlabelled:
             options["transcribed_weight"] = self.recipe.transcribed_weight
         for number in range(1, rounds + 1):

@@ -12,7 +12,7 @@ from keras_rnn2dnn.audio.corpora import (
 )
 from keras_rnn2dnn.demo import table
 from keras_rnn2dnn.demo.data import split_recordings
-from keras_rnn2dnn.demo.fold import NUM_STAGES, Fold, num_rounds
+from keras_rnn2dnn.demo.fold import NUM_STAGES, Fold
 from keras_rnn2dnn.demo.training import Recipe
 from keras_rnn2dnn.errors import invalid
 from keras_rnn2dnn.files import new_file
@@ -123,8 +123,7 @@ def run_demo(
     out, recipe = Path(out), recipe or Recipe()
     folds = folds_of(recordings, protocol, speaker, synthetic)
     splits = [split_recordings(recordings, protocol, held) for held in folds]
-    rounds = sum(num_rounds(recipe, split) for split in splits)
-    progress = StageProgress((NUM_STAGES - 1) * len(folds) + rounds)
+    progress = StageProgress((NUM_STAGES - 1 + recipe.rounds) * len(folds))
     for held in folds:  # what cannot be written is known before the training
         (out / _fold_name(held)).mkdir(parents=True, exist_ok=True)
     outputs = []

@@ -29,8 +29,8 @@ class Recipe:
             and for the hard-label student, transcribed strings take their place.
         transcribed_weight: weight of the frames of transcribed strings for the
             distilled student, where there are others, whose weight is 1.
-        rounds: how often the distilled student is trained, where there are unlabelled
-            strings: from the second time on the student of before labels them.
+        rounds: how often the distilled student is trained: from the second time on the
+            student of before is the teacher.
         num_banks: epochs of different strings, used in turn; those of the teacher's
             students are drawn from all of them together.
         epochs: of teacher and students.
