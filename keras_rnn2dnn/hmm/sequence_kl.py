@@ -37,6 +37,10 @@ class SequenceKL(keras.losses.Loss):
     beat the others by a margin (Povey et al., "Boosted MMI for model and feature-space
     discriminative training", 2008).
 
+    On transcribed strings a boost of 1 took 20.7 % off the word errors of the same
+    targets learnt frame by frame, no boost 4.3 %; for new speakers a boost of 1 took
+    4.8 % off in one round (docs/results.md).
+
     Args:
         decoder: the loop: its topology, priors and their scale, insertion penalty and
             self-loop.
