@@ -3,8 +3,9 @@
 Two protocols on the recordings of the Free Spoken Digit Dataset: each speaker held out
 in turn, with unlabelled recordings of the new speaker; and the official split, in which
 all speakers are transcribed. Strings of 3-7 digits in noise of 0-20 dB, as in
-`rnn2dnn demo`. All students have the same first weights, strings, number of updates and
-order of the lengths; each has its decoder tuned on the same strings. Which recipe is
+`rnn2dnn demo`. All students of a form have the same first weights, all take the same
+number of updates on batches drawn with the same seed; each has its decoder tuned on the
+same strings. Which recipe is
 best is chosen on development strings: for a held-out speaker, on those of the others.
 
 Can be stopped and called again; finished results in --out are kept.
@@ -35,7 +36,7 @@ def main():
         stage, split, seed = options.work
         _work(options, stage, split, int(seed))
         return
-    check_out(options.out, options.quick)
+    check_out(options.out, options.quick, options.seeds)
     begin = time.monotonic()
     units = _units(options)
     for stage in ("teacher", "rows", "best"):
@@ -51,14 +52,15 @@ def main():
     _print_tables(options)
 
 
-def check_out(out, quick):
-    """Keeps results of other sizes and rows apart: their names are alike."""
+def check_out(out, quick, seeds):
+    """Keeps results of other sizes, rows and seeds apart: their names are alike."""
     from quality_data import Sizes
-    from quality_list import rows
+    from quality_list import rows, sizes
 
     plan = [(Sizes.of(o, quick), rows(o, quick)) for o in (False, True)]
-    digest = zlib.crc32(repr(plan).encode())
-    wanted = f"{'quick' if quick else 'full'} {digest:08x}"
+    digest = zlib.crc32(repr((plan, sizes(quick))).encode())
+    seeds = 1 if quick else seeds
+    wanted = f"{'quick' if quick else 'full'}, {seeds} seeds, {digest:08x}"
     kind = Path(out) / "kind.txt"
     if not kind.exists():
         kind.parent.mkdir(parents=True, exist_ok=True)

@@ -46,6 +46,7 @@ class Row:
             weigh what their class is given, `weights`; only sure `frames` count, or
             only the two thirds of the `utterances` of which it is surest.
         rising: whether there are ever more unlabelled strings from epoch to epoch.
+        banks: how many are used in turn; with one, all epochs have the same strings.
         student: name in `quality_students.STUDENTS`.
     """
 
@@ -63,6 +64,7 @@ class Row:
     boost: float = 0.0
     sure: str = "none"
     rising: bool = False
+    banks: int = BANKS
     student: str = "64,64"
 
 
@@ -176,10 +178,10 @@ def examples(row, corpus, labeller, epochs):
         known = labeller.targets(row.known, row.hears, row.temperature)
     heard = "skewed" if row.skewed else "unlabelled"
     unknown = labeller.posteriors(heard, row.hears) if row.unknown else None
-    shares = np.linspace(*_RISING, epochs) if row.rising else [SHARE] * BANKS
+    shares = np.linspace(*_RISING, epochs) if row.rising else [SHARE] * row.banks
     found = []
     for epoch, share in enumerate(shares):
-        number = epoch % BANKS
+        number = epoch % row.banks
         strings = corpus.banks[number]
         added = round(len(strings) * share) if row.unknown else 0
         kept = strings[: len(strings) - added]

@@ -35,11 +35,11 @@ def main():
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="processes")
     options = parser.parse_args()
     out = Path(options.out)
-    check_out(out, quick=False)
     folders = sorted(out.glob(f"*-{SEED}/teacher.keras"))
     splits = [path.parent.name.rpartition("-")[0] for path in folders]
     if not splits:
         raise SystemExit(f"No results in {out}. Run quality.py with this --out first")
+    check_out(out, False, seeds=len(list(out.glob(f"{splits[0]}-*/teacher.keras"))))
     threads = max(1, os.cpu_count() // options.jobs)
     with concurrent.futures.ProcessPoolExecutor(
         options.jobs, multiprocessing.get_context("spawn"), _set_threads, (threads,)

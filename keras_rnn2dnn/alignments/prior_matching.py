@@ -42,9 +42,8 @@ def match_priors(
         outputs: of the teacher on the unlabelled audio, or on a part of it: logits or
             log-posteriors, `(frames, classes)` for each utterance.
         log_priors: of the classes, `(classes,)`, as of `hmm.estimate_log_priors`.
-        free: classes that keep the share they are found with, such as silence, of
-            which other recordings have more or less; the priors of the others share
-            the rest.
+        free: classes that are not weighed (`b = 0`), such as silence, of which other
+            recordings have more or less; the priors of the others share the rest.
         num_iterations: at most.
 
     Returns:

@@ -67,13 +67,15 @@ def train_student(
     if not learning_rate > 0:
         raise ValueError(invalid("learning_rate", "a number > 0", learning_rate))
     _check_classes(student, store)
+    made = store.manifest.settings
     settings = {
         "epochs": epochs,
         "batch_size": batch_size,
         "learning_rate": learning_rate,
         "seed": seed,
         "parameters": student.count_params(),
-        "teacher": store.manifest.settings.teacher,
+        "teacher": made.teacher,
+        "targets": [made.transform, made.one_best, made.top_k, made.temperature],
         "utterances": store.num_utterances,
     }
     if teacher_delay:

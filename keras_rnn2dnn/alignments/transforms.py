@@ -30,16 +30,26 @@ def by_transcript(known: Transform, unknown: Transform) -> Transform:
         for of, has in ((known, True), (unknown, False)):
             chosen = [n for n, t in enumerate(transcripts) if (t is not None) == has]
             if chosen:
-                changed = of(
-                    [log_posteriors[n] for n in chosen],
-                    [transcripts[n] for n in chosen],
-                )
+                changed = _applied(of, has, log_posteriors, transcripts, chosen)
                 for number, one in zip(chosen, changed, strict=True):
                     result[number] = one
         return result
 
     transform.__name__ = f"by_transcript({_name(known)}, {_name(unknown)})"
     return transform
+
+
+def _applied(transform, known, log_posteriors, transcripts, chosen):
+    """Applies a transform to some utterances; its errors number these alone."""
+    try:
+        return transform(
+            [log_posteriors[n] for n in chosen], [transcripts[n] for n in chosen]
+        )
+    except ValueError as error:
+        kind = "with" if known else "without"
+        raise ValueError(
+            f"Of the utterances {kind} a transcript, numbered alone: {error}"
+        ) from error
 
 
 def chained(*transforms: Transform) -> Transform:

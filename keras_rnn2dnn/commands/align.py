@@ -1,7 +1,6 @@
 """`rnn2dnn align`: the teacher's soft alignments, on disk."""
 
 import contextlib
-import itertools
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +22,7 @@ from keras_rnn2dnn.hmm import WordLoopDecoder, constrained, decoded
 from keras_rnn2dnn.kaldi import KaldiDirectory, store_posteriors
 from keras_rnn2dnn.progress import RateProgress
 
-_MATCHED_UTTERANCES = 300
+_MATCHED_UTTERANCES = 300  # at least, where there are as many
 _TRANSCRIBED_WEIGHT = 0.3  # beside utterances without transcripts: docs/results.md
 CHAIN = """rnn2dnn align teacher.keras features.npz --out train.align
   rnn2dnn distill train.align --units 128,128,128 --out student.keras
@@ -123,9 +122,11 @@ def _run(options):
         raise ValueError(invalid("paths", expected, options.paths))
     *teachers, data = options.paths
     if Path(teachers[0]).suffix in (".ark", ".scp"):
-        if options.decoder:
-            expected = "none with an archive of posteriors"
-            raise ValueError(invalid("--decoder", expected, options.decoder))
+        for name in ("decoder", "transcribed_weight"):
+            if getattr(options, name) is not None:
+                option = f"--{name.replace('_', '-')}"
+                expected = "none with an archive of posteriors"
+                raise ValueError(invalid(option, expected, getattr(options, name)))
         if len(teachers) > 1:
             expected = "one archive of posteriors, or teachers"
             raise ValueError(invalid("TEACHER", expected, teachers))
@@ -140,8 +141,12 @@ def _run(options):
 def _write(options, teachers, source):
     transform, weight = None, options.transcribed_weight or 1.0
     if options.decoder:
+        decoder = inputs.decoder(options.decoder)
+        if not isinstance(decoder, WordLoopDecoder):
+            expected = "a decoder of words with states, not of CTC"
+            raise ValueError(invalid("--decoder", expected, options.decoder))
         unlabelled = _unlabelled(source)
-        transform = _transform(options, teachers, unlabelled)
+        transform = _transform(options, decoder, teachers, unlabelled)
         if unlabelled and options.transcribed_weight is None:
             weight = _TRANSCRIBED_WEIGHT
     with _progress(options, len(source)) as arguments:
@@ -157,37 +162,39 @@ def _write(options, teachers, source):
 
 
 def _unlabelled(source):
-    """Returns the first utterances without transcripts."""
-    found = (
-        utterance
-        for utterance in utterances_of(source.batches())
-        if utterance.transcript is None and len(utterance.student)
-    )
-    return list(itertools.islice(found, _MATCHED_UTTERANCES))
+    """Returns utterances without transcripts, from all parts of the source."""
+    kept, number, step = [], 0, 1
+    for utterance in utterances_of(source.batches()):
+        if utterance.transcript is not None or not len(utterance.student):
+            continue
+        if number % step == 0:
+            kept.append(utterance)
+        number += 1
+        if len(kept) == 2 * _MATCHED_UTTERANCES:
+            kept, step = kept[::2], 2 * step
+    return kept
 
 
 def _weighted(batches, weight):
     """Yields batches of one utterance, those with a transcript of this weight."""
     for x, y in batches:
         if weight != 1 and "transcripts" in y:
-            yield x, y, np.full(x.shape[:2], weight, "float32")
+            yield x, y, np.full(len(x), weight, "float32")
         else:
             yield x, y
 
 
-def _transform(options, teachers, unlabelled):
+def _transform(options, decoder, teachers, unlabelled):
     """Returns what is made of the posteriors, by the decoder's states and priors."""
-    decoder = inputs.decoder(options.decoder)
-    if not isinstance(decoder, WordLoopDecoder):
-        expected = "a decoder of words with states, not of CTC"
-        raise ValueError(invalid("--decoder", expected, options.decoder))
     known = constrained(decoder.topology, self_loop=decoder.self_loop)
     if not unlabelled:
         return known
     if decoder.log_priors is None:
         expected = "a decoder with priors, as there are utterances without transcripts"
         raise ValueError(invalid("--decoder", expected, options.decoder))
-    align = AlignOptions(teacher_from_logits=not options.probabilities)
+    align = AlignOptions(
+        teacher_from_logits=not options.probabilities, temperature=options.temperature
+    )
     outputs = [u.soft for u in align.teacher_pass(teachers, None)(unlabelled, False)]
     silence = decoder.topology.silence_state
     free = [] if silence is None else [silence]

@@ -108,7 +108,7 @@ def add(commands) -> None:
         action=argparse.BooleanOptionalAction,
         help="learn paths through the word loop of --decoder instead of frames "
         "(default: where `align` had a --decoder of the same words and states; never "
-        "with --delay auto)",
+        "with --delay auto or a budget)",
     )
     search = parser.add_argument_group(
         "budget", "Train several students that fit a budget, and keep the best."
@@ -198,6 +198,10 @@ def _loss(options, store):
     if not of_words:
         expected = "a decoder of words with states, not of CTC"
         raise ValueError(invalid("--decoder", expected, options.decoder))
+    if decoder.topology.num_states != store.num_classes:
+        expected = f"{store.num_classes} states, as many as the store has classes"
+        received = f"{decoder.topology.num_states} states"
+        raise ValueError(invalid("--decoder", expected, received))
     return SequenceKL.of_words(decoder.topology, decoder.self_loop)
 
 

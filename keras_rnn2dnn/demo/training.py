@@ -13,6 +13,7 @@ from keras_rnn2dnn.batches import bucketed_dataset
 from keras_rnn2dnn.demo.data import FeatureString
 from keras_rnn2dnn.demo.history import EpochRecorder
 from keras_rnn2dnn.distiller import Distiller
+from keras_rnn2dnn.errors import invalid, is_integer
 from keras_rnn2dnn.hmm import SequenceKL
 from keras_rnn2dnn.models import dnn_student, rnn_teacher
 from keras_rnn2dnn.progress import StageProgress
@@ -68,6 +69,10 @@ class Recipe:
     student_batch_size: int = 32
     student_learning_rate: float = 3e-3
     agreed_strings: int = 160
+
+    def __post_init__(self):
+        if not is_integer(self.rounds) or self.rounds < 1:
+            raise ValueError(invalid("rounds", "an integer >= 1", self.rounds))
 
 
 def new_teacher(num_features: int, num_states: int, recipe: Recipe, seed: int):

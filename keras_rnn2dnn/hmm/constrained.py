@@ -2,6 +2,7 @@
 
 import functools
 import json
+import re
 import zlib
 from collections.abc import Callable, Sequence
 
@@ -47,8 +48,8 @@ def decoded(decoder: WordLoopDecoder) -> Transform:
     """Returns a transform of soft alignments: given the words which a decoder finds.
 
     For recordings without transcripts whose words `SequenceKL` is to learn: unlike the
-    best class of each frame, these targets follow a path through the word loop. Learnt
-    frame by frame they gave no fewer word errors than the best classes
+    best classes of the frames, these posteriors are of paths through the word loop.
+    Learnt frame by frame they gave no fewer word errors than the best classes
     (docs/results.md).
 
     Args:
@@ -68,24 +69,22 @@ def decoded(decoder: WordLoopDecoder) -> Transform:
         [[1.0, 0.0], [1.0, 0.0], [1.0, 0.0]]
     """
     topology = decoder.topology
+    align = functools.partial(
+        forward_backward, topology=topology, self_loop=decoder.self_loop
+    )
+
+    def has_path(scores, words):
+        return len(scores) > 0 and (len(words) > 0 or topology.silence)
 
     def of_found(log_posteriors, transcripts):
         words = decoder(log_posteriors)
-        chosen = [n for n, w in enumerate(words) if w or topology.silence]
-        found = iter(
-            forward_backward(
-                [log_posteriors[n] for n in chosen],
-                [words[n] for n in chosen],
-                topology,
-                self_loop=decoder.self_loop,
-            )
-            if chosen
-            else ()
-        )
-        return [
-            next(found) if n in chosen else np.exp(z)
-            for n, z in enumerate(log_posteriors)
-        ]
+        pairs = list(zip(log_posteriors, words, strict=True))
+        chosen = [pair for pair in pairs if has_path(*pair)]
+        aligned = iter(())
+        if chosen:
+            scores, found = zip(*chosen, strict=True)
+            aligned = iter(align(list(scores), list(found)))
+        return [next(aligned) if has_path(*p) else np.exp(p[0]) for p in pairs]
 
     settings = zlib.crc32(json.dumps(decoder.to_dict(), sort_keys=True).encode())
     loop = f"{_name(topology)}, self_loop={decoder.self_loop}"
@@ -113,8 +112,8 @@ def made_of_paths(transform: str | None, topology: Topology, self_loop: float) -
         False
     """
     known = constrained(topology, self_loop=self_loop).__name__
-    unknown = f"decoded({_name(topology)}, self_loop={self_loop}, "
+    unknown = f"decoded({_name(topology)}, self_loop={self_loop}, decoder "
     name = transform or ""
-    if unknown in name:
+    if re.search(rf"{re.escape(unknown)}[0-9a-f]{{8}}\)+$", name):  # done last
         return known in name or "by_transcript(" not in name
     return name == known

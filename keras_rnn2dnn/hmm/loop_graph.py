@@ -107,7 +107,10 @@ class LoopGraph:
         Returns:
             float32 `(frames, states)` for each; every frame sums to 1.
         """
-        return map_by_length(self._occupancies, outputs)
+        spoken = [output for output in outputs if len(output)]
+        found = iter(map_by_length(self._occupancies, spoken))
+        silent = np.zeros((0, self.decoder.topology.num_states), "float32")
+        return [next(found) if len(output) else silent for output in outputs]
 
     @functools.cached_property
     def _occupancies(self):

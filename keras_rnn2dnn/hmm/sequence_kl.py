@@ -66,8 +66,8 @@ class SequenceKL(keras.losses.Loss):
         frames.
 
     Raises:
-        ValueError: if the decoder has a bigram, or `frame_share` or `boost` is out of
-            its range.
+        ValueError: if the decoder has a bigram, `frame_share` or `boost` is out of its
+            range, or a student has other classes than the topology has states.
 
     Example:
         >>> from keras_rnn2dnn.hmm import Topology
@@ -139,6 +139,10 @@ class SequenceKL(keras.losses.Loss):
 
     def of_frames(self, y_true, y_pred, weights):
         """Returns the loss of every frame; those without weight are left out."""
+        states = self.graph.decoder.topology.num_states
+        if y_pred.shape[-1] not in (None, states):
+            expected = f"{states} states, as the topology has"
+            raise ValueError(invalid("y_pred", expected, f"shape {y_pred.shape}"))
         declared = self.teacher_from_logits, self.from_logits
         frames = frame_kl(y_true, y_pred, *declared)
         share = self._frame_share.tensor()

@@ -80,6 +80,19 @@ def test_a_backup_with_another_loss_is_refused(store, tmp_path):
         train(student(), store, backup=backup)
 
 
+def test_a_backup_of_other_targets_is_refused(store, tmp_path):
+    backup = tmp_path / "backup"
+    with pytest.raises(Stopped):
+        train(student(), store, 0.6, backup=backup)
+    sure = SoftAlignments.write(
+        tmp_path / "sure", teacher(), padded(LENGTHS), one_best=True
+    )
+    with pytest.raises(ValueError) as error:
+        train(student(), sure, backup=backup)
+    targets = "[None, False, None, 1.0] against [None, True, 1, 1.0]"
+    assert f"Received (there against here): targets {targets}. Rem" in str(error.value)
+
+
 def test_a_stopped_training_of_paths_goes_on(store, tmp_path):
     loss = SequenceKL.of_words(Topology(("a", "b"), states_per_unit=4))
     expected = train(student(), store, epochs=3, loss=loss)

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 from stores import expected, padded, teacher
 
 from keras_rnn2dnn import SoftAlignments
@@ -18,6 +19,17 @@ def test_transcripts_decide_what_is_done(tmp_path):
     assert np.array_equal(of_both[1], matched(log_p[1:], [None])[0])
     assert known.__name__ in both.__name__ and matched.__name__ in both.__name__
     assert by_transcript(known, matched)(log_p[1:], [None])[0].shape == (8, 9)
+
+
+def test_errors_tell_which_utterances_they_number():
+    topology = Topology(("a", "b"), states_per_unit=4)
+    transform = by_transcript(constrained(topology), negated)
+    with pytest.raises(ValueError) as error:
+        transform([np.zeros((3, 9))] * 3, [None, None, "a"])
+    assert str(error.value).startswith(
+        "Of the utterances with a transcript, numbered alone: Invalid value for "
+        "`num_frames[0]`. Expected at least 4 frames"
+    )
 
 
 def negated(log_posteriors, transcripts):

@@ -7,6 +7,7 @@ import pytest
 from keras_rnn2dnn import SoftAlignments, rnn_teacher
 from keras_rnn2dnn.alignments import match_priors
 from keras_rnn2dnn.batches import predict_utterances
+from keras_rnn2dnn.commands.align import _unlabelled
 from keras_rnn2dnn.ctc import GreedyDecoder
 from keras_rnn2dnn.files import Utterances
 from keras_rnn2dnn.hmm import Topology, WordLoopDecoder, forward_backward
@@ -39,11 +40,12 @@ def files(tmp_path_factory):
     return folder
 
 
-def expected_of(files):
+def expected_of(files, temperature=1.0):
     """Targets of the six utterances, made without the command."""
     teacher = keras.saving.load_model(files / "t.keras")
     data = Utterances.load(files / "known.npz")
     logits = predict_utterances(teacher, data.features)
+    logits = [z / temperature for z in logits]
     words = [text.split() for text in data.transcripts]
     known = forward_backward(logits, words, TOPOLOGY)
     match = match_priors(logits, PRIORS, free=[TOPOLOGY.silence_state])
@@ -60,6 +62,45 @@ def test_transcripts_align_and_the_rest_is_matched_and_decoded(files, tmp_path, 
     found = [u.soft for u in SoftAlignments(tmp_path / "store").utterances()]
     for soft, expected in zip(found, expected_of(files), strict=True):
         assert np.exp(soft) == pytest.approx(np.exp(expected), abs=1e-3)
+
+
+def test_posteriors_are_matched_at_the_temperature_at_which_they_are_kept(
+    files, tmp_path, run
+):
+    align = ("align", files / "t.keras", files / "both", "--out", tmp_path / "store")
+    options = ("--decoder", files / "decoder.json", "--temperature", "4")
+    assert run(*align, *options)[0] == 0
+    found = [u.soft for u in SoftAlignments(tmp_path / "store").utterances()]
+    for soft, expected in zip(found, expected_of(files, 4.0), strict=True):
+        assert np.exp(soft) == pytest.approx(np.exp(expected), abs=1e-3)
+
+
+def test_what_is_matched_comes_from_all_parts_of_the_data():
+    class Source:
+        def batches(self):
+            for number in range(3000):
+                y = {"transcripts": ["no"]} if number % 3 == 2 else {}
+                yield np.full((1, number % 5, 1), number + 1.0), y
+
+    found = np.array([u.student[0, 0] - 1 for u in _unlabelled(Source())])
+    assert 300 <= len(found) < 600 and not np.any(found % 3 == 2)
+    assert np.histogram(found, 4, (0, 3000))[0] == pytest.approx(len(found) / 4, abs=5)
+
+
+def test_weights_of_transcribed_utterances_fit_a_teacher_with_strides(
+    files, tmp_path, run
+):
+    keras.utils.set_random_seed(0)
+    layers = [keras.Input((None, FEATURES)), keras.layers.Conv1D(7, 2, strides=2)]
+    keras.Sequential(layers).save(tmp_path / "strided.keras")
+    align = ("align", tmp_path / "strided.keras", files / "both")
+    options = ("--decoder", files / "decoder.json", "--out", tmp_path / "store")
+    assert run(*align, *options)[0] == 0
+    utterances = list(SoftAlignments(tmp_path / "store").utterances())
+    assert [len(u.soft) for u in utterances] == [10, 15, 12] * 2
+    for utterance in utterances[:3]:
+        assert utterance.weights == pytest.approx([0.3] * len(utterance.soft))
+    assert all(u.weights is None or np.all(u.weights == 1) for u in utterances[3:])
 
 
 def test_utterances_without_frames_are_left_out(files, tmp_path, run):
@@ -179,6 +220,24 @@ def test_decoders_that_do_not_fit_are_refused(files, tmp_path, run, arguments, m
     code, _, error = run(command, *paths, "--out", tmp_path / "store")
     assert code == 2 and "Invalid value for `--decoder`" in error and message in error
     assert not (tmp_path / "store").exists()
+
+
+def test_archives_of_posteriors_have_no_weight_of_transcripts(files, tmp_path, run):
+    align = ("align", files / "p.ark", files / "known.npz", "--out", tmp_path / "store")
+    code, _, error = run(*align, "--transcribed-weight", "0.5")
+    message = "Invalid value for `--transcribed-weight`. Expected none with an archive"
+    assert code == 2 and f"{message} of posteriors" in error
+
+
+def test_a_decoder_of_other_states_is_refused(files, tmp_path, run):
+    store, other = tmp_path / "store", tmp_path / "other.json"
+    assert run("align", files / "t.keras", files / "known.npz", "--out", store)[0] == 0
+    topology = Topology(("no",), states_per_unit=3)
+    other.write_text(json.dumps(WordLoopDecoder(topology).to_dict()))
+    distill = ("distill", store, "--units", "8", "--out", tmp_path / "s.keras")
+    code, _, error = run(*distill, "--sequence", "--decoder", other)
+    assert code == 2 and "Expected 7 states, as many as the store has classes" in error
+    assert not (tmp_path / "s.keras").exists()
 
 
 @pytest.mark.parametrize(

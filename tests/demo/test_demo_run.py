@@ -353,3 +353,13 @@ def test_a_new_speaker_is_understood_better_on_real_speech(tmp_path):
     assert words.startswith("0 of 620 recordings")
     if not missing_tools("m4") and tflm.is_installed():
         assert (done.returncode, found["verdict"]) == (0, "verified")
+
+
+@pytest.mark.parametrize("rounds", [0, 1.5])
+def test_a_recipe_has_at_least_one_round(rounds):
+    with pytest.raises(ValueError) as error:
+        Recipe(rounds=rounds)
+    assert str(error.value) == (
+        "Invalid value for `rounds`. Expected an integer >= 1. Received: "
+        f"rounds={rounds}"
+    )

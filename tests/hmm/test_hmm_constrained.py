@@ -3,7 +3,9 @@ import itertools
 import numpy as np
 import pytest
 
-from keras_rnn2dnn.hmm import Topology, WordLoopDecoder, decoded
+from keras_rnn2dnn.alignments import by_transcript, chained, match_priors
+from keras_rnn2dnn.hmm import Topology, WordLoopDecoder, constrained, decoded
+from keras_rnn2dnn.hmm.constrained import made_of_paths
 
 SILENT = Topology(("a", "b"), states_per_unit=1)
 
@@ -60,6 +62,33 @@ def test_without_silence_posteriors_stay_where_nothing_is_recognised():
     found = decoded(WordLoopDecoder(topology))([short, long], [None, None])
     assert found[0] == pytest.approx(short)
     assert np.exp(found[1][0]).max() == pytest.approx(1.0)  # begins with a word
+
+
+@pytest.mark.parametrize("silence", [True, False])
+def test_utterances_without_frames_stay_as_they_are(silence):
+    topology = Topology(("a", "b"), states_per_unit=1, silence=silence)
+    heard = np.log(np.full((2, topology.num_states), 1 / topology.num_states))
+    found = decoded(WordLoopDecoder(topology))([heard[:0], heard], [None, None])
+    assert found[0].shape == (0, topology.num_states)
+    assert np.exp(found[1]).sum(axis=1) == pytest.approx(np.ones(2))
+
+
+def test_targets_are_of_paths_where_the_decoder_comes_last():
+    decoder, log_p = WordLoopDecoder(SILENT), [np.log(np.full((4, 3), 1 / 3))]
+    matched = match_priors(log_p, np.log(np.full(3, 1 / 3)))
+    known, unknown = constrained(SILENT), decoded(decoder)
+    for transform, of_paths in (
+        (known, True),
+        (unknown, True),
+        (matched, False),
+        (chained(matched, unknown), True),
+        (chained(unknown, matched), False),
+        (by_transcript(known, chained(matched, unknown)), True),
+        (by_transcript(known, matched), False),
+        (by_transcript(matched, unknown), False),
+    ):
+        assert made_of_paths(transform.__name__, SILENT, 0.7) == of_paths
+    assert not made_of_paths(unknown.__name__, SILENT, 0.6)
 
 
 def test_another_decoder_has_another_name():

@@ -159,6 +159,13 @@ def test_a_student_that_is_very_sure_and_wrong_has_the_right_gradient(scale):
     assert occupancies_of(graph, scores) == pytest.approx(expected, abs=1e-4)
 
 
+def test_utterances_without_frames_have_no_occupancies():
+    graph, scores = LoopGraph(WordLoopDecoder(WORDS)), np.zeros((4, 5), "float32")
+    none, some = graph.occupancies([scores[:0], scores])
+    assert none.shape == (0, 5)
+    assert some == pytest.approx(occupancies_of(graph, scores))
+
+
 def test_it_compiles_for_unknown_lengths():
     graph = LoopGraph(WordLoopDecoder(WORDS))
     spec = tf.TensorSpec((None, None, 5)), tf.TensorSpec((None, None))

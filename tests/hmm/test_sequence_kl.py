@@ -226,3 +226,14 @@ def test_a_boost_out_of_range_is_refused(boost):
         "Invalid value for `boost`. Expected a number from 0. Received: "
         f"boost={boost!r}"
     )
+
+
+@pytest.mark.parametrize("classes", [4, 6])
+def test_a_student_of_other_classes_is_refused(classes):
+    scores = np.zeros((1, 6, classes), "float32")
+    with pytest.raises(ValueError) as error:
+        SequenceKL(LOOP)(scores, scores)
+    assert str(error.value) == (
+        "Invalid value for `y_pred`. Expected 5 states, as the topology has. Received: "
+        f"y_pred='shape (1, 6, {classes})'"
+    )
