@@ -48,6 +48,7 @@ def search_student(
     batch_size: int = 32,
     learning_rate: float = 3e-3,
     seed: int = 0,
+    loss: keras.losses.Loss | None = None,
     on_progress: Callable[[str, float], None] | None = None,
 ) -> SearchResult:
     """Trains the students of a small grid that fit a budget, all from one store.
@@ -73,6 +74,7 @@ def search_student(
         batch_size: utterances.
         learning_rate: highest.
         seed: of weights and order.
+        loss: of the training, `SoftAlignmentKL()` by default.
         on_progress: called with what is done next and the share that is done.
 
     Returns:
@@ -98,7 +100,7 @@ def search_student(
     if not chosen:
         _refuse(candidates, max_bytes, max_instructions)
     training = {"epochs": epochs, "batch_size": batch_size, "seed": seed}
-    training["learning_rate"] = learning_rate
+    training |= {"learning_rate": learning_rate, "loss": loss}
     found = {}
     for number, candidate in enumerate(chosen):
 

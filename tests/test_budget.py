@@ -5,12 +5,14 @@ import keras
 import numpy as np
 import pytest
 
-from keras_rnn2dnn import SoftAlignments
+from keras_rnn2dnn import SoftAlignments, dnn_student, rnn_teacher
+from keras_rnn2dnn.alignments.training import train_student
 from keras_rnn2dnn.budget import search_student
 from keras_rnn2dnn.budget_plot import to_svg
 from keras_rnn2dnn.budget_result import Candidate, SearchResult, to_markdown
+from keras_rnn2dnn.commands import distill
 from keras_rnn2dnn.files import Utterances
-from keras_rnn2dnn.hmm import Topology, WordLoopDecoder
+from keras_rnn2dnn.hmm import SequenceKL, Topology, WordLoopDecoder
 
 TOPOLOGY = Topology(("no", "yes"), states_per_unit=2)
 STATES = TOPOLOGY.num_states
@@ -126,6 +128,24 @@ def test_time_delay_students_are_in_the_grid(store):
     assert small.instructions == round(products * 27 / 16 + (6 + 4 + 4 + 5) * 110)
 
 
+def test_the_students_learn_by_the_loss_that_is_given(store):
+    training = {"epochs": 1, "learning_rate": 0.02}
+    grid = {**GRID, "widths": (8,), "depths": (1,)}
+    paths = SequenceKL.of_words(TOPOLOGY)
+    data = spoken(20, seed=1)
+    result = search_student(
+        store, data, DECODER, max_bytes=4000, loss=paths, **training, **grid
+    )
+    keras.utils.set_random_seed(0)
+    alone, frames = (dnn_student(STATES, STATES, (2, 2), (8,)) for _ in range(2))
+    frames.set_weights(alone.get_weights())
+    train_student(alone, store, loss=paths, **training)
+    train_student(frames, store, **training)
+    found = result.student.get_weights()[0]
+    assert found == pytest.approx(alone.get_weights()[0], abs=1e-5)
+    assert np.abs(found - frames.get_weights()[0]).max() > 1e-3
+
+
 def candidate(num_bytes, instructions, errors, units=(8,)):
     return Candidate(units, (1,), num_bytes, instructions, True, True, errors, 100)
 
@@ -201,7 +221,7 @@ def test_the_command_writes_student_decoder_and_plot(store, tmp_path, run):
         *("--decoder", tmp_path / "decoder.json"),
     )
     assert code == 0
-    assert "| best" in output
+    assert "| best" in output and "learnt frames" in output
     assert sorted(p.name for p in tmp_path.glob("best*")) == [
         "best.decoder.json",
         "best.keras",
@@ -211,3 +231,27 @@ def test_the_command_writes_student_decoder_and_plot(store, tmp_path, run):
     assert student.output_shape[-1] == STATES
     code, _, error = run(*arguments, "--max-bytes", "many")
     assert (code, "such as 32000 or 32k" in error) == (2, True)
+
+
+@pytest.mark.parametrize("told", [(), ("--no-sequence",)])
+def test_the_command_learns_paths_of_targets_that_are_such(
+    tmp_path, run, monkeypatch, told
+):
+    spoken(4, seed=1).save(tmp_path / "data.npz")
+    (tmp_path / "decoder.json").write_text(json.dumps(DECODER.to_dict()))
+    rnn_teacher(STATES, STATES, units=(4,)).save(tmp_path / "teacher.keras")
+    decoder = ("--decoder", tmp_path / "decoder.json")
+    align = ("align", tmp_path / "teacher.keras", tmp_path / "data.npz")
+    assert run(*align, "--out", tmp_path / "store", *decoder)[0] == 0
+    losses = []
+
+    def search(*arguments, loss, **options):
+        losses.append(loss)
+        raise ValueError("that is enough")
+
+    monkeypatch.setattr(distill, "search_student", search)
+    arguments = ("distill", tmp_path / "store", "--out", tmp_path / "best.keras")
+    budget = ("--max-bytes", "9k", "--development", tmp_path / "data.npz")
+    code, _, error = run(*arguments, *budget, *decoder, *told)
+    assert code == 2 and "that is enough" in error
+    assert isinstance(losses[0], SequenceKL) == (not told)

@@ -32,7 +32,6 @@ _NOT_SEARCHED = {  # defaults of what the search for a budget does not use
     "int8": False,
     "stride": 1,
     "delay": 0,
-    "sequence": None,
 }
 
 
@@ -108,7 +107,7 @@ def add(commands) -> None:
         action=argparse.BooleanOptionalAction,
         help="learn paths through the word loop of --decoder instead of frames "
         "(default: where `align` had a --decoder of the same words and states; never "
-        "with --delay auto or a budget)",
+        "with --delay auto)",
     )
     search = parser.add_argument_group(
         "budget", "Train several students that fit a budget, and keep the best."
@@ -147,10 +146,10 @@ def _run(options):
     if options.max_bytes is not None or options.max_instructions is not None:
         for name, default in _NOT_SEARCHED.items():
             value = getattr(options, name)
-            if value != default and value is not False:  # --no-sequence is no other
+            if value != default:
                 expected = "none with a budget, whose search does not use it"
                 raise ValueError(invalid(f"--{name}", expected, value))
-        return _search(options, store, out)
+        return _search(options, store, out, _loss(options, store))
     loss = _loss(options, store)
     progress = StageProgress(num_stages=1 + (options.delay == "auto"))
     delay = options.delay
@@ -173,11 +172,14 @@ def _run(options):
     with new_file(out) as path:
         student.save(path)
     progress.finish()
-    learnt = "frames" if loss is None else "paths"
     say(
-        f"{out}: {student.count_params():,} parameters, learnt {learnt}, KL "
+        f"{out}: {student.count_params():,} parameters, {_learnt(loss)}, KL "
         f"{logs['kl']:.4f} from the teacher, agreement {100 * logs['agreement']:.1f} %"
     )
+
+
+def _learnt(loss):
+    return "learnt frames" if loss is None else "learnt paths"
 
 
 def _loss(options, store):
@@ -251,7 +253,7 @@ def _development(options, purpose):
     return development, inputs.decoder(options.decoder)
 
 
-def _search(options, store, out):
+def _search(options, store, out, loss):
     development, decoder = _development(options, "a budget")
     progress = StageProgress(num_stages=2)
     stages = []
@@ -273,6 +275,7 @@ def _search(options, store, out):
         batch_size=options.batch_size,
         learning_rate=options.learning_rate,
         seed=options.seed,
+        loss=loss,
         on_progress=on_progress,
     )
     progress.finish()
@@ -283,7 +286,8 @@ def _search(options, store, out):
         path.write_text(to_svg(result))
     with new_file(decoder) as path:
         path.write_text(json.dumps(result.decoder.to_dict()) + "\n")
-    say(f"{to_markdown(result)}\nBest: {out}, {decoder}. Plot: {plot}")
+    found = f"Best: {out}, {_learnt(loss)}, {decoder}. Plot: {plot}"
+    say(f"{to_markdown(result)}\n{found}")
 
 
 def _new(options, store):

@@ -254,15 +254,15 @@ def test_a_decoder_of_other_states_is_refused(files, tmp_path, run):
         ),
         (
             ("--sequence", "--decoder", "decoder.json", "--max-bytes", "32k"),
-            "Invalid value for `--sequence`. Expected none with a budget",
+            "Invalid value for `--development`. Expected a file, as a budget needs",
         ),
         (
             ("--units", "64,64", "--max-bytes", "32k"),
             "Invalid value for `--units`. Expected none with a budget",
         ),
         (
-            ("--no-sequence", "--max-bytes", "32k"),  # as the search does
-            "Invalid value for `--development`",
+            ("--sequence", "--max-bytes", "32k"),
+            "Invalid value for `--decoder`. Expected a file, as --sequence needs its",
         ),
     ],
 )
