@@ -46,6 +46,18 @@ _NEW_SPEAKER = (
         **_BOOSTED,
         labeller="boosted paths",
     ),
+    Row(
+        "committee, boosted paths",
+        **_TEACHER,
+        **_BOOSTED,
+        labeller=f"teacher and {HARD}",
+    ),
+    Row(
+        "committee, boosted paths, second round",
+        **_TEACHER,
+        **_BOOSTED,
+        labeller="committee, boosted paths",
+    ),
 )
 _OFFICIAL = (
     Row("hard labels, paths", paths="all"),

@@ -31,7 +31,8 @@ class Row:
             teacher recognises); None without them.
         hears: what the teacher hears, `clean` or `noisy`.
         temperature: of `soft`.
-        labeller: `teacher`, `ensemble`, or the row whose student gives the targets.
+        labeller: `teacher`, `ensemble`, or the row whose student gives the targets; or
+            several of teacher and rows, joined by ` and `, whose mean does.
         matched: whether unlabelled posteriors are matched to the priors.
         skewed: whether every second word is rare in the unlabelled strings.
         known_weight: weight of the frames of transcribed strings, beside 1.

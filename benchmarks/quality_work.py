@@ -97,13 +97,20 @@ class Work:
         return keras.saving.load_model(self._path(name).with_suffix(".keras"))
 
     def _labeller(self, name):
-        """Returns `teacher`, `ensemble`, or the student of a row."""
-        if name not in ("teacher", "ensemble"):
-            return Labeller([self._saved(name)], self.corpus, self.untuned)
+        """Returns that of a `Row`; those of teachers alone are kept."""
         if name not in self.labellers:
+            if name != "ensemble":
+                models = [self._labelling(part) for part in name.split(" and ")]
+                return Labeller(models, self.corpus, self.untuned)
             models = self._teachers()
             self.labellers[name] = Labeller(models, self.corpus, self.untuned)
         return self.labellers[name]
+
+    def _labelling(self, name):
+        """Returns the teacher, or the student of a row."""
+        if name == "teacher":
+            return self.labellers[name].models[0]
+        return self._saved(name)
 
     def _label_with(self, teacher):
         """Prepares the teacher as a labeller, and what all decoders are tuned on."""

@@ -61,7 +61,8 @@ class Fold:
             "student_soft", teacher, self.transcribed, teacher_hears="noisy"
         )
         outputs += self._measure(table.SOFT, "student_soft", *soft)
-        student, recorder = self._best(teacher)
+        labellers = [teacher, hard] if self.split.unlabelled else [teacher]
+        student, recorder = self._best(labellers)
         outputs += self._measure(table.DISTILLED, "student", student, recorder)
         outputs += self._int8(student)
         with new_file(self.out / "history.json") as path:
@@ -69,37 +70,41 @@ class Fold:
         self.progress.finish()
         return outputs
 
-    def _best(self, teacher):
-        """Distils by the demo's recipe, of which README and docs/results.md tell."""
+    def _best(self, labellers):
+        """Distils by the demo's recipe, of which README and docs/results.md tell.
+
+        Args:
+            labellers: whose mean posteriors are learnt in the first round.
+        """
         options = {"one_best": True, "teacher_hears": "clean"}
         options["paths"] = hmm.SequenceKL.of_words(self.topology)
         rounds = self.recipe.rounds
         if self.split.unlabelled:
             options["transcribed_weight"] = self.recipe.transcribed_weight
         for number in range(1, rounds + 1):
-            options["transform"] = self._targets(teacher)
+            options["transform"] = self._targets(labellers)
             file = "student" if number == rounds else f"student_round{number}"
-            student, recorder = self._distilled(file, teacher, self.mixed, **options)
-            teacher = student
+            student, recorder = self._distilled(file, labellers, self.mixed, **options)
+            labellers = [student]
         return student, recorder
 
-    def _targets(self, teacher):
-        """Returns what is made of a teacher's posteriors: paths of words."""
+    def _targets(self, labellers):
+        """Returns what is made of the mean posteriors of models: paths of words."""
         known = hmm.constrained(self.topology)
         clean = [s.clean for s in self.mixed[0] if s.states is None][:_MATCHED_STRINGS]
         if not clean:
             return known
-        outputs = predict_utterances(teacher, clean)
+        outputs = training.mean_log_posteriors(labellers, clean)
         free = [self.topology.silence_state]
         matched = match_priors(outputs, self.decoder.log_priors, free)
-        decoder = self._tuned_on_development(teacher)
+        decoder = self._tuned_on_development(labellers)
         return by_transcript(known, chained(matched, hmm.decoded(decoder)))
 
-    def _tuned_on_development(self, model):
+    def _tuned_on_development(self, models):
         words = [list(s.words) for s in self.development]
-        return hmm.tune_decoder(
-            self.decoder, self._logits(model, self.development), words
-        )
+        heard = [s.noisy for s in self.development]
+        outputs = training.mean_log_posteriors(models, heard)
+        return hmm.tune_decoder(self.decoder, outputs, words)
 
     def _distilled(self, file, teacher, banks, one_best=False, **options):
         self._start(f"{file}: train")
@@ -208,7 +213,7 @@ class Fold:
         heard = heard[-self.recipe.agreed_strings :]
         if heard:
             clean = predict_utterances(teacher, [s.clean for s in heard])
-            words += self._tuned_on_development(teacher)(clean)
+            words += self._tuned_on_development([teacher])(clean)
         self.tuning = [*self.development, *heard], words
 
     def _measure(self, system, file, model, recorder):

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from event_files import scalars
 
+from keras_rnn2dnn import dnn_student, rnn_teacher
 from keras_rnn2dnn.alignments import SoftAlignments
 from keras_rnn2dnn.alignments.teacher_pass import fingerprint
 from keras_rnn2dnn.audio.corpora import Recording
@@ -29,6 +30,7 @@ from keras_rnn2dnn.files import Audio, Utterances
 from keras_rnn2dnn.hmm import SequenceKL, WordLoopDecoder
 from keras_rnn2dnn.report import write_report
 from keras_rnn2dnn.scoring import word_error_rate
+from keras_rnn2dnn.teacher_holder import as_list
 
 FSDD = Path(__file__).parents[3] / "shared" / "fsdd" / "recordings"
 SYSTEMS = [
@@ -147,12 +149,13 @@ def test_the_best_recipe_learns_paths_of_transcripts_and_of_what_it_recognises(
 
 @pytest.mark.parametrize("protocol", ["official", "new-speaker"])
 def test_both_rounds_of_the_recipe_learn_paths(tmp_path, monkeypatch, protocol):
-    losses = []
+    losses, labellers = [], []
     distil = training.distil
 
-    def spy(*args, paths=None, **options):
+    def spy(teacher, *args, paths=None, **options):
         losses.append(paths)
-        return distil(*args, paths=paths, **options)
+        labellers.append([m.count_params() for m in as_list(teacher)])
+        return distil(teacher, *args, paths=paths, **options)
 
     monkeypatch.setattr(training, "distil", spy)
     recipe = dataclasses.replace(TINY, epochs=1)
@@ -163,6 +166,20 @@ def test_both_rounds_of_the_recipe_learn_paths(tmp_path, monkeypatch, protocol):
     assert [row["system"] for row in rows] == SYSTEMS
     assert losses[0] is None and len(losses) == 3
     assert all(isinstance(p, SequenceKL) and p.boost == 1 for p in losses[1:])
+    teacher, hard = (row["parameters"] for row in rows[:2])
+    first = [teacher] if protocol == "official" else [teacher, hard]
+    assert labellers == [[teacher], first, [hard]]
+
+
+def test_the_posteriors_of_several_models_are_averaged():
+    keras.utils.set_random_seed(0)
+    models = [rnn_teacher(3, 4, units=(2,)), dnn_student(3, 4, (1, 1), (2,))]
+    x = np.random.default_rng(0).normal(size=(6, 3)).astype("float32")
+    (found,) = training.mean_log_posteriors(models, [x])
+    powers = [np.exp(m(x[None]).numpy()[0].astype("float64")) for m in models]
+    one, two = (p / p.sum(axis=1, keepdims=True) for p in powers)
+    assert np.exp(found) == pytest.approx((one + two) / 2, abs=1e-5)
+    assert np.abs(one - two).max() > 0.02
 
 
 def test_the_course_of_the_training_is_kept(finished):
