@@ -33,6 +33,7 @@ def main():
     parser.add_argument("--data", required=True, help="the recordings (FSDD)")
     parser.add_argument("--out", required=True, help="results of quality.py")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="processes")
+    parser.add_argument("--splits", nargs="*", help="some of them; default: all")
     options = parser.parse_args()
     out = Path(options.out)
     folders = sorted(out.glob(f"*-{SEED}/teacher.keras"))
@@ -40,6 +41,10 @@ def main():
     if not splits:
         raise SystemExit(f"No results in {out}. Run quality.py with this --out first")
     check_out(out, False, seeds=len(list(out.glob(f"{splits[0]}-*/teacher.keras"))))
+    wanted = options.splits or splits
+    if not set(wanted) <= set(splits):
+        parser.error(f"--splits: expected some of {splits}. Received: {wanted}")
+    splits = [split for split in splits if split in wanted]
     threads = max(1, os.cpu_count() // options.jobs)
     with concurrent.futures.ProcessPoolExecutor(
         options.jobs, multiprocessing.get_context("spawn"), _set_threads, (threads,)
@@ -48,7 +53,9 @@ def main():
         for run in runs:
             run.result()
     for title, official in (("New speaker", False), ("Official split", True)):
-        _print_table(title, out, [s for s in splits if (s == "official") == official])
+        chosen = [s for s in splits if (s == "official") == official]
+        if chosen:
+            _print_table(title, out, chosen)
 
 
 def _set_threads(number):
