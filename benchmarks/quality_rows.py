@@ -8,7 +8,7 @@ from quality_data import BANKS
 
 from keras_rnn2dnn import hmm
 from keras_rnn2dnn.alignments import match_priors
-from keras_rnn2dnn.batches import predict_utterances
+from keras_rnn2dnn.demo.training import mean_log_posteriors
 from keras_rnn2dnn.log_softmax import log_softmax
 
 FEW = 300  # strings that priors are matched on
@@ -123,18 +123,7 @@ class Labeller:
 
     def of(self, features):
         """Returns log-posteriors of utterances."""
-        if not features:
-            return []
-        outputs = [
-            [log_softmax(z) for z in predict_utterances(model, features)]
-            for model in self.models
-        ]
-        if len(outputs) == 1:
-            return outputs[0]
-        return [
-            np.log(np.mean([np.exp(z) for z in of_string], axis=0) + 1e-20)
-            for of_string in zip(*outputs, strict=True)
-        ]
+        return mean_log_posteriors(self.models, features)
 
 
 def targets_of(kind, posteriors, transcripts, decoder, temperature=1.0):

@@ -223,7 +223,7 @@ class LogMel(keras.layers.Layer):
             frames -= spec.preemphasis * before
         frames *= window_weights(spec).astype("float32")
         real, imaginary = ops.rfft(frames, fft_length=spec.fft_length)
-        power = real**2 + imaginary**2
+        power = ops.square(real) + ops.square(imaginary)
         features = ops.log(ops.matmul(power, mel_matrix(spec)) + spec.floor)
         if spec.centering == "utterance":
             counts = self.compute_mask(inputs, mask)
