@@ -22,7 +22,6 @@ COMPARED = (  # what docs, docstrings and the README speak of
     (f"{BEST}, int8", BEST),
     (f"{BEST}, int8", HARD),
     (f"{BEST}, int8", TEACHER),
-    (f"{BEST}, student time-delay 80,72,60, int8", TEACHER),
     ("hard + one-best", HARD),
     ("matched priors", "hard + one-best"),
     ("matched priors", "matched priors, weight 1"),
