@@ -66,16 +66,29 @@ TINY = Recipe(
 )
 
 
+def run_watched(*args, **options):
+    """Returns the rows of a demo, and of each distillation teachers and loss."""
+    learnt, distil = [], training.distil
+
+    def watched(teacher, *args, paths=None, **options):
+        learnt.append(([m.count_params() for m in as_list(teacher)], paths))
+        return distil(teacher, *args, paths=paths, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "distil", watched)
+        return run_demo(*args, **options), learnt
+
+
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    """The directory and the rows of a finished demo."""
+    """The directory, the rows and the distillations of a finished demo."""
     out = tmp_path_factory.mktemp("demo")
     options = {"recipe": TINY, "seed": 3, "keep_alignments": True}
-    return out, run_demo(tone_words(), out, speaker="bob", **options)
+    return out, *run_watched(tone_words(), out, speaker="bob", **options)
 
 
 def test_the_demo_measures_every_system_and_keeps_its_files(finished):
-    out, rows = finished
+    out, rows, _ = finished
     assert [row["system"] for row in rows] == SYSTEMS
     assert json.loads((out / "table.json").read_text()) == rows
     assert "real recordings" in (out / "table.md").read_text()
@@ -140,28 +153,13 @@ def test_the_best_recipe_learns_paths_of_transcripts_and_of_what_it_recognises(
     )
 
 
-@pytest.mark.parametrize("protocol", ["official", "new-speaker"])
-def test_both_rounds_of_the_recipe_learn_paths(tmp_path, monkeypatch, protocol):
-    losses, labellers = [], []
-    distil = training.distil
-
-    def spy(teacher, *args, paths=None, **options):
-        losses.append(paths)
-        labellers.append([m.count_params() for m in as_list(teacher)])
-        return distil(teacher, *args, paths=paths, **options)
-
-    monkeypatch.setattr(training, "distil", spy)
-    recipe = dataclasses.replace(TINY, epochs=1)
-    speaker = "bob" if protocol == "new-speaker" else None
-    rows = run_demo(
-        tone_words(), tmp_path, protocol=protocol, speaker=speaker, recipe=recipe
-    )
-    assert [row["system"] for row in rows] == SYSTEMS
-    assert losses[0] is None and len(losses) == 3
-    assert all(isinstance(p, SequenceKL) and p.boost == 1 for p in losses[1:])
+def test_both_rounds_of_the_recipe_learn_paths(finished):
+    _, rows, learnt = finished
     teacher, hard = (row["parameters"] for row in rows[:2])
-    first = [teacher] if protocol == "official" else [teacher, hard]
-    assert labellers == [[teacher], first, [hard]]
+    assert [models for models, _ in learnt] == [[teacher], [teacher, hard], [hard]]
+    first, *rounds = (paths for _, paths in learnt)
+    assert first is None and len(rounds) == 2
+    assert all(isinstance(p, SequenceKL) and p.boost == 1 for p in rounds)
 
 
 def test_the_posteriors_of_several_models_are_averaged():
@@ -216,7 +214,7 @@ def test_the_page_about_a_demo_leaves_out_what_no_core_counted(finished, tmp_pat
 
 
 def test_the_report_has_the_features_with_mean_and_variance(finished):
-    out, _ = finished
+    out, *_ = finished
     report = json.loads((out / "bob" / "bundle" / "report.json").read_text())
     train = [r for r in tone_words() if r.speaker != "bob" and r.index >= 5]
     spec = FeatureSpec.from_dict(report["feature_spec"])
@@ -282,7 +280,8 @@ def test_the_demo_repeats_to_the_last_digit(finished, tmp_path):
 @pytest.mark.slow
 def test_all_speakers_in_turn_are_put_together(tmp_path):
     recordings = tone_words(speakers=("ada", "bob"))
-    rows = run_demo(recordings, tmp_path, speaker="all", recipe=TINY)
+    recipe = dataclasses.replace(TINY, rounds=1)
+    rows = run_demo(recordings, tmp_path, speaker="all", recipe=recipe)
     folds = [
         json.loads((tmp_path / name / "table.json").read_text())
         for name in ("ada", "bob")
@@ -294,8 +293,12 @@ def test_all_speakers_in_turn_are_put_together(tmp_path):
 
 @pytest.mark.slow
 def test_the_official_protocol_has_no_new_speaker(tmp_path):
-    rows = run_demo(tone_words(), tmp_path, protocol="official", recipe=TINY)
+    rows, learnt = run_watched(tone_words(), tmp_path, protocol="official", recipe=TINY)
     assert [row["system"] for row in rows] == SYSTEMS
+    teacher, hard = (row["parameters"] for row in rows[:2])
+    assert [models for models, _ in learnt] == [[teacher], [teacher], [hard]]
+    first, *rounds = (paths for _, paths in learnt)
+    assert first is None and all(isinstance(p, SequenceKL) for p in rounds)
     assert (tmp_path / "official" / "bundle" / "student.tflite").is_file()
 
 
