@@ -8,6 +8,7 @@ VENV ?= .venv
 EXTRAS ?= test,tflite,micro,synth
 PACKAGES ?=
 DEMO ?=
+TESTS ?=
 
 .PHONY: demo test slow lint docs clean
 
@@ -15,10 +16,10 @@ demo: $(VENV)/ready
 	$(VENV)/bin/rnn2dnn demo --out out $(DEMO)
 
 test: $(VENV)/ready
-	$(VENV)/bin/pytest -n 2 --dist loadfile -m "not slow"
+	$(VENV)/bin/pytest -n 2 --dist loadfile -m "not slow" $(TESTS)
 
 slow: $(VENV)/ready
-	$(VENV)/bin/pytest -n 2 --dist loadfile -m slow
+	$(VENV)/bin/pytest -n 2 --dist loadfile -m slow $(TESTS)
 
 lint: $(VENV)/ready
 	$(VENV)/bin/ruff check .
