@@ -21,6 +21,8 @@ import zlib
 from pathlib import Path
 
 SEEDS = 3
+STAGES = "teacher", "rows", "best"
+OFFICIAL = "official"
 
 
 def main():
@@ -37,19 +39,39 @@ def main():
         _work(options, stage, split, int(seed))
         return
     check_out(options.out, options.quick, options.seeds)
-    begin = time.monotonic()
-    units = _units(options)
-    for stage in ("teacher", "rows", "best"):
-        with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-            runs = [pool.submit(_start, options, stage, *unit) for unit in units]
-            for run in concurrent.futures.as_completed(runs):
-                split, seed, code = run.result()
-                if code:
-                    pool.shutdown(cancel_futures=True)
-                    raise SystemExit(f"{stage} of {split}, seed {seed} failed: {code}")
-                minutes = (time.monotonic() - begin) / 60
-                print(f"{minutes:5.1f} min {stage} {split} {seed}", file=sys.stderr)
+    with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+        _run_all(options, pool)
     _print_tables(options)
+
+
+def _run_all(options, pool):
+    """Runs all stages, each unit as soon as what it needs is done."""
+    begin, runs = time.monotonic(), {}
+    for stage in STAGES:
+        for split, seed in _units(options):
+            needed = [r for other, r in runs.items() if _needs((stage, split), other)]
+            given = options, stage, split, seed, needed
+            runs[stage, split, seed] = pool.submit(_start, *given)
+    names = {run: " ".join(map(str, name)) for name, run in runs.items()}
+    for run in concurrent.futures.as_completed(runs.values()):
+        if run.result():
+            pool.shutdown(cancel_futures=True)
+            raise SystemExit(f"{names[run]} failed: {run.result()}")
+        minutes = (time.monotonic() - begin) / 60
+        print(f"{minutes:5.1f} min {names[run]}", file=sys.stderr)
+
+
+def _needs(one, other):
+    """Tells whether a stage and split needs another stage, split and seed.
+
+    Students need the teachers of all seeds of their split; the choice of the recipe
+    needs the students of the whole protocol.
+    """
+    (stage, split), (before, of, _) = one, other
+    if stage == "rows":
+        return before == "teacher" and of == split
+    same = (of == OFFICIAL) == (split == OFFICIAL)
+    return stage == "best" and before == "rows" and same
 
 
 def check_out(out, quick, seeds):
@@ -75,13 +97,19 @@ def check_out(out, quick, seeds):
 
 def _units(options):
     speakers = sorted({p.stem.split("_")[1] for p in Path(options.data).glob("*.wav")})
-    splits = ["official", *(speakers[:1] if options.quick else speakers)]
+    splits = [OFFICIAL, *(speakers[:1] if options.quick else speakers)]
     seeds = 1 if options.quick else options.seeds
-    return [(split, seed) for seed in range(seeds) for split in splits]
+    return [(split, seed) for split in splits for seed in range(seeds)]
 
 
-def _start(options, stage, split, seed):
-    """Runs a stage of a split and seed in a process of its own, unless it is done."""
+def _start(options, stage, split, seed, needed):
+    """Runs a stage of a split and seed in a process of its own, unless it is done.
+
+    Returns its exit code, or that of the first of the `needed` runs that failed.
+    """
+    for run in needed:  # begun before this one
+        if run.result():
+            return run.result()
     command = [sys.executable, __file__, "--data", options.data, "--out", options.out]
     command += ["--seeds", str(options.seeds), "--jobs", str(options.jobs)]
     command += ["--quick"] * options.quick + ["--work", stage, split, str(seed)]
@@ -89,7 +117,7 @@ def _start(options, stage, split, seed):
     folder.mkdir(parents=True, exist_ok=True)
     finished = folder / f"{stage}-of-{options.seeds}-seeds.done"
     if finished.exists():
-        return split, seed, 0
+        return 0
     threads = str(max(1, os.cpu_count() // options.jobs))
     environment = {**os.environ, "OMP_NUM_THREADS": threads}
     environment |= {"TF_NUM_INTRAOP_THREADS": threads, "TF_NUM_INTEROP_THREADS": "1"}
@@ -97,7 +125,7 @@ def _start(options, stage, split, seed):
         done = subprocess.run(command, stdout=log, stderr=log, env=environment)
     if not done.returncode:
         finished.touch()
-    return split, seed, done.returncode
+    return done.returncode
 
 
 def _work(options, stage, split, seed):
@@ -112,7 +140,7 @@ def _print_tables(options):
 
     results = load_results(Path(options.out))
     for title, official in (("New speaker", False), ("Official split", True)):
-        found = [r for r in results if (r.split == "official") == official]
+        found = [r for r in results if (r.split == OFFICIAL) == official]
         splits = ", ".join(dict.fromkeys(r.split for r in found))
         seeds = len({r.seed for r in found})
         summary = Summary(found)
