@@ -1,6 +1,7 @@
 """Strings of one split and seed for `quality.py`: features, labels, recordings."""
 
 import dataclasses
+import functools
 
 import numpy as np
 
@@ -70,7 +71,6 @@ class Corpus:
         banks: transcribed strings of each epoch.
         unlabelled: of the new speaker, a list for each bank; empty ones in the
             official protocol.
-        skewed: the same with every second word rare.
         development: strings of the speakers of the training, for the decoder.
         choice: further strings for the choice of the recipe: of the new speaker, from
             other recordings than the test; in the official protocol more of those of
@@ -102,7 +102,7 @@ class Corpus:
             r for r in split.unlabelled if r.words[0] not in rare or not r.index % RARE
         ]
         self.unlabelled = self._unlabelled(split.unlabelled, sizes.unlabelled)
-        self.skewed = self._unlabelled(fewer, sizes.unlabelled)
+        self._fewer = fewer, sizes.unlabelled
         self.development = self._evaluation(
             split.development, sizes.development, "development"
         )
@@ -116,6 +116,11 @@ class Corpus:
         self.log_priors = hmm.estimate_log_priors(
             [s.states for s in self.banks[0]], self.topology.num_states
         )
+
+    @functools.cached_property
+    def skewed(self):
+        """As `unlabelled`, with every second word rare."""
+        return self._unlabelled(*self._fewer)
 
     def _make(self, recordings, number, use, bank=0):
         uses = ("train", "unlabelled", "development", "choice", "test")

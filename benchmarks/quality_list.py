@@ -33,13 +33,8 @@ _SELF = (
 _TEACHER, _ENSEMBLE = {"known": "path"}, {"known": "path", "labeller": "ensemble"}
 _NEW_SPEAKER = (
     Row("hard + one-best", unknown="one-best"),
-    Row("hard + one-best, skewed words", unknown="one-best", skewed=True),
-    Row("matched priors, weight 1", **_TEACHER, **{**_LIGHT, "known_weight": 1.0}),
     Row("matched priors", **_TEACHER, **_LIGHT),
-    Row("matched priors, decoded", **_TEACHER, **{**_LIGHT, "unknown": "path"}),
-    Row("decoded, boosted paths", **_TEACHER, **{**_BOOSTED, "matched": False}),
     Row("boosted paths", **_TEACHER, **_BOOSTED),
-    Row("boosted paths, skewed words", **_TEACHER, **_BOOSTED, skewed=True),
     Row(
         "boosted paths, second round",
         **_TEACHER,
@@ -85,11 +80,66 @@ _QUICK = (
 )
 
 
+_TEACHERS = {
+    "teacher with SpecAugment": ("labeller", "SpecAugment"),
+    "GRU teacher": ("labeller", "GRU"),
+    "LSTM and GRU teacher together": ("labeller", "LSTM and GRU"),
+    "the same noisy strings in all epochs": ("banks", 1),
+}
+_STUDENTS = {
+    f"student, {name}": ("student", name)
+    for name in (
+        "every second frame of 41",
+        "every second frame of 21",
+        "factored 32,128,112",
+        "decorrelated 104,96",
+        "time-delay 80,72,60",
+    )
+}
+_NOISY = {"one-best, teacher hears the noise": ("hears", "noisy")}
+_TRIALS = {
+    "boosted paths": {
+        **_TEACHERS,
+        "ensemble of the teachers of all seeds": ("labeller", "ensemble"),
+        "teacher adapted to what it recognises": ("labeller", "adapted"),
+        "surest two thirds of the strings": ("sure", "utterances"),
+        "ever more unlabelled strings": ("rising", True),
+        "boosted paths, priors not matched": ("matched", False),
+        "boosted paths, skewed words": ("skewed", True),
+        **_STUDENTS,
+    },
+    "matched priors": {
+        "matched priors, weight 1": ("known_weight", 1.0),
+        "matched priors, decoded": ("unknown", "path"),
+        "frames weighed by certainty": ("sure", "weights"),
+        "frames given 0.7 or more": ("sure", "frames"),
+    },
+    "hard + one-best": {"hard + one-best, skewed words": ("skewed", True)},
+    "one-best": _NOISY,
+    "one-best, with unlabelled": {
+        "one-best, teacher hears the noise, with unlabelled": ("hears", "noisy")
+    },
+}
+_OFFICIAL_TRIALS = {
+    "aligned by the teacher, boosted paths": {
+        **_TEACHERS,
+        **_STUDENTS,
+        "forward-backward, boosted paths": ("known", "occupancies"),
+        "boosted paths later": ("paths", "later"),
+    },
+    "aligned by the teacher, paths": {
+        "forward-backward, paths": ("known", "occupancies")
+    },
+    "aligned by the teacher": {"minimum Bayes risk": ("paths", "risk")},
+    "one-best": _NOISY,
+}
+
+
 def rows(official: bool, quick: bool) -> list[Row]:
     """Returns the students of a protocol, the one of hard labels first."""
     found = [*CONTROLS]
     for (name, kind), hears in itertools.product(_KINDS.items(), ("clean", "noisy")):
-        if name not in ("soft", "one-best") and hears == "noisy":
+        if name != "soft" and hears == "noisy":
             continue  # the others are compared on clean audio
         name = name if hears == "clean" else f"{name}, teacher hears the noise"
         row = Row(name, hears=hears, **kind)
@@ -111,7 +161,6 @@ def candidates(official: bool, quick: bool) -> list[str]:
         for row in rows(official, quick)
         if not row.name.startswith(("hard labels", "self-training"))
         and row.labeller != "ensemble"
-        and not row.skewed
     ]
 
 
@@ -123,46 +172,9 @@ def sizes(quick: bool) -> dict[str, str]:
 
 def trials(official: bool) -> list[tuple[Row, str]]:
     """Returns what else was tried, each with the name of the row that it changes."""
-    base = "aligned by the teacher, boosted paths" if official else "boosted paths"
-    tried = {
-        "teacher with SpecAugment": {"labeller": "SpecAugment"},
-        "GRU teacher": {"labeller": "GRU"},
-        "LSTM and GRU teacher together": {"labeller": "LSTM and GRU"},
-        "the same noisy strings in all epochs": {"banks": 1},
-    }
-    if not official:
-        tried |= {
-            "ensemble of the teachers of all seeds": {"labeller": "ensemble"},
-            "teacher adapted to what it recognises": {"labeller": "adapted"},
-            "surest two thirds of the strings": {"sure": "utterances"},
-            "ever more unlabelled strings": {"rising": True},
-        }
-    tried |= {
-        f"student, {name}": {"student": name}
-        for name in (
-            "every second frame of 41",
-            "every second frame of 21",
-            "factored 32,128,112",
-            "decorrelated 104,96",
-            "time-delay 80,72,60",
-        )
-    }
-    found = [(name, base, changes) for name, changes in tried.items()]
-    if official:
-        softly = {"known": "occupancies"}
-        found += [
-            ("forward-backward, boosted paths", base, softly),
-            ("forward-backward, paths", "aligned by the teacher, paths", softly),
-            ("boosted paths later", base, {"paths": "later"}),
-            ("minimum Bayes risk", "aligned by the teacher", {"paths": "risk"}),
-        ]
-    else:
-        found += [
-            ("frames weighed by certainty", "matched priors", {"sure": "weights"}),
-            ("frames given 0.7 or more", "matched priors", {"sure": "frames"}),
-        ]
     of_name = {row.name: row for row in rows(official, quick=False)}
     return [
-        (dataclasses.replace(of_name[base], name=name, **changes), base)
-        for name, base, changes in found
+        (dataclasses.replace(of_name[base], name=name, **{field: value}), base)
+        for base, changes in (_OFFICIAL_TRIALS if official else _TRIALS).items()
+        for name, (field, value) in changes.items()
     ]

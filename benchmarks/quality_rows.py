@@ -8,7 +8,7 @@ from quality_data import BANKS
 
 from keras_rnn2dnn import hmm
 from keras_rnn2dnn.alignments import match_priors
-from keras_rnn2dnn.demo.training import mean_log_posteriors
+from keras_rnn2dnn.demo.training import log_means, mean_log_posteriors
 from keras_rnn2dnn.log_softmax import log_softmax
 
 FEW = 300  # strings that priors are matched on
@@ -124,6 +124,24 @@ class Labeller:
     def of(self, features):
         """Returns log-posteriors of utterances."""
         return mean_log_posteriors(self.models, features)
+
+
+class Committee(Labeller):
+    """Means of the posteriors of several labellers, which keep theirs."""
+
+    def __init__(self, members, corpus, untuned):
+        models = [model for member in members for model in member.models]
+        super().__init__(models, corpus, untuned)
+        self.members = members
+
+    def posteriors(self, which, hears):
+        """Returns log-posteriors of all banks."""
+        if (which, hears) not in self._kept:
+            found = [member.posteriors(which, hears) for member in self.members]
+            self._kept[which, hears] = [
+                log_means(of_bank) for of_bank in zip(*found, strict=True)
+            ]
+        return self._kept[which, hears]
 
 
 def targets_of(kind, posteriors, transcripts, decoder, temperature=1.0):

@@ -16,7 +16,7 @@ import numpy as np
 import tensorflow as tf
 from quality import check_out
 from quality_list import trials
-from quality_rows import Labeller, Row, examples
+from quality_rows import Row, examples
 from quality_students import new_teacher, train_on_states
 from quality_table import Summary, load_results
 from quality_work import Work
@@ -70,6 +70,7 @@ def _run(data, out, split):
 
 def _print_table(title, out, splits):
     pairs = [(row.name, base) for row, base in trials("official" in splits)]
+    pairs += [("boosted paths, skewed words", "hard + one-best, skewed words")]
     found = [r for s in splits for r in load_results(out / f"{s}-{SEED}")]
     bases = {base for _, base in pairs}
     found += [
@@ -100,7 +101,7 @@ class Trials(Work):
                 models = self._teachers()
             else:
                 models = [self._teacher_of(part) for part in name.split(" and ")]
-            self.labellers[name] = Labeller(models, self.corpus, self.untuned)
+            self.labellers[name] = self._labeller_of(*models)
         return self.labellers[name]
 
     def _teacher_of(self, build):

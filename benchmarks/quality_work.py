@@ -12,7 +12,7 @@ from pathlib import Path
 import keras
 from quality_data import Corpus, Sizes
 from quality_list import candidates, rows, sizes
-from quality_rows import FEW, Labeller, examples
+from quality_rows import FEW, Committee, Labeller, examples
 from quality_students import Students, new_teacher, train_on_states
 from quality_table import (
     HARD,
@@ -100,25 +100,24 @@ class Work:
 
     def _labeller(self, name):
         """Returns that of a `Row`; those of teachers alone are kept."""
-        if name not in self.labellers:
-            if name != "ensemble":
-                models = [self._labelling(part) for part in name.split(" and ")]
-                return Labeller(models, self.corpus, self.untuned)
-            models = self._teachers()
-            self.labellers[name] = Labeller(models, self.corpus, self.untuned)
-        return self.labellers[name]
+        if name in self.labellers:
+            return self.labellers[name]
+        if name == "ensemble":
+            self.labellers[name] = self._labeller_of(*self._teachers())
+            return self.labellers[name]
+        if " and " in name:
+            members = [self._labeller(part) for part in name.split(" and ")]
+            return Committee(members, self.corpus, self.untuned)
+        return self._labeller_of(self._saved(name))
 
-    def _labelling(self, name):
-        """Returns the teacher, or the student of a row."""
-        if name == "teacher":
-            return self.labellers[name].models[0]
-        return self._saved(name)
+    def _labeller_of(self, *models):
+        return Labeller(models, self.corpus, self.untuned)
 
     def _label_with(self, teacher):
         """Prepares the teacher as a labeller, and what all decoders are tuned on."""
         priors = self.corpus.log_priors
         self.untuned = hmm.WordLoopDecoder(self.corpus.topology, log_priors=priors)
-        labeller = Labeller([teacher], self.corpus, self.untuned)
+        labeller = self._labeller_of(teacher)
         self.labellers = {"teacher": labeller}
         strings = self.corpus.development
         self.tuning = [s.features for s in strings], [list(s.words) for s in strings]

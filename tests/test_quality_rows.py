@@ -130,3 +130,18 @@ def test_the_teacher_may_weigh_what_it_is_sure_of(quality, corpus):
         bank, *_ = learnt(quality, corpus, unknown="one-best", sure=sure)
         assert bank[-1][0]["weights"] == pytest.approx(expected.astype("float32"))
         assert bank[0][0]["weights"].tolist() == [1] * 8
+
+
+def test_a_committee_gives_the_means_of_what_its_members_keep(quality):
+    shares = [[0.9, 0.1]], [[0.5, 0.5]], [[0.1, 0.9]]
+
+    def member(*of_banks):
+        kept = [[np.log(np.float32(p))] for p in of_banks]
+        return SimpleNamespace(models=["a model"], posteriors=lambda *which: kept)
+
+    members = [member(shares[0], shares[1]), member(shares[1], shares[2])]
+    committee = quality.Committee(members, corpus=None, untuned=None)
+    assert committee.models == ["a model"] * 2
+    ((one,), (two,)) = committee.posteriors("unlabelled", "clean")
+    assert np.exp(one) == pytest.approx(np.array([[0.7, 0.3]]), abs=1e-6)
+    assert np.exp(two) == pytest.approx(np.array([[0.3, 0.7]]), abs=1e-6)

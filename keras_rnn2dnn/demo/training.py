@@ -136,13 +136,19 @@ def mean_log_posteriors(
     models: Sequence[keras.Model], features: Sequence[np.ndarray]
 ) -> list[np.ndarray]:
     """Returns the log of the mean posteriors of models, `(frames, states)` each."""
-    outputs = [
-        [log_softmax(z) for z in predict_utterances(model, features)]
-        for model in models
-    ]
+    return log_means(
+        [
+            [log_softmax(z) for z in predict_utterances(model, features)]
+            for model in models
+        ]
+    )
+
+
+def log_means(log_posteriors: Sequence[Sequence[np.ndarray]]) -> list[np.ndarray]:
+    """Returns the log of the mean of several models' posteriors of each utterance."""
     return [
-        np.logaddexp.reduce(of_one, axis=0) - np.log(len(models), dtype="float32")
-        for of_one in zip(*outputs, strict=True)
+        np.logaddexp.reduce(of_one, axis=0) - np.log(len(of_one), dtype="float32")
+        for of_one in zip(*log_posteriors, strict=True)
     ]
 
 
