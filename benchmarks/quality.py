@@ -121,10 +121,11 @@ def _start(options, stage, split, seed, needed):
     threads = str(max(1, os.cpu_count() // options.jobs))
     environment = {**os.environ, "OMP_NUM_THREADS": threads}
     environment |= {"TF_NUM_INTRAOP_THREADS": threads, "TF_NUM_INTEROP_THREADS": "1"}
+    begin = time.monotonic()
     with open(folder / f"{stage}.log", "a") as log:
         done = subprocess.run(command, stdout=log, stderr=log, env=environment)
     if not done.returncode:
-        finished.touch()
+        finished.write_text(f"{(time.monotonic() - begin) / 60:.2f}\n")
     return done.returncode
 
 
@@ -146,6 +147,8 @@ def _print_tables(options):
         summary = Summary(found)
         print(f"\n{title} ({splits}; {seeds} seeds)\n\n{summary.table()}")
         print(f"\n{summary.comparisons(COMPARED)}")
+    minutes = [float(p.read_text()) for p in Path(options.out).glob("*/*.done")]
+    print(f"\n{len(minutes)} processes, together {sum(minutes):.0f} minutes")
 
 
 if __name__ == "__main__":
