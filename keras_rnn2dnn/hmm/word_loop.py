@@ -29,14 +29,19 @@ class WordLoop:
         self.move = np.float32(np.log((1 - decoder.self_loop) / decoder.self_loop))
         self.penalty = np.float32(decoder.insertion_penalty)
         self.bigram = decoder.bigram
-        self.word_entered = np.full(len(self.states), -1)
+        # The last entry is of no node: of an utterance that is over.
+        self.word_entered = np.full(len(self.states) + 1, -1)
         self.word_entered[self.first] = np.arange(self.num_words)
+        self.is_first = self.word_entered >= 0
+        self.before = np.arange(len(self.states) + 1) - 1
+        if self.silence:  # that after word w is entered from the last node of w
+            self.before[self.num_inner :][: self.num_words] = self.last
 
     def search(self, scores, lengths):
         """Returns the word that starts in each frame or -1, int `(batch, frames)`."""
         num_frames, _, batch = scores.shape
         num_nodes, words, inner = len(self.states), self.num_words, self.num_inner
-        entered = np.zeros((num_frames, num_nodes, batch), bool)
+        entered = np.zeros((num_frames, num_nodes + 1, batch), bool)
         paused = np.zeros((num_frames, words + 1, batch), bool)
         paused[:, words] = self.silence
         sources = []
@@ -52,7 +57,7 @@ class WordLoop:
                 candidate[self.first] = best + (self.move + self.penalty)
                 if self.silence:
                     candidate[inner:-1] = path[self.last] + self.move
-                np.greater(candidate, path, out=entered[t])
+                np.greater(candidate, path, out=entered[t, :-1])
                 np.maximum(candidate, path, out=path)
                 path += scores[t, self.states]
             exits[:words] = path[self.last]
@@ -92,29 +97,28 @@ class WordLoop:
         last = np.append(self.last, 0)[word]
         return np.where(paused, self.num_inner + word, last)
 
-    def _trace(self, entered, paused, sources, node, lengths):
+    def _trace(self, entered, paused, sources, final, lengths):
         """Follows the best paths backwards; see `search`."""
         num_frames, _, batch = entered.shape
         columns = np.arange(batch)
+        ending = {t: np.flatnonzero(lengths == t + 1) for t in set(lengths - 1)}
         words = np.full((batch, num_frames), -1)
-        final, node = node, np.zeros(batch, np.intp)
+        node = np.full(batch, len(self.states))  # of utterances that are over
         for t in range(num_frames - 1, 0, -1):
-            node = np.where(t == lengths - 1, final, node)
-            moved = entered[t, node, columns] & (t < lengths)
-            word = self.word_entered[node]
-            starts = np.flatnonzero(moved & (word >= 0))
-            # The silence after word w is entered from the last node of w.
-            after = np.clip(node - self.num_inner, 0, self.num_words - 1)
-            before = np.where(node < self.num_inner, node - 1, self.last[after])
-            node = np.where(moved, before, node)
+            if t in ending:
+                node[ending[t]] = final[ending[t]]
+            moved = entered[t, node, columns]
+            starts = np.flatnonzero(moved & self.is_first[node])
+            before = np.where(moved, self.before[node], node)
             if starts.size:
-                word = word[starts]
+                word = self.word_entered[node[starts]]
                 words[starts, t] = word
                 source = sources[t - 1]
                 row = word if len(source) > 1 else 0
                 previous = source[row, starts]
                 pause = paused[t - 1, previous, starts]
-                node[starts] = self._exit_node(previous, pause)
+                before[starts] = self._exit_node(previous, pause)
+            node = before
         node = np.where(lengths == 1, final, node)
         first = self.word_entered[node]
         words[:, 0] = np.where(lengths > 0, first, -1)
