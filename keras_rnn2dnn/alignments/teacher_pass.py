@@ -158,6 +158,11 @@ class TeacherPass:
         self._run = tf.function(
             functools.partial(self._graph), reduce_retracing=True, autograph=False
         )
+        self._targets_of = tf.function(
+            functools.partial(self._targets),
+            input_signature=[tf.TensorSpec((None, None), tf.float32)],
+            autograph=False,
+        )
 
     def _graph(self, x):
         outputs = [model(x, training=False) for model in self.teachers]
@@ -223,7 +228,9 @@ class TeacherPass:
                 softs[number] = output[:frames]
         if self.transform:
             changed = self._transformed(softs, utterances)
-            softs = [self._targets(tf.constant(s)).numpy() for s in changed]
+            softs = [
+                self._targets_of(np.asarray(s, "float32")).numpy() for s in changed
+            ]
         return [
             _aligned(utterance, soft)
             for utterance, soft in zip(utterances, softs, strict=True)

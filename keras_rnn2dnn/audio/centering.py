@@ -99,6 +99,5 @@ def start_weights(num_frames: int, memory_frames: int, prior_frames: int) -> np.
 
 def _delayed(values, shift, axis):
     """Moves values back by some frames, zeros before them; as long as before."""
-    head = [slice(None)] * axis
-    zeros = ops.zeros_like(values[(*head, slice(None, shift))])
-    return ops.concatenate([zeros, values[(*head, slice(None, -shift))]], axis=axis)
+    padding = [(shift, 0) if n == axis else (0, 0) for n in range(len(values.shape))]
+    return ops.pad(values, padding)[(*[slice(None)] * axis, slice(None, -shift))]

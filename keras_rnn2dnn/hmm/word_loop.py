@@ -44,32 +44,33 @@ class WordLoop:
         entered = np.zeros((num_frames, num_nodes + 1, batch), bool)
         paused = np.zeros((num_frames, words + 1, batch), bool)
         paused[:, words] = self.silence
-        sources = []
+        exits = np.full((num_frames, words + 1, batch), NEVER)
         finals = np.zeros(batch, np.intp)
         path = self._start(batch) + scores[0, self.states]
         candidate = np.full((num_nodes, batch), NEVER)
-        exits = np.full((words + 1, batch), NEVER)
+        emitted, ends = np.empty_like(path), path[self.last]
         for t in range(num_frames):
             if t:
-                best, source = self._best_entries(exits)
-                sources.append(source)
+                best = self._best_entries(exits[t - 1])
                 np.add(path[: inner - 1], self.move, out=candidate[1:inner])
                 candidate[self.first] = best + (self.move + self.penalty)
                 if self.silence:
-                    candidate[inner:-1] = path[self.last] + self.move
+                    candidate[inner:-1] = ends + self.move
                 np.greater(candidate, path, out=entered[t, :-1])
                 np.maximum(candidate, path, out=path)
-                path += scores[t, self.states]
-            exits[:words] = path[self.last]
+                path += np.take(scores[t], self.states, 0, emitted, "clip")
+            ends = path[self.last]
             if self.silence:
-                np.greater(path[inner:-1], exits[:words], out=paused[t, :words])
-                exits[:words] = np.maximum(exits[:words], path[inner:-1])
-                exits[words] = path[-1]
+                np.greater(path[inner:-1], ends, out=paused[t, :words])
+                np.maximum(ends, path[inner:-1], out=exits[t, :words])
+                exits[t, words] = path[-1]
+            else:
+                exits[t, :words] = ends
             ending = np.flatnonzero(lengths == t + 1)
             if ending.size:
-                best = exits[:, ending].argmax(axis=0)
+                best = exits[t][:, ending].argmax(axis=0)
                 finals[ending] = self._exit_node(best, paused[t, best, ending])
-        return self._trace(entered, paused, sources, finals, lengths)
+        return self._trace(entered, paused, exits, finals, lengths)
 
     def _start(self, batch):
         """Returns the weights of starting in each node, `(nodes, batch)`."""
@@ -82,22 +83,30 @@ class WordLoop:
         return np.repeat(start, batch, axis=1)
 
     def _best_entries(self, exits):
-        """Returns the best weight of entering each word, and after which word.
+        """Returns the best weight of entering each word.
 
-        Both are `(words, batch)` with a bigram, else `(1, batch)` for all words.
+        `(words, batch)` with a bigram, else `(batch,)` for all words.
         """
-        weights = exits[None]
-        if self.bigram is not None:
-            weights = weights + self.bigram.T[:, :, None]
-        kind = np.int8 if self.num_words < 127 else np.int32
-        return weights.max(axis=1), weights.argmax(axis=1).astype(kind)
+        if self.bigram is None:
+            return exits.max(axis=0)
+        return (exits + self.bigram.T[:, :, None]).max(axis=1)
+
+    def _sources(self, exits, words):
+        """Returns after which word each of these was entered, `(words,)`.
+
+        Args:
+            exits: weights of leaving each word before, `(words + 1, words)`.
+            words: that were entered.
+        """
+        weights = exits if self.bigram is None else exits + self.bigram[:, words]
+        return weights.argmax(axis=0)
 
     def _exit_node(self, word, paused):
         """Returns the last node of a word, or the silence after it where paused."""
         last = np.append(self.last, 0)[word]
         return np.where(paused, self.num_inner + word, last)
 
-    def _trace(self, entered, paused, sources, final, lengths):
+    def _trace(self, entered, paused, exits, final, lengths):
         """Follows the best paths backwards; see `search`."""
         num_frames, _, batch = entered.shape
         columns = np.arange(batch)
@@ -113,9 +122,7 @@ class WordLoop:
             if starts.size:
                 word = self.word_entered[node[starts]]
                 words[starts, t] = word
-                source = sources[t - 1]
-                row = word if len(source) > 1 else 0
-                previous = source[row, starts]
+                previous = self._sources(exits[t - 1][:, starts], word)
                 pause = paused[t - 1, previous, starts]
                 before[starts] = self._exit_node(previous, pause)
             node = before

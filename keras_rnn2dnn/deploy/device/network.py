@@ -10,6 +10,7 @@ from keras_rnn2dnn.errors import invalid
 
 ROUNDINGS = ("double", "single")
 _BATCH = 4096  # windows at a time, to bound memory
+_EXACT_IN_FLOAT32 = 2**24 // 128**2  # products of two int8 values in a sum
 
 
 def run_network(
@@ -63,8 +64,10 @@ def gathered(layer: Int8Layer, x: np.ndarray) -> np.ndarray:
 
 
 def _run_layer(layer, x, rounding):
-    # Sums of int8 products are exact in float64, whose product is the fast one.
-    sums = gathered(layer, x).astype(np.float64) @ layer.weights.T.astype(np.float64)
+    # Sums of int8 products are exact in floats, whose product is the fast one.
+    exact = layer.weights.shape[1] <= _EXACT_IN_FLOAT32
+    kind = np.float32 if exact else np.float64
+    sums = gathered(layer, x).astype(kind) @ layer.weights.T.astype(kind)
     sums = sums.astype(np.int64) + layer.bias
     scale = _round_twice if rounding == "double" else _round_once
     values = scale(sums, layer.multipliers, layer.shifts) + layer.output_offset
