@@ -23,7 +23,7 @@ from keras_rnn2dnn.schedules import warmup_cosine
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """Sizes and settings of the demo; the defaults fit five minutes on two cores.
+    """Sizes and settings of the demo; the defaults take six minutes on two cores.
 
     Args:
         transcribed_strings: transcribed strings in an epoch of the distilled student.
