@@ -1,7 +1,8 @@
 # make demo   the main job on speech synthesised on the spot
 # make test   the tests
 # make docs   the documentation, in site/
-# All set up what they need in $(VENV); PYTHON chooses the interpreter.
+# All set up what they need in $(VENV); PYTHON chooses the interpreter, TESTS=... goes to
+# pytest and DEMO=... to the demo.
 
 PYTHON ?= python3
 VENV ?= .venv
