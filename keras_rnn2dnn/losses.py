@@ -29,8 +29,8 @@ class SoftAlignmentKL(keras.losses.Loss):
         temperature: `T` > 0. It may be assigned later; a compiled model follows.
         teacher_temperature: temperature of the teacher alone, >= 0; by default `T`.
             0 takes the teacher's best class as the target ("one-best"); the loss is
-            then the cross-entropy against it. On real speech 0 gave 3-6 % fewer word
-            errors than 1, 0.5 gave 2-7 % fewer, and 2 gave 5-12 % more, without
+            then the cross-entropy against it. On real speech 0 gave 2-7 % fewer word
+            errors than 1, 0.5 gave 2-5 % fewer, and 2 gave 6-11 % more, without
             recordings of new speakers and with them (docs/results.md).
         from_logits: whether `y_pred` holds logits; otherwise probabilities.
         teacher_from_logits: whether `y_true` holds logits; otherwise probabilities.

@@ -21,7 +21,7 @@ def constrained(
 ) -> Transform:
     """Returns a transform of soft alignments: `forward_backward` over the transcripts.
 
-    Learnt frame by frame they gave 2-8 % fewer word errors than the posteriors which
+    Learnt frame by frame they gave 2-10 % fewer word errors than the posteriors which
     they are made of (docs/results.md).
 
     Args:

@@ -37,9 +37,9 @@ class SequenceKL(keras.losses.Loss):
     beat the others by a margin (Povey et al., "Boosted MMI for model and feature-space
     discriminative training", 2008).
 
-    On transcribed strings a boost of 1 took 21.2 % off the word errors of the same
-    targets learnt frame by frame, no boost 5.2 %; for new speakers a boost of 1 took
-    5.0 % off in one round (docs/results.md).
+    On transcribed strings a boost of 1 took 16.1 % off the word errors of the same
+    targets learnt frame by frame, no boost 3.4 %; for new speakers, in one round, what
+    it took off is within chance (docs/results.md).
 
     Args:
         decoder: the loop: its topology, priors and their scale, insertion penalty and
