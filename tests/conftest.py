@@ -15,6 +15,13 @@ def seeded():
     keras.utils.set_random_seed(0)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def forgotten():
+    """Forgets a module's models at its end: those of all would slow down the rest."""
+    yield
+    keras.backend.clear_session()
+
+
 @pytest.fixture(scope="session", autouse=True)
 def no_costs():
     """Spares conversions the emulated cores and the search for the smallest arena.
