@@ -109,7 +109,7 @@ def test_time_delay_students_are_in_the_grid(store):
         store,
         spoken(6, seed=1),
         DECODER,
-        max_bytes=6000,
+        max_bytes=4000,
         context=(12, 10),
         widths=(4, 8),
         depths=(1,),
@@ -207,6 +207,7 @@ def test_development_data_must_fit_the_store(store):
         search_student(store, narrow, DECODER, max_bytes=9000)
 
 
+@pytest.mark.slow  # trains several students
 def test_the_command_writes_student_decoder_and_plot(store, tmp_path, run):
     spoken(10, seed=1).save(tmp_path / "development.npz")
     (tmp_path / "decoder.json").write_text(json.dumps(DECODER.to_dict()))

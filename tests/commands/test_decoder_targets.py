@@ -152,6 +152,7 @@ def test_weights_that_are_none_are_refused(files, tmp_path, run, weight):
     assert code == 2 and f"Expected a number > 0. Received: {weight!r}" in error
 
 
+@pytest.mark.slow  # ten trainings
 def test_a_student_learns_paths_through_the_word_loop(files, tmp_path, run):
     decoder = ("--decoder", files / "decoder.json")
     for name, data, options in (

@@ -278,6 +278,7 @@ def test_the_features_of_the_demo_fit_any_rate():
     assert data.feature_spec(6000).high_hz == 2925.0
 
 
+@pytest.mark.slow  # 600 strings
 def test_the_running_mean_starts_at_that_of_noisy_training_strings(marked_split, layer):
     result = data.feature_layer(marked_split.train, seed=3)
     again = data.feature_layer(marked_split.train, seed=3)
