@@ -1,3 +1,4 @@
+import gc
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -20,6 +21,7 @@ def forgotten():
     """Forgets a module's models at its end: those of all would slow down the rest."""
     yield
     keras.backend.clear_session()
+    gc.freeze()  # what TensorFlow still holds, which every collection would search
 
 
 @pytest.fixture(scope="session", autouse=True)
