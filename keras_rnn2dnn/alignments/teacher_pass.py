@@ -155,14 +155,20 @@ class TeacherPass:
     batch_frames: int = 8192
 
     def __post_init__(self):
-        self._run = tf.function(
-            functools.partial(self._graph), reduce_retracing=True, autograph=False
-        )
+        self._compiled = tf.function(functools.partial(self._graph), autograph=False)
+        self._traced = False
         self._targets_of = tf.function(
             functools.partial(self._targets),
             input_signature=[tf.TensorSpec((None, None), tf.float32)],
             autograph=False,
         )
+
+    def _run(self, x):
+        if not self._traced:  # once, for every number of utterances and of frames
+            specs = keras.tree.map_structure(_of_any_length, x)
+            self._compiled.get_concrete_function(specs)
+            self._traced = True
+        return self._compiled(x)
 
     def _graph(self, x):
         outputs = [model(x, training=False) for model in self.teachers]
@@ -257,6 +263,10 @@ class TeacherPass:
                 size = max(1, self.batch_frames // _frames(utterances[ordered[0]]))
                 yield ordered[:size]
                 ordered = ordered[size:]
+
+
+def _of_any_length(batch):
+    return tf.TensorSpec((None, None, *batch.shape[2:]), batch.dtype)
 
 
 def _stack(inputs):
