@@ -5,6 +5,7 @@ import math
 
 import keras
 import numpy as np
+import tensorflow as tf
 from keras import ops
 
 from keras_rnn2dnn.audio.centering import running_mean, start_weights, utterance_mean
@@ -256,19 +257,27 @@ class LogMel(keras.layers.Layer):
         """
         spec, batches = self.spec, samples
         running = spec.centering == "running"
+        frames = (spec.memory_frames, spec.prior_frames)
         centering = "none" if running else spec.centering
         raw = dataclasses.replace(spec, mean=None, variance=None, centering=centering)
         plain = LogMel.from_spec(raw)
+
+        def compute(batch):  # from 0: the mean to start at is known in the end
+            x = plain(batch, mask=mask)
+            return x, x - running_mean(x, *frames) if running else x
+
         if hasattr(samples, "shape"):
             batches = [samples]
+        else:  # maybe many, for which it is faster
+            signature = [tf.TensorSpec((None, None), tf.float32)]
+            compute = tf.function(compute, input_signature=signature, autograph=False)
         sums = np.zeros((7, spec.num_bins))
         for batch in batches:
             batch = ops.convert_to_tensor(batch, "float32")
-            x = centred = plain(batch, mask=mask)
+            _check_audio(batch, spec)
+            x, centred = compute(batch)
             started = np.zeros(x.shape[:2])
-            if running:  # from 0: the mean to start at is known in the end
-                frames = (spec.memory_frames, spec.prior_frames)
-                centred = x - running_mean(x, *frames)
+            if running:
                 started += start_weights(x.shape[1], *frames)
             kept = np.ones(x.shape[:2], bool)
             if mask is not None:
