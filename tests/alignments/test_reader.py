@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -7,11 +8,15 @@ from stores import FEATURES, padded, teacher
 from keras_rnn2dnn import Distiller, SoftAlignments, dnn_student
 
 
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    path = tmp_path_factory.mktemp("written") / "store"
+    return SoftAlignments.write(path, teacher(), padded(), utterances_per_shard=3).path
+
+
 @pytest.fixture
-def store(tmp_path):
-    return SoftAlignments.write(
-        tmp_path / "store", teacher(), padded(), utterances_per_shard=3
-    )
+def store(written, tmp_path):
+    return SoftAlignments(shutil.copytree(written, tmp_path / "store"))
 
 
 def damage(store, position):

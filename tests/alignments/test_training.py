@@ -11,11 +11,10 @@ from keras_rnn2dnn.hmm import SequenceKL, Topology
 LENGTHS = np.random.default_rng(0).integers(5, 40, size=30)
 
 
-@pytest.fixture
-def store(tmp_path):
-    return SoftAlignments.write(
-        tmp_path / "store", teacher(), padded(LENGTHS), utterances_per_shard=8
-    )
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    path, x = tmp_path_factory.mktemp("written") / "store", padded(LENGTHS)
+    return SoftAlignments.write(path, teacher(), x, utterances_per_shard=8)
 
 
 class Stopped(Exception):
@@ -93,6 +92,7 @@ def test_a_backup_of_other_targets_is_refused(store, tmp_path):
     assert f"Received (there against here): targets {targets}. Rem" in str(error.value)
 
 
+@pytest.mark.slow
 def test_a_stopped_training_of_paths_goes_on(store, tmp_path):
     loss = SequenceKL.of_words(Topology(("a", "b"), states_per_unit=4))
     expected = train(student(), store, epochs=3, loss=loss)

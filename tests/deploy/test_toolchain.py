@@ -207,6 +207,7 @@ def test_instructions_stay_below_those_of_the_first_measurements(tmp_path, no_co
             assert 94_464 / 16 < count <= limit, core
 
 
+@pytest.mark.slow  # of many emulated instructions
 @needs_cores
 def test_large_networks_are_counted_without_wrapping(tmp_path):
     """The counter has 24 bits: some 10 million instructions in its finest grain."""

@@ -8,7 +8,7 @@ import setups
 
 WITH_PYTHON = [page for page in pages.PAGES if pages.blocks(page, "python")]
 LANGUAGES = {"python", "c", "text", "json"}
-SLOW = {"start", "your_model"}
+SLOW = {"soft_alignments", "start", "your_model"}
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,7 @@ def test_the_targets_of_make_exist(page):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
 
 
+@pytest.mark.slow  # many trainings
 def test_the_commands_of_soft_alignments_run(tmp_path, monkeypatch, run):
     monkeypatch.chdir(tmp_path)
     features = np.random.default_rng(0).normal(size=(6, 20, 4))
