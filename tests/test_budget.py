@@ -104,6 +104,7 @@ def test_the_search_repeats(found, store):
     assert again.best.errors == errors[(8,)]
 
 
+@pytest.mark.slow  # trains several students
 def test_time_delay_students_are_in_the_grid(store):
     result = search_student(
         store,

@@ -50,6 +50,7 @@ def test_a_bundle_is_verified_on_the_host_and_on_three_cores(written):
     assert "(report:" in outcomes["costs: Cortex-M3"].detail
 
 
+@pytest.mark.slow
 def test_without_the_cross_compiler_the_verdict_is_not_verified(written, host_alone):
     found = verify(written)
     outcomes = by_stage(found)
@@ -81,6 +82,7 @@ def test_c_code_that_computes_otherwise_fails(written, tmp_path, host_alone):
     assert str(found).endswith("verdict: FAILED")
 
 
+@pytest.mark.slow
 def test_c_code_that_does_not_build_fails_and_says_why(written, tmp_path, host_alone):
     folder = shutil.copytree(written, tmp_path / "bundle")
     path = folder / "c" / "network.c"
