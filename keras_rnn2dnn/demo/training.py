@@ -227,6 +227,7 @@ def _fit(model, data, loss, steps, epochs, callbacks, learning_rate):
     """Fits with warm-up and cosine decay; equal settings give equal steps."""
     schedule = warmup_cosine(learning_rate, steps * epochs, steps // 2)
     optimizer = keras.optimizers.Adam(schedule, global_clipnorm=1.0)
+    optimizer.build(model.trainable_variables)  # else the first step is traced twice
     model.compile(optimizer=optimizer, loss=loss)
     model.fit(
         data,

@@ -346,3 +346,20 @@ def test_what_the_teacher_gives_must_be_what_is_declared(tmp_path):
     with pytest.raises(ValueError, match="declared to give probabilities"):
         SoftAlignments.write(tmp_path / "a", logits, x, teacher_from_logits=False)
     assert not (tmp_path / "a" / "manifest.json").exists()
+
+
+def test_the_teacher_is_traced_once_for_utterances_of_all_lengths(tmp_path):
+    class Traced(keras.layers.Layer):
+        shapes = ()
+
+        def call(self, inputs):
+            if not hasattr(inputs, "numpy"):
+                self.shapes = (*self.shapes, tuple(inputs.shape))
+            return inputs
+
+    traced = Traced()
+    x = [np.ones((1, frames, 3), "float32") for frames in (4, 9, 9, 6)]
+    model = keras.Sequential([keras.Input((None, 3)), traced, keras.layers.Dense(4)])
+    before = len(traced.shapes)
+    SoftAlignments.write(tmp_path / "a", model, iter(x))
+    assert traced.shapes[before:] == ((None, None, 3),)
