@@ -296,15 +296,11 @@ class Distiller(TeacherHolder, MultiWorkerModel):
             kwargs["validation_data"] = (vx, *keep_weights(vx, vy, vw))
         if isinstance(x, tf.data.Dataset):  # Keras warns of its own default
             kwargs.setdefault("shuffle", False)
-        self._build_optimizer()
-        callbacks = with_watch(callbacks, self._held.nan_watch)
-        return super().fit(x, y, batch_size, epochs, verbose, callbacks, **kwargs)
-
-    def _build_optimizer(self):
-        """Spares a second tracing: one that makes variables cannot be kept."""
-        if self.compiled and not self.optimizer.built:
+        if self.compiled and not self.optimizer.built:  # else the step is traced twice
             with self.distribute_strategy.scope():
                 self.optimizer.build(self.trainable_variables)
+        callbacks = with_watch(callbacks, self._held.nan_watch)
+        return super().fit(x, y, batch_size, epochs, verbose, callbacks, **kwargs)
 
     def evaluate(
         self,
