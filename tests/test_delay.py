@@ -52,6 +52,7 @@ def store(tmp_path_factory):
     return SoftAlignments.write(path, late_teacher(), x)
 
 
+@pytest.mark.slow  # three trainings
 def test_the_lag_of_the_teacher_is_found(store):
     x, texts = speech(10, seed=1)
     shares = []

@@ -34,6 +34,7 @@ def train(network, store, stop_at=None, **options):
     )
 
 
+@pytest.mark.slow  # four trainings
 def test_a_stopped_training_goes_on_to_the_same_weights(store, tmp_path):
     whole = student()
     expected = train(whole, store)
