@@ -373,33 +373,6 @@ def test_compiled_and_eager_steps_give_the_same_weights(options):
         np.testing.assert_allclose(left, right, atol=1e-5)
 
 
-def test_the_models_are_traced_for_the_first_batch_and_for_the_step():
-    class Counted(keras.layers.Layer):
-        traced = 0
-
-        def call(self, inputs):
-            self.traced += 1
-            return inputs
-
-    counted = Counted()
-    student = sequential(counted)
-    before = counted.traced
-    distiller = Distiller(None, student)
-    distiller.compile()
-    x, soft = features(), np.zeros((4, 12, CLASSES))
-    distiller.fit(x, soft, batch_size=2, epochs=2, verbose=0)
-    assert counted.traced - before == 2
-
-
-def test_many_distillers_are_trained_without_a_word(caplog):
-    for _ in range(6):
-        distiller = Distiller(None, small_student())
-        distiller.compile()
-        x, soft = features((5, 5)), np.zeros((2, 5, CLASSES))
-        distiller.fit(x, soft, callbacks=[KLCallback((x, soft))], verbose=0)
-    assert "retracing" not in caplog.text
-
-
 def test_a_student_in_float16_learns():
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_float16")

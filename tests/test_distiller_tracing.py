@@ -1,0 +1,40 @@
+import keras
+import numpy as np
+
+from keras_rnn2dnn import Distiller, KLCallback, dnn_student
+
+CLASSES, FEATURES = 5, 4
+
+
+def batch(utterances):
+    x = np.random.default_rng(0).normal(size=(utterances, 6, FEATURES))
+    return x.astype("float32"), np.zeros((utterances, 6, CLASSES), "float32")
+
+
+def test_the_models_are_traced_for_the_first_batch_and_for_the_step():
+    class Counted(keras.layers.Layer):
+        traced = 0
+
+        def call(self, inputs):
+            self.traced += 1
+            return inputs
+
+    counted = Counted()
+    student = keras.Sequential(
+        [keras.Input((None, FEATURES)), counted, keras.layers.Dense(CLASSES)]
+    )
+    before = counted.traced
+    distiller = Distiller(None, student)
+    distiller.compile()
+    distiller.fit(*batch(4), batch_size=2, epochs=2, verbose=0)
+    assert counted.traced - before == 2
+
+
+def test_many_distillers_are_trained_without_a_word(caplog):
+    for _ in range(6):
+        student = dnn_student(FEATURES, CLASSES, context=(2, 1), units=(8,))
+        distiller = Distiller(None, student)
+        distiller.compile()
+        x, soft = batch(2)
+        distiller.fit(x, soft, callbacks=[KLCallback((x, soft))], verbose=0)
+    assert "retracing" not in caplog.text
