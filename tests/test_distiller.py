@@ -7,7 +7,6 @@ import tensorflow as tf
 
 from keras_rnn2dnn import (
     Distiller,
-    KLCallback,
     SoftAlignmentKL,
     SpliceFrames,
     dnn_student,
