@@ -96,7 +96,18 @@ _STUDENTS = {
         "time-delay 80,72,60",
     )
 }
-_NOISY = {"one-best, teacher hears the noise": ("hears", "noisy")}
+# Of "soft" they are rows of the benchmark.
+_OF_NOISE = ("one-best", "forward-backward", "soft, T = 0.5", "soft, T = 2")
+
+
+def _hearing_noise(also=""):
+    """Returns trials of a teacher that hears the noise, by the name of their base."""
+    return {
+        kind + also: {f"{kind}, teacher hears the noise{also}": ("hears", "noisy")}
+        for kind in _OF_NOISE
+    }
+
+
 _TRIALS = {
     "boosted paths": {
         **_TEACHERS,
@@ -115,10 +126,8 @@ _TRIALS = {
         "frames given 0.7 or more": ("sure", "frames"),
     },
     "hard + one-best": {"hard + one-best, skewed words": ("skewed", True)},
-    "one-best": _NOISY,
-    "one-best, with unlabelled": {
-        "one-best, teacher hears the noise, with unlabelled": ("hears", "noisy")
-    },
+    **_hearing_noise(),
+    **_hearing_noise(", with unlabelled"),
 }
 _OFFICIAL_TRIALS = {
     "aligned by the teacher, boosted paths": {
@@ -131,7 +140,7 @@ _OFFICIAL_TRIALS = {
         "forward-backward, paths": ("known", "occupancies")
     },
     "aligned by the teacher": {"minimum Bayes risk": ("paths", "risk")},
-    "one-best": _NOISY,
+    **_hearing_noise(),
 }
 
 
