@@ -96,7 +96,7 @@ _STUDENTS = {
         "time-delay 80,72,60",
     )
 }
-# Of "soft" they are rows of the benchmark.
+# What else a teacher that hears the noise may give; "soft" is among `rows`.
 _OF_NOISE = ("one-best", "forward-backward", "soft, T = 0.5", "soft, T = 2")
 
 

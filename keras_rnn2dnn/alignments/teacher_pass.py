@@ -155,7 +155,9 @@ class TeacherPass:
     batch_frames: int = 8192
 
     def __post_init__(self):
-        self._compiled = tf.function(functools.partial(self._graph), autograph=False)
+        self._compiled = tf.function(
+            functools.partial(self._graph), reduce_retracing=True, autograph=False
+        )
         self._traced = False
         self._targets_of = tf.function(
             functools.partial(self._targets),

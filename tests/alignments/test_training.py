@@ -93,7 +93,7 @@ def test_a_backup_of_other_targets_is_refused(store, tmp_path):
     assert f"Received (there against here): targets {targets}. Rem" in str(error.value)
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # three trainings
 def test_a_stopped_training_of_paths_goes_on(store, tmp_path):
     loss = SequenceKL.of_words(Topology(("a", "b"), states_per_unit=4))
     expected = train(student(), store, epochs=3, loss=loss)

@@ -252,10 +252,9 @@ def test_adapting_to_nothing_is_an_error():
     assert str(error.value) == text
     with pytest.raises(ValueError, match="No frame to adapt to"):
         layer.adapt(noise(1, 400), mask=np.zeros((1, 400), bool))
+    text = "Audio too short. Expected at least 200 samples, .* Received: 150"
     for short in (noise(1, 150), iter([noise(1, 400), noise(1, 150)])):
-        with pytest.raises(
-            ValueError, match="Audio too short. Expected at least 200 s"
-        ):
+        with pytest.raises(ValueError, match=text):
             layer.adapt(short)
     assert layer.spec.mean is None
 
