@@ -159,11 +159,7 @@ class TeacherPass:
             functools.partial(self._graph), reduce_retracing=True, autograph=False
         )
         self._traced = False
-        self._targets_of = tf.function(
-            functools.partial(self._targets),
-            input_signature=[tf.TensorSpec((None, None), tf.float32)],
-            autograph=False,
-        )
+        self._compiled_targets: Callable | None = None
 
     def _run(self, x):
         if not self._traced:  # once, for every number of utterances and of frames
@@ -185,6 +181,19 @@ class TeacherPass:
             rows = [[nothing, nothing + float("-inf")], [best, nothing - 1.0]]
             return tf.stack([tf.stack(row, axis=-1) for row in rows], axis=-2)
         return log_p if self.top_k is None else top_k_targets(log_p, self.top_k)
+
+    def _targets_of(self, log_p):
+        """Returns what is kept of one utterance; traced once for all lengths."""
+        log_p = np.asarray(log_p, "float32")
+        if self._compiled_targets is None:
+            # The best k are chosen of a number of classes that the graph must know.
+            spec = tf.TensorSpec((None, log_p.shape[-1]), tf.float32)
+            self._compiled_targets = tf.function(
+                functools.partial(self._targets),
+                input_signature=[spec],
+                autograph=False,
+            )
+        return self._compiled_targets(log_p).numpy()
 
     def check_declared(self, utterance: Utterance) -> None:
         """Refuses probabilities declared as logits, and the other way round."""
@@ -235,10 +244,7 @@ class TeacherPass:
                 frames = _frames(utterances[number]) if pads else len(output)
                 softs[number] = output[:frames]
         if self.transform:
-            changed = self._transformed(softs, utterances)
-            softs = [
-                self._targets_of(np.asarray(s, "float32")).numpy() for s in changed
-            ]
+            softs = [*map(self._targets_of, self._transformed(softs, utterances))]
         return [
             _aligned(utterance, soft)
             for utterance, soft in zip(utterances, softs, strict=True)
