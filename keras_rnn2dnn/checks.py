@@ -38,6 +38,79 @@ def check_models(teacher, student: keras.Model) -> None:
             )
 
 
+def single_output(role: str, model: keras.Layer, outputs: object = None) -> None:
+    """Refuses a model that gives several outputs, or outputs with names.
+
+    Args:
+        role: `"teacher"` or `"student"`.
+        model: Keras model or layer.
+        outputs: what a call of it gave, or the shape of that. Needed for models that
+            do not show their outputs before (subclassed ones).
+
+    Raises:
+        ValueError: if there is not one tensor; names the outputs, and says how to take
+            one of them. Also if the one output is a loss, as models that are made to
+            be trained with CTC give it.
+
+    Example:
+        >>> x = keras.Input((None, 4))
+        >>> outputs = [keras.layers.Dense(3, name=n)(x) for n in ("words", "pitch")]
+        >>> single_output("teacher", keras.Model(x, outputs, name="two"))
+        Traceback (most recent call last):
+        ...
+        ValueError: Invalid value for `teacher`. Expected a model with one output.
+        Received: several outputs of the teacher 'two': 0 ('words'), 1 ('pitch').
+        Choose one: keras.Model(teacher.input, teacher.output[0])
+    """
+    shown = _structure(model) if outputs is None else outputs
+    name = getattr(model, "name", role)
+    if isinstance(shown, dict):
+        listed, key = [repr(k) for k in shown], repr(next(iter(shown), 0))
+    elif isinstance(shown, list | tuple) and len(shown) > 1:
+        names = getattr(model, "output_names", None) or [""] * len(shown)
+        names = [f" ({given!r})" if given else "" for given in names]
+        listed, key = [f"{k}{given}" for k, given in enumerate(names)], "0"
+    else:
+        return _refuse_loss(role, model, name)
+    graph = bool(getattr(model, "outputs", None))
+    choice = f"keras.Model({role}.input, {role}.output[{key}])"
+    if not graph:
+        choice = (
+            f"x = keras.Input((None, features)); keras.Model(x, {role}(x)[{key}]), as "
+            f"`keras.Model({role}.input, {role}.output[i])` of a model that has `input`"
+        )
+    raise ValueError(
+        f"Invalid value for `{role}`. Expected a model with one output. Received: "
+        f"several outputs of the {role} {name!r}: {', '.join(listed)}. Choose one: "
+        f"{choice}"
+    )
+
+
+def _structure(model):
+    """Returns the outputs of a model, nested as its calls give them, or None."""
+    if isinstance(model, keras.layers.TFSMLayer):
+        return getattr(model.call_endpoint_fn, "structured_outputs", None)
+    if isinstance(model, keras.Sequential) and model.layers:
+        found = _structure(model.layers[-1])
+        if found is not None:
+            return found
+    shown = getattr(model, "_outputs_struct", None)  # of keras.Function
+    return getattr(model, "outputs", None) if shown is None else shown
+
+
+def _refuse_loss(role, model, name):
+    inputs = getattr(model, "inputs", None) or []
+    shape = getattr((getattr(model, "outputs", None) or [None])[0], "shape", None)
+    if len(inputs) > 1 and shape is not None and len(shape) < 3 and shape[-1:] == (1,):
+        listed = ", ".join(repr(tensor.name) for tensor in inputs)
+        raise ValueError(
+            f"Invalid value for `{role}`. Expected a model from features to classes. "
+            f"Received: the {role} {name!r}, whose output {tuple(shape)} is a loss, of "
+            f"the inputs {listed}. Take the part before the loss: "
+            f'keras.Model({role}.input[0], {role}.get_layer("NAME").output)'
+        )
+
+
 def output_classes(model: keras.Model) -> int | None:
     """Returns the width of a model's output, or None while it is unknown."""
     outputs = getattr(model, "outputs", None)

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from keras_rnn2dnn import Distiller, SoftAlignmentKL, dnn_student, rnn_teacher
+from keras_rnn2dnn.checks import single_output
 
 CLASSES = 5
 
@@ -254,4 +255,79 @@ def test_missing_targets_and_missing_data():
     empty = features()[:0]
     assert refused(Distiller(teacher(), student()), empty) == (
         "No data. Expected at least one batch. Received: none"
+    )
+
+
+def two_heads(names=True):
+    x = keras.Input((None, 4))
+    words, pitch = (keras.layers.Dense(3, name=name)(x) for name in ("words", "pitch"))
+    outputs = {"w": words, "p": pitch} if names else [words, pitch]
+    return keras.Model(x, outputs, name="heads")
+
+
+@pytest.mark.parametrize("names", [True, False])
+def test_several_outputs_are_named_with_the_way_to_one(names):
+    listed, key = ("'w', 'p'", "'w'") if names else ("0 ('words'), 1 ('pitch')", "0")
+    model = two_heads(names)
+    with pytest.raises(ValueError) as error:
+        single_output("teacher", model)
+    assert str(error.value) == (
+        "Invalid value for `teacher`. Expected a model with one output. Received: "
+        f"several outputs of the teacher 'heads': {listed}. Choose one: "
+        f"keras.Model(teacher.input, teacher.output[{key}])"
+    )
+    single_output(
+        "teacher",
+        eval(
+            str(error.value).partition("Choose one: ")[2],
+            {"keras": keras, "teacher": model},
+        ),
+    )
+
+
+def test_one_output_with_a_name_is_no_plain_output():
+    x = keras.Input((None, 4))
+    model = keras.Model(x, {"logits": keras.layers.Dense(3)(x)})
+    with pytest.raises(ValueError, match=r"teacher\.output\['logits'\]\)$"):
+        single_output("teacher", model)
+
+
+class TwoAnswers(keras.Model):
+    def call(self, x):
+        return {"a": x, "b": x}
+
+
+def test_outputs_of_a_model_without_a_graph_are_known_from_a_call():
+    model = TwoAnswers(name="sub")
+    single_output("teacher", model)
+    with pytest.raises(ValueError) as error:
+        single_output("teacher", model, model(features()))
+    assert "several outputs of the teacher 'sub': 'a', 'b'. Choose one" in str(
+        error.value
+    )
+    assert "keras.Model(x, teacher(x)['a'])" in str(error.value)
+
+
+def test_a_saved_model_as_a_layer_gives_outputs_with_names(tmp_path):
+    two_heads().export(tmp_path, verbose=False)
+    layer = keras.layers.TFSMLayer(tmp_path, call_endpoint="serving_default")
+    for model in (layer, keras.Sequential([layer])):
+        with pytest.raises(ValueError, match="several outputs of the teacher") as error:
+            single_output("teacher", model)
+        assert "'w'" in str(error.value) and "'p'" in str(error.value)
+
+
+def test_a_model_that_gives_its_own_ctc_loss():
+    x, labels = keras.Input((None, 4), name="x"), keras.Input((None,), name="labels")
+    y = keras.layers.Dense(3)(x)
+    loss = keras.ops.sum(y, axis=(1, 2))[:, None] + keras.ops.sum(
+        labels, axis=-1, keepdims=True
+    )
+    with pytest.raises(ValueError) as error:
+        single_output("teacher", keras.Model([x, labels], loss, name="training"))
+    assert str(error.value) == (
+        "Invalid value for `teacher`. Expected a model from features to classes. "
+        "Received: the teacher 'training', whose output (None, 1) is a loss, of the "
+        "inputs 'x', 'labels'. Take the part before the loss: "
+        'keras.Model(teacher.input[0], teacher.get_layer("NAME").output)'
     )

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import keras
 
+from keras_rnn2dnn.checks import single_output
 from keras_rnn2dnn.deploy.fake_quant import plain_layer
 from keras_rnn2dnn.deploy.quantize import RECURRENT, check_layer, refuse
 from keras_rnn2dnn.deploy.window_layers import (
@@ -178,9 +179,10 @@ def _check_model(student):
     if not student.built:
         hint = "Build it first: add keras.Input((None, features)) as its first layer"
         raise ValueError(invalid("student", expected, received, hint))
-    if len(student.inputs) != 1 or len(student.outputs) != 1:
-        hint = "It must have one input and one output"
+    if len(student.inputs) != 1:
+        hint = "It must have one input"
         raise ValueError(invalid("student", expected, received, hint))
+    single_output("student", student)
     shapes = [tuple(student.inputs[0].shape), tuple(student.outputs[0].shape)]
     if any(len(shape) != 3 or shape[-1] is None for shape in shapes):
         hint = (

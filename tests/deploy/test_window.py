@@ -285,9 +285,9 @@ def unbuilt():
     return keras.Sequential([L.Dense(3)])
 
 
-def two_outputs():
-    inputs = keras.Input((None, FEATURES))
-    return keras.Model(inputs, [L.Dense(3)(inputs), L.Dense(3)(inputs)])
+def two_inputs():
+    inputs = [keras.Input((None, FEATURES)) for _ in range(2)]
+    return keras.Model(inputs, L.Dense(3)(L.Add()(inputs)))
 
 
 def flat():
@@ -312,7 +312,7 @@ def fixed():
             unbuilt,
             "Build it first: add keras.Input((None, features)) as its first layer",
         ),
-        (two_outputs, "It must have one input and one output"),
+        (two_inputs, "It must have one input"),
         (
             flat,
             "Its input and output shapes are (None, 4) and (None, 3); features are "
@@ -358,3 +358,15 @@ def test_frames_apart_become_dilated_convolutions(build, expected_field):
     kinds = set(operators(quantize(model, np.concatenate(windows))))
     assert "CONV_2D" in kinds
     assert kinds <= {"CONV_2D", "FULLY_CONNECTED", "RESHAPE"}
+
+
+def test_a_student_of_several_outputs_is_refused_with_the_way_to_one():
+    inputs = keras.Input((None, FEATURES))
+    outputs = [L.Dense(3, name="a")(inputs), L.Dense(3, name="b")(inputs)]
+    with pytest.raises(ValueError) as error:
+        window_model(keras.Model(inputs, outputs, name="two"))
+    assert str(error.value) == (
+        "Invalid value for `student`. Expected a model with one output. Received: "
+        "several outputs of the student 'two': 0 ('a'), 1 ('b'). Choose one: "
+        "keras.Model(student.input, student.output[0])"
+    )
