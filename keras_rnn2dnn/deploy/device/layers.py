@@ -178,11 +178,20 @@ def _geometry(x, kernel, output, options, kind, name):
 
 
 def _check_range(layer, kind):
-    """Refuses what could overflow 32 bits, whatever the input."""
+    """Refuses what could overflow 32 bits, whatever the input.
+
+    A unit with weights of 0 may have a bias of 2^30 and a tiny scale, as TensorFlow
+    Lite makes them: so the limits are those of the C code's arithmetic, no closer.
+    """
+    left, right = np.maximum(layer.shifts, 0), np.maximum(-layer.shifts, 0)
     reach = 128 * np.abs(layer.weights.astype(np.int64)).sum(axis=1)
-    reach = (reach + np.abs(layer.bias)) << np.maximum(layer.shifts, 0)
-    if reach.max() >= _INT32 // 2:
-        _refuse(f"{kind} ({layer.name}): its sums do not fit into 31 bits")
+    reach = (reach + np.abs(layer.bias)) << left
+    if reach.max() < _INT32 and left.max() < 31:
+        # Rounding adds half a step of the shift before it, the offset at most 128.
+        scaled = (reach * layer.multipliers + (1 << 30) >> 31) + ((1 << right) >> 1)
+        if scaled.max() + 128 < _INT32:
+            return
+    _refuse(f"{kind} ({layer.name}): its sums do not fit into 31 bits")
 
 
 def streaming_spans(

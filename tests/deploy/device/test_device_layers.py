@@ -376,7 +376,7 @@ def test_sums_up_to_31_bits_are_taken():
         shifts = np.maximum(layer.shifts + doublings, 0)
         return max(int(a) << int(b) for a, b in zip(reach, shifts, strict=True))
 
-    last = max(k for k in range(40) if largest(k) < 2**30)
+    last = max(k for k in range(40) if largest(k) < 2**31)
     assert read_layers(scaled(2.0**last))[0].shifts.max() == layer.shifts.max() + last
     with pytest.raises(UnsupportedStudent, match="do not fit into 31 bits"):
         read_layers(scaled(2.0 ** (last + 1)))

@@ -163,8 +163,9 @@ static int32_t add_row(const int8_t *w, const int8_t *x, uint32_t count, int32_t
     return acc;
 }
 
-/* acc * multiplier / 2^31 * 2^shift. The generator has checked that |acc| << shift
- * stays below 2^30, so that nothing here overflows. */
+/* acc * multiplier / 2^31 * 2^shift. The generator has checked that |acc| << shift, and
+ * what is shifted to the right with half a step added, stay below 2^31, so that nothing
+ * here overflows. */
 static inline int32_t requantize(int32_t acc, int32_t multiplier, int32_t shift)
 {
 #ifdef NETWORK_SINGLE_ROUNDING
