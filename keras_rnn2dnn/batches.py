@@ -1,6 +1,5 @@
 """Batches of whatever `fit` accepts: arrays, `tf.data`, `PyDataset`, iterables."""
 
-import functools
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -10,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_rnn2dnn.errors import invalid
+from keras_rnn2dnn.inference import inference_function
 
 Batch = tuple[Any, Any, Any]
 
@@ -190,30 +190,13 @@ def without_autotune(dataset: tf.data.Dataset) -> tf.data.Dataset:
     return dataset.with_options(options)
 
 
-def inference_function(model: keras.Model, num_features: int) -> Callable:
-    """Returns a model's inference as a function that is traced once for all shapes.
-
-    It computes with the weights which the model has when it is called.
-
-    Args:
-        model: `(batch, frames, features) -> (batch, frames, classes)`.
-        num_features: of the model.
-    """
-    # A partial: of functions with the same code TensorFlow would warn after a few calls
-    # that they are traced too often.
-    return tf.function(
-        functools.partial(model, training=False),
-        input_signature=[tf.TensorSpec((None, None, num_features), tf.float32)],
-    )
-
-
 def predict_utterances(
     model: keras.Model, utterances: Sequence[np.ndarray], batch_size: int = 64
 ) -> list[np.ndarray]:
     """Runs a model on utterances of any lengths, those of one length together.
 
     Args:
-        model: `(batch, frames, features) -> (batch, frames, classes)`.
+        model: `(batch, frames, ...) -> (batch, frames, classes)`.
         utterances: `(frames, features)` each.
         batch_size: utterances per batch.
 
@@ -230,7 +213,7 @@ def predict_utterances(
     lengths = [len(utterance) for utterance in utterances]
     if not any(lengths):
         return [np.zeros((0, 0), "float32")] * len(lengths)
-    run = inference_function(model, utterances[0].shape[-1])
+    run = inference_function(model)
     spoken = [utterance for utterance in utterances if len(utterance)]
     outputs = map_by_length(run, spoken, batch_size)
     silent, following = np.zeros((0, outputs[0].shape[-1]), "float32"), iter(outputs)

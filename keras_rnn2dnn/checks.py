@@ -179,11 +179,7 @@ def check_shapes(soft, student, teacher_delay: int) -> None:
         _check_top_k(soft, student)
         soft = (*soft[:2], student[-1])
     for role, shape in (("teacher", soft), ("student", student)):
-        if len(shape) != 3:
-            raise ValueError(
-                f"Invalid output of the {role}. Expected the shape "
-                f"(batch, frames, classes). Received: {shape}"
-            )
+        check_frame_outputs(role, shape)
     for axis, name in enumerate(("utterances", "frames", "classes")):
         if None not in (soft[axis], student[axis]) and soft[axis] != student[axis]:
             raise ValueError(
@@ -194,6 +190,32 @@ def check_shapes(soft, student, teacher_delay: int) -> None:
     if student[1] is not None and student[1] <= teacher_delay:
         expected = f"less than the {student[1]} frames of the utterances"
         raise ValueError(invalid("teacher_delay", expected, teacher_delay))
+
+
+def check_frame_outputs(role: str, shape) -> None:
+    """Refuses outputs of another shape than `(batch, frames, classes)`.
+
+    Args:
+        role: `"teacher"` or `"student"`.
+        shape: of its output.
+
+    Raises:
+        ValueError: if it has another rank; says what to do.
+    """
+    shape = tuple(shape)
+    if len(shape) == 3:
+        return
+    remedy = "Cut the model at the layer that gives the classes of every frame"
+    if len(shape) == 2:
+        remedy = (
+            "A model with one output for each utterance has no frames to align: give "
+            "one whose recurrent layers have `return_sequences=True`, without pooling "
+            "over the frames"
+        )
+    raise ValueError(
+        f"Invalid output of the {role}. Expected the shape (batch, frames, classes). "
+        f"Received: {shape}. {remedy}"
+    )
 
 
 def _check_top_k(soft, student):

@@ -67,7 +67,9 @@ def test_an_output_without_frames():
     )
     assert refused(Distiller(model, student()), features()) == (
         "Invalid output of the teacher. Expected the shape (batch, frames, classes). "
-        "Received: (3, 5)"
+        "Received: (3, 5). A model with one output for each utterance has no frames to "
+        "align: give one whose recurrent layers have `return_sequences=True`, without "
+        "pooling over the frames"
     )
 
 

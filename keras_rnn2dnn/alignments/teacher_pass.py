@@ -12,7 +12,8 @@ import tensorflow as tf
 
 from keras_rnn2dnn.alignments.records import AlignedUtterance
 from keras_rnn2dnn.batches import iterate_batches
-from keras_rnn2dnn.checks import check_declared, check_softmax
+from keras_rnn2dnn.checks import check_declared, check_frame_outputs, check_softmax
+from keras_rnn2dnn.inference import Inference, outputs_of
 from keras_rnn2dnn.losses import log_posteriors
 from keras_rnn2dnn.padding import stacked, without_padding
 from keras_rnn2dnn.soft_batch import mean_posteriors, split_inputs
@@ -155,18 +156,8 @@ class TeacherPass:
     batch_frames: int = 8192
 
     def __post_init__(self):
-        self._compiled = tf.function(
-            functools.partial(self._graph), reduce_retracing=True, autograph=False
-        )
-        self._traced = False
+        self._run = Inference(self._graph, self.teachers)
         self._compiled_targets: Callable | None = None
-
-    def _run(self, x):
-        if not self._traced:  # once, for every number of utterances and of frames
-            specs = keras.tree.map_structure(_of_any_length, x)
-            self._compiled.get_concrete_function(specs)
-            self._traced = True
-        return self._compiled(x)
 
     def _graph(self, x):
         outputs = [model(x, training=False) for model in self.teachers]
@@ -196,22 +187,26 @@ class TeacherPass:
         return self._compiled_targets(log_p).numpy()
 
     def check_declared(self, utterance: Utterance) -> None:
-        """Refuses probabilities declared as logits, and the other way round."""
-        x = _stack([utterance.teacher])
+        """Refuses teachers that give no frames, or not what they are declared to."""
+        x = self._run.as_taken(_stack([utterance.teacher]))[0]
         remedy = "`teacher_from_logits=False` (`--probabilities`)"
         for model in self.teachers:
             check_softmax("teacher", model, self.from_logits, remedy)
-            rows = np.asarray(model(x, training=False))[0]
-            if rows.ndim == 2 and len(rows) and np.isfinite(rows).all():
+            outputs = model(x, training=False)
+            check_frame_outputs("teacher", outputs.shape)
+            rows = np.asarray(outputs)[0]
+            if len(rows) and np.isfinite(rows).all():
                 check_declared("teacher", rows, self.from_logits, remedy)
 
     def num_classes(self, utterance: Utterance) -> int:
         """Returns the teacher's classes, by running it on an utterance."""
-        x = _stack([utterance.teacher])
+        x = self._run.as_taken(_stack([utterance.teacher]))[0]
         return int(self.teachers[0](x, training=False).shape[-1])
 
     def ignores_padding(self, utterance: Utterance) -> bool:
         """Tells whether zeros behind an utterance leave its posteriors unchanged."""
+        if self._run.fixes_frames:
+            return True  # as in a padded batch
         alone = _stack([utterance.teacher])
         longer = keras.tree.map_structure(
             lambda a: np.pad(a, [(0, 0), (0, _PROBE_FRAMES), *[(0, 0)] * (a.ndim - 2)]),
@@ -239,10 +234,14 @@ class TeacherPass:
         """
         softs: list = [None] * len(utterances)
         for numbers in self._batches(utterances, pads):
-            outputs = self._run(_stack([utterances[n].teacher for n in numbers]))
+            longest = utterances[numbers[0]]
+            try:
+                outputs = self._run(_stack([utterances[n].teacher for n in numbers]))
+            except ValueError as error:
+                raise ValueError(f"The utterance {longest.name!r}: {error}") from error
             for number, output in zip(numbers, outputs.numpy(), strict=True):
-                frames = _frames(utterances[number]) if pads else len(output)
-                softs[number] = output[:frames]
+                frames = _frames(utterances[number]), _frames(longest)
+                softs[number] = output[: outputs_of(*frames, len(output))]
         if self.transform:
             softs = [*map(self._targets_of, self._transformed(softs, utterances))]
         return [
@@ -271,10 +270,6 @@ class TeacherPass:
                 size = max(1, self.batch_frames // _frames(utterances[ordered[0]]))
                 yield ordered[:size]
                 ordered = ordered[size:]
-
-
-def _of_any_length(batch):
-    return tf.TensorSpec((None, None, *batch.shape[2:]), batch.dtype)
 
 
 def _stack(inputs):

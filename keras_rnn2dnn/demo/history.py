@@ -5,8 +5,9 @@ from collections.abc import Callable, Sequence
 import keras
 import numpy as np
 
-from keras_rnn2dnn.batches import inference_function, map_by_length
+from keras_rnn2dnn.batches import map_by_length
 from keras_rnn2dnn.deploy.comparison import compare_logits
+from keras_rnn2dnn.inference import inference_function
 from keras_rnn2dnn.scoring import word_error_rate
 
 
@@ -40,7 +41,7 @@ class EpochRecorder(keras.callbacks.Callback):
         self.features = list(features)
         self.losses: list[float] = []
         self.logits: list[list[np.ndarray]] = []
-        self._run = inference_function(model, self.features[0].shape[-1])
+        self._run = inference_function(model)
 
     def on_epoch_end(self, epoch, logs=None):
         """Keeps loss and logits."""

@@ -10,11 +10,12 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from keras_rnn2dnn.batches import inference_function, map_by_length
+from keras_rnn2dnn.batches import map_by_length
 from keras_rnn2dnn.demo.table import DISTILLED
 from keras_rnn2dnn.deploy import Int8Student
 from keras_rnn2dnn.files import Audio, Utterances
 from keras_rnn2dnn.hmm import WordLoopDecoder
+from keras_rnn2dnn.inference import inference_function
 from keras_rnn2dnn.report.collect import FoldFiles
 from keras_rnn2dnn.report.html import LeftOut
 
@@ -101,12 +102,11 @@ class FoldModels:
 
     def _inference(self, name):
         if name not in self._functions:
-            width = self.test.features[0].shape[-1]
             with self._reading(f"{name}.keras") as path:
                 if not zipfile.is_zipfile(path):  # Keras would not find the file
                     raise ValueError("it is no whole .keras file")
                 model = keras.saving.load_model(path, compile=False)
-            self._functions[name] = inference_function(model, width)
+            self._functions[name] = inference_function(model)
         return self._functions[name]
 
     @contextlib.contextmanager
