@@ -1,5 +1,6 @@
 """Recognition: the best word sequence through a loop of all words."""
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -152,6 +153,11 @@ class WordLoopDecoder:
         array.flags.writeable = False
         object.__setattr__(self, name, array)
 
+    @functools.cached_property
+    def _loop(self):
+        """The nodes of the search, built once."""
+        return WordLoop(self)
+
     def _scores(self, utterances):
         """Returns `(frames, states, batch)`, the best score of each frame 0."""
         longest = max(map(len, utterances))
@@ -178,9 +184,9 @@ def best_words(
     Returns:
         For each decoder what its `decode` returns.
     """
-    loops = [WordLoop(decoder) for decoder in decoders]
-    found = [[[] for _ in utterances] for _ in decoders]
     first = decoders[0]
+    loops = [first._loop.with_penalty(d.insertion_penalty) for d in decoders]
+    found = [[[] for _ in utterances] for _ in decoders]
     lengths = np.array([len(u) for u in utterances])
     for indices in batches(lengths, len(loops[0].states)):
         if lengths[indices].max() == 0:

@@ -16,6 +16,8 @@ _VARIANCE_FLOOR = 0.01
 _FRAMES_PER_COMPONENT = 10
 _SPLIT_STEPS, _UPDATE_STEPS = 8, 2
 _CHUNK_FRAMES = 2**15
+_CHUNK_ELEMENTS = 2**24  # frames times Gaussians at a time
+_PART_ELEMENTS = 2**28  # frames times states that are aligned at a time
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,8 +90,9 @@ class GaussianMixtures:
         ).sum(axis=1)
         linear, square = (means * precisions).T, -0.5 * precisions.T
         scores = np.empty((len(frames), states), np.float32)
-        for start in range(0, len(frames), _CHUNK_FRAMES):
-            x = frames[start : start + _CHUNK_FRAMES] - centre
+        chunk = max(1, min(_CHUNK_FRAMES, _CHUNK_ELEMENTS // (components * states)))
+        for start in range(0, len(frames), chunk):
+            x = frames[start : start + chunk] - centre
             parts = x @ linear + x**2 @ square + constants
             parts = parts.reshape(len(x), components, states)
             peak = parts.max(axis=1)
@@ -180,9 +183,14 @@ def flat_start(
             mixtures = None
         assigned = np.concatenate(states)
         mixtures = _estimate(frames, assigned, topology, count, mixtures, cepstra, rng)
-        scores = mixtures._log_likelihoods(observations)
-        weights = viterbi(scores, transcripts, topology, _SELF_LOOP, states)
-        history.append(float(weights.sum() / len(frames)))
+        weight = 0.0
+        for part in _parts(lengths, topology.num_states):
+            scores = mixtures._log_likelihoods(observations[part])
+            aligned = viterbi(
+                scores, transcripts[part], topology, _SELF_LOOP, states[part]
+            )
+            weight += aligned.sum()
+        history.append(float(weight / len(frames)))
     if not isinstance(features, (list, tuple)):
         padding = topology.silence_state or 0
         result = np.full(np.shape(features)[:2], padding, np.int32)
@@ -190,6 +198,17 @@ def flat_start(
             row[: len(path)] = path
         states = result
     return FlatStart(mixtures, states, tuple(history))
+
+
+def _parts(lengths, num_states):
+    """Yields slices of utterances whose scores fit into memory together."""
+    start, frames = 0, 0
+    for index, length in enumerate(lengths):
+        if frames and (frames + length) * num_states > _PART_ELEMENTS:
+            yield slice(start, index)
+            start, frames = index, 0
+        frames += length
+    yield slice(start, len(lengths))
 
 
 def _observations(utterances, cepstra):
@@ -238,10 +257,12 @@ def _estimate(frames, states, topology, components, previous, cepstra, rng):
     variances = np.empty_like(means)
     order = np.argsort(states, kind="stable")
     ends = np.cumsum(np.bincount(states, minlength=num_states))
+    means[:] = frames.mean(axis=0)  # also of states that no frame is in
+    variances[:] = np.maximum(frames.var(axis=0), floor)
     for state, own in enumerate(np.split(frames[order], ends[:-1])):
-        sample = own if len(own) else frames
-        means[state] = sample.mean(axis=0)
-        variances[state] = np.maximum(sample.var(axis=0), floor)
+        if len(own):
+            means[state] = own.mean(axis=0)
+            variances[state] = np.maximum(own.var(axis=0), floor)
         if components == 1 or len(own) < components * _FRAMES_PER_COMPONENT:
             continue
         split = (

@@ -1,4 +1,4 @@
-"""The word loop as a matrix of transitions: all of its paths summed, with gradients."""
+"""The word loop as a graph of transitions: all of its paths summed, with gradients."""
 
 import functools
 from collections.abc import Sequence
@@ -12,14 +12,15 @@ from keras_rnn2dnn.hmm.decoding import WordLoopDecoder
 
 # A path may end inside of a word at this weight, so that some path always ends.
 _ENDS_ANYWHERE = 1e-12
+_FEW = 512  # nodes, up to which one product of matrices is faster than several steps
 _SMALLEST = 1e-290  # of float64: scores may differ by 660 within a frame
 
 
 class LoopGraph:
     """Sums over all state paths through the word loop of a decoder.
 
-    A path weighs what it does in `WordLoopDecoder`. The graph is a dense matrix of the
-    states of all words, so that a frame costs the square of their number.
+    A path weighs what it does in `WordLoopDecoder`. As every word enters all others
+    alike, a frame costs no more than there are states of all words.
 
     Args:
         decoder: gives topology, priors and their scale, penalty and self-loop.
@@ -47,7 +48,7 @@ class LoopGraph:
         first = last - [len(chain) - 1 for chain in chains]
         silence = [topology.num_states - 1] * topology.silence
         self.states = np.concatenate([*chains, silence]).astype("int32")
-        self.matrix = self._transitions(first, last)
+        self._weights = self._transitions(first, last)
         final = np.full(len(self.states) + 1, _ENDS_ANYWHERE)
         final[last] = final[-1] = 1.0
         if topology.silence:
@@ -55,22 +56,39 @@ class LoopGraph:
         self.final = final
 
     def _transitions(self, first, last):
-        """Returns weights from node to node; the last node stands before the start."""
-        stay, move = self.decoder.self_loop, 1 - self.decoder.self_loop
-        enter = np.exp(self.decoder.insertion_penalty)
-        begin = len(self.states)
-        matrix = np.zeros((begin + 1, begin + 1))
-        matrix[:begin, :begin] = np.diag(np.full(begin, stay))
-        inner = np.setdiff1d(np.arange(last[-1]), last)
-        matrix[inner, inner + 1] = move
-        matrix[np.ix_(last, first)] += move * enter
-        matrix[begin, first] = enter
+        """Returns weights of the nodes; the last node stands before the start.
+
+        `(6, nodes)`: of staying; of coming from the node before; of leaving for the
+        start of a word, and for silence; whether a node is either.
+        """
+        move, enter = 1 - self.decoder.self_loop, np.exp(self.decoder.insertion_penalty)
+        weights = np.zeros((6, len(self.states) + 1))
+        stay, step, leave, pause, starts, silence = weights
+        stay[:-1] = self.decoder.self_loop
+        step[: last[-1] + 1] = move
+        step[first] = 0
+        leave[last], leave[-1], starts[first] = move * enter, enter, 1
         if self.decoder.topology.silence:
-            silence = begin - 1
-            matrix[last, silence] = move
-            matrix[silence, first] = move * enter
-            matrix[begin, silence] = 1.0
-        return matrix
+            leave[-2] = move * enter
+            pause[last], pause[-1], silence[-2] = move, 1, 1
+        return weights
+
+    @property
+    def matrix(self) -> np.ndarray:
+        """Weights from node to node, `(nodes, nodes)`; the last is before the start."""
+        stay, step = self._weights[:2]
+        shared = self._weights[2:4].T @ self._weights[4:]
+        return np.diag(stay) + np.diag(step[1:], 1) + shared
+
+    def _steps(self):
+        """Returns what moves the mass of all nodes on by a frame, and back."""
+        if len(self.final) <= _FEW:
+            matrix = tf.constant(self.matrix)
+            onward = functools.partial(tf.matmul, b=matrix)
+            return onward, functools.partial(tf.matmul, b=matrix, transpose_b=True)
+        weights = tf.constant(self._weights)
+        onward = functools.partial(_onward, weights=weights)
+        return onward, functools.partial(_back, weights=weights)
 
     def scores(self, logits) -> tf.Tensor:
         """Returns logits `(..., states)` less the priors as the decoder scales them."""
@@ -93,9 +111,7 @@ class LoopGraph:
         counted = tf.cast(tf.cast(weights, "float32") > 0, "float32")
         scores = tf.gather(self.scores(logits), self.states, axis=-1)
         scores = tf.cast(scores, "float64")  # products of many frames need its range
-        totals = _log_sum(
-            scores, counted, tf.constant(self.matrix), tf.constant(self.final)
-        )
+        totals = _log_sum(self._steps(), tf.constant(self.final), scores, counted)
         return tf.cast(totals, "float32")
 
     def occupancies(self, outputs: Sequence[np.ndarray]) -> list[np.ndarray]:
@@ -124,21 +140,26 @@ class LoopGraph:
         return tf.function(of_batch, input_signature=[tf.TensorSpec(shape)])
 
 
-@tf.custom_gradient
-def _log_sum(scores, counted, matrix, final):
+def _log_sum(steps, final, scores, counted):
     """Sums all paths, forward; backward, on demand, the occupancies of the nodes.
 
     Args:
+        steps: of `LoopGraph`, onward and back.
+        final: weights of the ends.
         scores: of the nodes, `(batch, frames, nodes)`.
         counted: 1 where a frame counts, else 0, `(batch, frames)`.
-        matrix: weights from node to node, and from the one before the start.
-        final: weights of the ends.
     """
+    summed = tf.custom_gradient(lambda *values: _with_gradient(steps, final, *values))
+    return summed(scores, counted)
+
+
+def _with_gradient(steps, final, scores, counted):
+    onward, back = steps
     peaks = tf.reduce_max(scores, axis=-1)
     odds = tf.maximum(tf.exp(scores - peaks[..., None]), _SMALLEST)
     odds = tf.transpose(tf.pad(odds, [[0, 0], [0, 0], [0, 1]]), (1, 0, 2))
     present = tf.transpose(counted)[..., None] > 0
-    alphas, sizes = _forward(odds, present, matrix)
+    alphas, sizes = _forward(odds, present, onward)
     ends = tf.reduce_sum(alphas[-1] * final, axis=-1)
     totals = tf.reduce_sum(tf.where(counted > 0, peaks, 0), axis=1)
     totals += tf.math.log(ends) + tf.reduce_sum(tf.math.log(sizes), axis=0)[:, 0]
@@ -147,16 +168,29 @@ def _log_sum(scores, counted, matrix, final):
         last = tf.broadcast_to(final, tf.shape(alphas[-1]))
         # Where all products underflow (paths of 700 nats less than the best start and
         # the best end allow), the occupancies of the frame are 0.
-        joint = alphas * _backward(odds, present, matrix, last)
+        joint = alphas * _backward(odds, present, back, last)
         occupied = tf.math.divide_no_nan(joint, tf.reduce_sum(joint, -1, True))
         occupied = tf.where(present, occupied, 0)[..., :-1]
         by_utterance = tf.transpose(occupied, (1, 0, 2))
-        return by_utterance * upstream[:, None, None], None, None, None
+        return by_utterance * upstream[:, None, None], None
 
     return totals, gradient
 
 
-def _forward(odds, present, matrix):
+def _onward(mass, weights):
+    """Returns `mass` times the matrix of `LoopGraph`, by its weights."""
+    shared = tf.matmul(tf.matmul(mass, weights[2:4], transpose_b=True), weights[4:])
+    return mass * weights[0] + tf.roll(mass, 1, axis=-1) * weights[1] + shared
+
+
+def _back(mass, weights):
+    """Returns `mass` times the turned matrix."""
+    shared = tf.matmul(tf.matmul(mass, weights[4:], transpose_b=True), weights[2:4])
+    before = tf.roll(mass * weights[1], -1, axis=-1)
+    return mass * weights[0] + before + shared
+
+
+def _forward(odds, present, onward):
     """Returns the mass of each node, every frame summing to 1, and what it summed to.
 
     `(frames, batch, nodes)` and `(frames, batch, 1)`.
@@ -166,7 +200,7 @@ def _forward(odds, present, matrix):
     arrays = [tf.TensorArray(odds.dtype, frames) for _ in range(2)]
 
     def step(t, alpha, alphas, sizes):
-        reached = tf.matmul(alpha, matrix) * odds[t]
+        reached = onward(alpha) * odds[t]
         size = tf.reduce_sum(reached, axis=-1, keepdims=True)
         alpha = tf.where(present[t], reached / size, alpha)
         size = tf.where(present[t], size, 1)
@@ -183,7 +217,7 @@ def _forward(odds, present, matrix):
     return alphas, tf.ensure_shape(sizes.stack(), (*odds.shape[:2], 1))
 
 
-def _backward(odds, present, matrix, last):
+def _backward(odds, present, back, last):
     """Returns the weight of all continuations, each frame on a scale of its own.
 
     On one scale they overflow where a student is very sure, and wrong.
@@ -192,7 +226,7 @@ def _backward(odds, present, matrix, last):
 
     def step(t, beta, betas):
         betas = betas.write(t, beta)
-        before = tf.matmul(odds[t] * beta, matrix, transpose_b=True)
+        before = back(odds[t] * beta)
         before /= tf.reduce_sum(before, axis=-1, keepdims=True)
         return t - 1, tf.where(present[t], before, beta), betas
 

@@ -38,7 +38,8 @@ def occupancies(
         float32 `(batch, frames, states)`, or a list of `(frames, states)`, as `values`.
     """
     num_states = utterances[0].shape[1]
-    padding = np.eye(num_states, dtype=np.float32)[padding_state]
+    padding = np.zeros(num_states, np.float32)
+    padding[padding_state] = 1
     result, views = results_for(values, utterances, (num_states,), np.float32, padding)
     for indices in batches([len(u) for u in utterances], max(map(len, paths))):
         graph = graph_of([paths[i] for i in indices])

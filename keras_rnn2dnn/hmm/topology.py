@@ -1,5 +1,7 @@
 """The states of a word and of a transcript, from left to right."""
 
+import functools
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -61,7 +63,7 @@ class Topology:
             entries = _check_lexicon(self.lexicon, self.words)
             object.__setattr__(self, "lexicon", entries)
 
-    @property
+    @functools.cached_property
     def units(self) -> tuple[str, ...]:
         """The words or, with a lexicon, its phones in order of appearance."""
         if self.lexicon is None:
@@ -144,21 +146,28 @@ class Topology:
 
     def _states_by_word(self, words, argument):
         """Maps each of the words to its states, int `(states,)`."""
-        vocabulary = set(self.words)
         for word in words:
-            if word not in vocabulary:
+            if word not in self._vocabulary:
                 shown = ", ".join(map(repr, self.words[:50]))
                 shown += ", ..." if len(self.words) > 50 else ""
                 expected = f"words of the vocabulary ({shown})"
                 raise ValueError(invalid(argument, expected, word))
-        index = {unit: number for number, unit in enumerate(self.units)}
         offsets = np.arange(self.states_per_unit)
         states = {}
         for word in set(words):
             units = (word,) if self.lexicon is None else self.lexicon[word]
-            first = np.array([index[unit] for unit in units]) * self.states_per_unit
+            numbers = np.array([self._unit_numbers[unit] for unit in units])
+            first = numbers * self.states_per_unit
             states[word] = (first[:, None] + offsets).ravel()
         return states
+
+    @functools.cached_property
+    def _vocabulary(self):
+        return frozenset(self.words)
+
+    @functools.cached_property
+    def _unit_numbers(self):
+        return {unit: number for number, unit in enumerate(self.units)}
 
 
 def _as_words(words):
@@ -173,7 +182,8 @@ def _check_words(words):
         if not isinstance(word, str) or word.split() != [word]:
             expected = "non-empty words without white space"
             raise ValueError(invalid("words", expected, word))
-        if words.count(word) > 1:
+    for word, times in Counter(words).items():
+        if times > 1:
             raise ValueError(invalid("words", "every word once", word))
 
 

@@ -1,5 +1,7 @@
 """Viterbi search through the loop of words, for many utterances at once."""
 
+import copy
+
 import numpy as np
 
 from keras_rnn2dnn.hmm.topology import NEVER
@@ -36,6 +38,12 @@ class WordLoop:
         self.before = np.arange(len(self.states) + 1) - 1
         if self.silence:  # that after word w is entered from the last node of w
             self.before[self.num_inner :][: self.num_words] = self.last
+
+    def with_penalty(self, insertion_penalty: float) -> "WordLoop":
+        """Returns the loop of a decoder that has another insertion penalty."""
+        loop = copy.copy(self)
+        loop.penalty = np.float32(insertion_penalty)
+        return loop
 
     def search(self, scores, lengths):
         """Returns the word that starts in each frame or -1, int `(batch, frames)`."""

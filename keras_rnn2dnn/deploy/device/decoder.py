@@ -145,6 +145,8 @@ class Paths:
     def __init__(self, tables, utterances):
         self.tables = tables
         shape = (utterances, len(tables.state_of_node))
+        inner = np.arange(len(tables.state_of_node) - tables.silence)
+        self.later = np.setdiff1d(inner, tables.first_node)  # nodes within words
         self.score = np.full(shape, _DEAD, np.int64)
         self.score[:, tables.first_node] = tables.penalty
         if tables.silence:
@@ -198,14 +200,16 @@ class Paths:
     def _commit(self, row, record):
         """Takes a record off all paths that begin with it."""
         records = self.records[row]
-        for node in np.flatnonzero(self.first[row] == record):
-            following = int(self.last[row, node])
+        nodes = np.flatnonzero(self.first[row] == record)
+        ends = self.last[row, nodes]
+        for end in np.unique(ends):
+            same, following = nodes[ends == end], int(end)
             if following == record:
-                self.last[row, node] = self.first[row, node] = _NEVER
+                self.last[row, same] = self.first[row, same] = _NEVER
                 continue
             while records[following][2] != record:
                 following = records[following][2]
-            self.first[row, node] = following
+            self.first[row, same] = following
         word, since, _ = records[record]
         self.words[row].append((word, since, record))
 
@@ -248,19 +252,17 @@ class Paths:
             score[better, -1] = end_score[better] + tables.move
             last[better, -1], first[better, -1] = t, end_first[better]
         self._advance(score, since, last, first)
-        entry = source[0] + tables.move + tables.penalty
-        for node in tables.first_node:
-            better = entry > score[:, node]
-            score[better, node], since[better, node] = entry[better], t
-            last[better, node] = source[1][better]
-            first[better, node] = source[2][better]
+        entry = (source[0] + tables.move + tables.penalty)[:, None]
+        utterances, words = np.nonzero(entry > score[:, tables.first_node])
+        nodes = tables.first_node[words]
+        score[utterances, nodes], since[utterances, nodes] = entry[utterances, 0], t
+        last[utterances, nodes] = source[1][utterances]
+        first[utterances, nodes] = source[2][utterances]
 
     def _advance(self, *fields):
         """Moves paths to the next node of their word where that is better."""
-        tables = self.tables
-        inner = len(tables.state_of_node) - tables.silence
-        nodes = np.setdiff1d(np.arange(inner), tables.first_node)
-        candidate = fields[0][:, nodes - 1] + tables.move
+        nodes = self.later
+        candidate = fields[0][:, nodes - 1] + self.tables.move
         better = candidate > fields[0][:, nodes]
         for field in fields[1:]:
             field[:, nodes] = np.where(better, field[:, nodes - 1], field[:, nodes])
