@@ -20,6 +20,8 @@ from keras_rnn2dnn.alignments.records import AlignedUtterance
 from keras_rnn2dnn.alignments.teacher_pass import utterances_of
 from keras_rnn2dnn.alignments.writer import StoreWriter
 from keras_rnn2dnn.errors import invalid, is_integer
+from keras_rnn2dnn.teacher_holder import as_list
+from keras_rnn2dnn.utterance_lists import input_rank
 
 
 class SoftAlignments:
@@ -99,9 +101,11 @@ class SoftAlignments:
             path: directory of the store.
             teacher: Keras model `(batch, frames, ...) -> (batch, frames, classes)`, or
                 a list of them, whose mean posteriors are kept.
-            dataset: as for `Distiller.fit`: arrays, a data set, or a tuple `(x, y)` or
-                `(x, y, sample_weight)`, always in the same order. `y` are labels, or a
-                dict of any of `labels`, `transcripts` and `ids`. Padding is what
+            dataset: arrays, a list of utterances `(frames, ...)`, a ragged tensor, a
+                data set of batches or of utterances, or a tuple `(x, y)` or
+                `(x, y, sample_weight)`, always in the same order. `x` is as for
+                `Distiller.fit`; `y` are labels, or a dict of any of `labels`,
+                `transcripts` (strings) and `ids`. Padding is what
                 `sample_weight` `(batch, frames)` gives no weight at the end of an
                 utterance; without it, all-zero frames at the end. Of a teacher with
                 strides, give the weights of its outputs: then, too, padding is what is
@@ -151,7 +155,7 @@ class SoftAlignments:
         writer = StoreWriter(Path(path), part, num_utterances, on_shard)
         writer.write(
             lambda first: options.plan(teacher, first),
-            utterances_of(dataset, batch_size),
+            utterances_of(dataset, batch_size, rank=input_rank(as_list(teacher)[0])),
         )
         return cls(path) if part[1] == 1 else None
 

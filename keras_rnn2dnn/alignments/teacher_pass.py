@@ -13,11 +13,18 @@ import tensorflow as tf
 from keras_rnn2dnn.alignments.records import AlignedUtterance
 from keras_rnn2dnn.batches import iterate_batches
 from keras_rnn2dnn.checks import check_declared, check_frame_outputs, check_softmax
+from keras_rnn2dnn.errors import invalid
 from keras_rnn2dnn.inference import Inference, outputs_of
 from keras_rnn2dnn.losses import log_posteriors
 from keras_rnn2dnn.padding import stacked, without_padding
 from keras_rnn2dnn.soft_batch import mean_posteriors, split_inputs
 from keras_rnn2dnn.top_k import top_k_targets
+from keras_rnn2dnn.utterance_lists import (
+    is_list_of_utterances,
+    is_ragged,
+    is_unbatched,
+    one_by_one,
+)
 
 _KEYS = ("labels", "transcripts", "ids")
 _PROBE_FRAMES = 24
@@ -45,7 +52,7 @@ class Utterance:
 
 
 def utterances_of(
-    data, batch_size: int = 32, first_number: int = 0
+    data, batch_size: int = 32, first_number: int = 0, rank: int = 3
 ) -> Iterator[Utterance]:
     """Takes the batches of a data set apart, and cuts off their padding.
 
@@ -55,9 +62,11 @@ def utterances_of(
     Args:
         data: as for `Distiller.fit`: arrays, a data set, or a tuple `(x, y)` or
             `(x, y, sample_weight)`. `y` are labels, or a dict of any of `labels`,
-            `transcripts` and `ids`.
+            `transcripts` and `ids`. Also lists of utterances `(frames, ...)`, ragged
+            tensors and data sets of one utterance each.
         batch_size: utterances per batch, for arrays.
         first_number: of the first utterance.
+        rank: of a batch of features, which tells it from an utterance.
 
     Yields:
         One `Utterance` after the other, numbered where they have no ids.
@@ -68,9 +77,8 @@ def utterances_of(
         >>> [(u.name, u.student.shape) for u in utterances_of(x)]
         [('0', (5, 3)), ('1', (3, 3))]
     """
-    arrays = data if isinstance(data, tuple) else (data,)
     number = first_number
-    for batch in iterate_batches(*arrays, batch_size=batch_size):
+    for batch in _batches(data, batch_size, rank):
         x, y, weights = keras.tree.map_structure(_as_array, batch)
         y = y if isinstance(y, dict) else {"labels": y}
         extra = {key: y.get(key) for key in _KEYS}
@@ -82,7 +90,21 @@ def utterances_of(
             number += 1
 
 
+def _batches(data, batch_size, rank):
+    arrays = data if isinstance(data, tuple) else (data,)
+    if is_list_of_utterances(arrays[0], rank):
+        return one_by_one(*arrays)
+    if is_unbatched(data, rank):
+        data = data.batch(1)
+        arrays = (data,)
+    return iterate_batches(*arrays, batch_size=batch_size)
+
+
 def _as_array(value):
+    if is_ragged(value):
+        rows = np.empty(value.shape[0], object)
+        rows[:] = [row.numpy() for row in value]
+        return rows
     return value.numpy() if tf.is_tensor(value) else value
 
 
@@ -104,7 +126,7 @@ def _utterance(name, x, weight, item):
         teacher, student = keras.tree.map_structure(cut, teacher), student[:frames]
     if weight is not None and np.all(weight == 1):
         weight = None
-    labels, transcript = item["labels"], item["transcripts"]
+    labels = item["labels"]
     if labels is not None and np.ndim(labels) and len(labels) == padded:
         labels = labels[: len(student)]
     return Utterance(
@@ -113,12 +135,28 @@ def _utterance(name, x, weight, item):
         student,
         weight,
         labels,
-        None if transcript is None else _as_text(transcript),
+        _as_transcript(item["transcripts"]),
     )
 
 
 def _as_text(value):
     return value.decode() if isinstance(value, bytes) else str(value)
+
+
+def _as_transcript(value):
+    if value is None:
+        return None
+    if isinstance(value, (str, bytes)):  # numpy's strings are too
+        return _as_text(value)
+    raise TypeError(
+        invalid(
+            "transcripts",
+            "one string for each utterance",
+            value,
+            "Decode the numbers of its characters to text: "
+            '(x, {"transcripts": ["turn on", ...]})',
+        )
+    )
 
 
 def fingerprint(teachers: Sequence[keras.Model], weights: Sequence[float]) -> str:

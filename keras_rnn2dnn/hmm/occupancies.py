@@ -65,7 +65,9 @@ def transcript_transform(
 
     def of_known(log_posteriors, transcripts):
         if any(transcript is None for transcript in transcripts):
-            raise ValueError(invalid("transcripts", "one for each utterance", None))
+            hint = 'Give them with the features: (x, {"transcripts": ["turn on", ...]})'
+            expected = "one for each utterance"
+            raise ValueError(invalid("transcripts", expected, None, hint))
         return posteriors_of(log_posteriors, transcripts)
 
     return log_transform(of_known, name)

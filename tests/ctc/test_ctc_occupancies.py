@@ -164,7 +164,8 @@ def test_a_store_of_them_holds_the_labels_of_the_transcripts(tmp_path):
     assert str(error.value) == (
         "In the utterances '0' to '2', numbered from 0: "
         "Invalid value for `transcripts`. Expected one for each utterance. "
-        "Received: transcripts=None"
+        "Received: transcripts=None. Give them with the features: "
+        '(x, {"transcripts": ["turn on", ...]})'
     )
 
 
