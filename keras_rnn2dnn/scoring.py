@@ -1,7 +1,7 @@
 """Word error rate: with its counts and confidence interval, and during training."""
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import jiwer
@@ -10,6 +10,7 @@ import numpy as np
 
 from keras_rnn2dnn.batches import predict_utterances
 from keras_rnn2dnn.errors import invalid, is_integer
+from keras_rnn2dnn.pairing import as_words, check_utterances, paired
 
 Transcripts = Sequence[str | Sequence[str]]
 
@@ -53,8 +54,8 @@ class WordErrorRate:
 
 
 def word_error_rate(
-    references: Transcripts,
-    hypotheses: Transcripts,
+    references: Transcripts | Mapping[str, str | Sequence[str]],
+    hypotheses: Transcripts | Mapping[str, str | Sequence[str]],
     num_resamples: int = 1000,
     seed: int = 0,
 ) -> WordErrorRate:
@@ -64,8 +65,10 @@ def word_error_rate(
 
     Args:
         references: what was said: for each utterance a string, split on white space,
-            or a sequence of words. Some may be empty.
-        hypotheses: what was recognised, likewise.
+            or a sequence of words. Some may be empty. A sequence of utterances, or a
+            mapping from their names.
+        hypotheses: what was recognised, likewise; of two mappings, utterances of the
+            same name belong together.
         num_resamples: draws of the bootstrap over utterances, >= 1.
         seed: of the draws.
 
@@ -73,8 +76,9 @@ def word_error_rate(
         The word error rate with its counts and confidence interval.
 
     Raises:
-        ValueError: if the numbers of utterances differ, the references hold no word,
-            or `num_resamples` is not a positive integer.
+        TypeError: if either is something else, such as a set or class numbers.
+        ValueError: if the numbers or names of utterances differ, the references hold
+            no word, or `num_resamples` is not a positive integer.
 
     Example:
         >>> result = word_error_rate(["one two", "three"], ["one", "three four"])
@@ -82,25 +86,18 @@ def word_error_rate(
         (1, 1, 3)
         >>> print(result)
         66.67 % (2/3 words, 95 % interval 50.0-100.0)
+        >>> word_error_rate({"u1": "one", "u2": "two"}, {"u2": "two", "u1": "six"}).wer
+        0.5
     """
-    if isinstance(references, str) or isinstance(hypotheses, str):
-        expected = "a sequence of utterances, not one string"
-        name = "references" if isinstance(references, str) else "hypotheses"
-        received = references if isinstance(references, str) else hypotheses
-        raise ValueError(invalid(name, expected, received, "Wrap it in a list"))
-    if len(references) != len(hypotheses):
-        expected = f"as many utterances as references, {len(references)}"
-        received = f"{len(hypotheses)} utterances"
-        raise ValueError(invalid("hypotheses", expected, received))
+    said, heard = paired(references, hypotheses)
     if not is_integer(num_resamples) or num_resamples < 1:
         raise ValueError(invalid("num_resamples", "an integer >= 1", num_resamples))
-    references, hypotheses = _as_words(references), _as_words(hypotheses)
-    words = np.array([len(reference) for reference in references])
+    words = np.array([len(reference) for reference in said])
     if words.sum() == 0:
         expected = "at least one word in all utterances together"
-        received = f"{len(references)} empty utterances"
+        received = f"{len(said)} empty utterances"
         raise ValueError(invalid("references", expected, received))
-    counts = _counted(references, hypotheses)
+    counts = _counted(said, heard)
     errors = np.array([_num_errors(chunks) for chunks in counts.alignments])
     return WordErrorRate(
         wer=float(errors.sum() / words.sum()),
@@ -114,7 +111,8 @@ def word_error_rate(
 
 
 def align_words(
-    references: Transcripts, hypotheses: Transcripts
+    references: Transcripts | Mapping[str, str | Sequence[str]],
+    hypotheses: Transcripts | Mapping[str, str | Sequence[str]],
 ) -> list[list[tuple[str | None, str | None]]]:
     """Pairs what was said with what was recognised, by the fewest edits.
 
@@ -123,18 +121,23 @@ def align_words(
         hypotheses: likewise, as many.
 
     Returns:
-        For each utterance the pairs `(said, heard)` in order: equal words, a
-        substitution, a deletion `(said, None)` or an insertion `(None, heard)`.
+        For each utterance, in the order of the references, the pairs `(said, heard)` in
+        order: equal words, a substitution, a deletion `(said, None)` or an insertion
+        `(None, heard)`.
+
+    Raises:
+        TypeError: as `word_error_rate`.
+        ValueError: if the numbers or names of utterances differ.
 
     Example:
         >>> align_words(["one two three", "four"], ["one three", "four five"])
         [[('one', 'one'), ('two', None), ('three', 'three')],
          [('four', 'four'), (None, 'five')]]
     """
-    references, hypotheses = _as_words(references), _as_words(hypotheses)
+    all_said, all_heard = paired(references, hypotheses)
     aligned = []
-    chunks_of = _counted(references, hypotheses).alignments
-    for said, heard, chunks in zip(references, hypotheses, chunks_of, strict=True):
+    chunks_of = _counted(all_said, all_heard).alignments
+    for said, heard, chunks in zip(all_said, all_heard, chunks_of, strict=True):
         pairs: list = []
         for chunk in chunks:
             before = said[chunk.ref_start_idx : chunk.ref_end_idx]
@@ -161,6 +164,12 @@ class WordErrorRateCallback(keras.callbacks.Callback):
         batch_size: utterances predicted at a time.
         prefix: before `wer` in the name of the log entry.
 
+    Raises:
+        TypeError: if `references` is no sequence of such; after an epoch, if `decode`
+            returns none.
+        ValueError: if `data` is no pair, or `decode` returns another number of
+            utterances.
+
     Example:
         >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
         >>> model.compile("sgd", "mse")
@@ -180,7 +189,15 @@ class WordErrorRateCallback(keras.callbacks.Callback):
         prefix: str = "val_",
     ):
         super().__init__()
-        self.inputs, self.references = data
+        if not isinstance(data, tuple | list) or len(data) != 2:
+            received = type(data).__name__
+            raise ValueError(invalid("data", "a pair (x, references)", received))
+        self.inputs, references = data
+        self.references = as_words(references, "references")
+        number = getattr(self.inputs, "shape", (len(self.references),))[0]
+        if number != len(self.references):
+            expected = f"one for each of the {number} utterances"
+            raise ValueError(invalid("references", expected, len(self.references)))
         self.decode = decode
         self.batch_size = batch_size
         self.prefix = prefix
@@ -192,6 +209,7 @@ class WordErrorRateCallback(keras.callbacks.Callback):
         else:
             outputs = self.model.predict(self.inputs, self.batch_size, verbose=0)
         hypotheses = self.decode(outputs)
+        check_utterances(hypotheses, "decode(outputs)")
         score = word_error_rate(self.references, hypotheses, num_resamples=1)
         if logs is not None:
             logs[f"{self.prefix}wer"] = score.wer
@@ -200,10 +218,6 @@ class WordErrorRateCallback(keras.callbacks.Callback):
 def _is_utterances(x, number):
     """Tells a list of utterances from the several inputs of a model."""
     return isinstance(x, list) and len(x) == number and all(a.ndim == 2 for a in x)
-
-
-def _as_words(utterances):
-    return [u.split() if isinstance(u, str) else list(u) for u in utterances]
 
 
 def _counted(references, hypotheses):

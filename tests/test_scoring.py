@@ -108,6 +108,99 @@ def test_what_cannot_be_scored_is_an_error(references, hypotheses, message):
         word_error_rate(references, hypotheses)
 
 
+def test_mappings_are_paired_by_the_names_of_their_utterances():
+    said = {"u1": "turn the light on", "u2": ["off"], "u3": ""}
+    heard = {"u2": "of", "u3": "", "u1": ["burn", "a", "kite"]}
+    result = word_error_rate(said, heard)
+    assert counts(result) == (4, 1, 0) and result.words == 5 and result.wer == 1.0
+    (first, second, third) = align_words(said, heard)
+    assert (len(first), second, third) == (4, [("off", "of")], [])
+
+
+@pytest.mark.parametrize("score", [word_error_rate, align_words])
+@pytest.mark.parametrize(
+    ("references", "hypotheses", "kind", "message"),
+    [
+        (
+            {"a": "x", "b": "y", "c": "z"},
+            {"b": "y"},
+            ValueError,
+            "Invalid value for `hypotheses`. Expected the same utterances as "
+            "`references`. Received: hypotheses=\"none of 'a', 'c'\"",
+        ),
+        (
+            {"a": "x"},
+            {n: "y" for n in "abcdefgh"},
+            ValueError,
+            "Invalid value for `references`. Expected the same utterances as "
+            "`hypotheses`. Received: references=\"none of 'b', 'c', 'd', 'e', 'f' and "
+            '2 more"',
+        ),
+        (
+            {"a": "x"},
+            ["x"],
+            TypeError,
+            "Invalid value for `references`. Expected a sequence of utterances, as "
+            "`hypotheses`, or a mapping for both. Received: references='dict'",
+        ),
+        (
+            ["x"],
+            {"a": "x"},
+            TypeError,
+            "Invalid value for `hypotheses`. Expected a sequence of utterances, as "
+            "`references`, or a mapping for both. Received: hypotheses='dict'",
+        ),
+        (
+            {"x", "y"},
+            ["x", "y"],
+            TypeError,
+            "Invalid value for `references`. Expected a sequence of utterances. "
+            "Received: references='set'",
+        ),
+        (
+            ["x"],
+            None,
+            TypeError,
+            "Invalid value for `hypotheses`. Expected a sequence of utterances. "
+            "Received: hypotheses=None",
+        ),
+        (
+            ["x", None],
+            ["x", "y"],
+            TypeError,
+            "Invalid value for `references[1]`. Expected a string, or a sequence of "
+            "words. Received: references[1]=None",
+        ),
+        (
+            ["x"],
+            [3],
+            TypeError,
+            "Invalid value for `hypotheses[0]`. Expected a string, or a sequence of "
+            "words. Received: hypotheses[0]='int'",
+        ),
+        (
+            ["x"],
+            [[3, 1]],
+            TypeError,
+            "Invalid value for `hypotheses[0]`. Expected a string, or a sequence of "
+            "words. Received: hypotheses[0]=[3, 1]. Of class numbers, a decoder gives "
+            "the words",
+        ),
+        (
+            [{"x", "y"}],
+            ["x"],
+            TypeError,
+            "Invalid value for `references[0]`. Expected a string, or a sequence of "
+            "words. Received: references[0]='set'",
+        ),
+    ],
+)
+def test_what_has_no_pairs_is_an_error(score, references, hypotheses, kind, message):
+    with pytest.raises(kind) as error:
+        score(references, hypotheses)
+    assert str(error.value) == message
+
+
 def test_the_number_of_resamples_must_be_positive():
     with pytest.raises(
         ValueError, match=r"Expected an integer >= 1. Received: num_res"
@@ -195,3 +288,34 @@ def test_aligned_words_give_both_utterances_back_and_the_fewest_edits():
         assert [s for s, _ in pairs if s is not None] == said
         assert [h for _, h in pairs if h is not None] == heard
         assert sum(s != h for s, h in pairs) == levenshtein(said, heard)
+
+
+@pytest.mark.parametrize(
+    ("data", "kind", "message"),
+    [
+        (({"u1": "a"},), ValueError, "Expected a pair .x, references."),
+        ((np.zeros((1, 2)), {"u1": "a"}), TypeError, "Of a mapping, give the values"),
+        ((np.zeros((1, 2)), [3]), TypeError, "references.0.='int'"),
+        ((np.zeros((3, 2)), ["a"]), ValueError, "one for each of the 3 utterances"),
+    ],
+)
+def test_the_references_of_the_callback_are_checked_before_the_training(
+    data, kind, message
+):
+    with pytest.raises(kind, match=message):
+        WordErrorRateCallback(data, first_or_second)
+
+
+@pytest.mark.parametrize(
+    ("found", "message"),
+    [
+        ({"u1": "a"}, r"Invalid value for `decode.outputs.`.*Received: .*'dict'"),
+        (None, r"Invalid value for `decode.outputs.`.*=None"),
+        ([[1]], "Of class numbers, a decoder gives the words"),
+    ],
+)
+def test_what_a_decoder_of_the_callback_returns_is_checked(found, message):
+    callback = WordErrorRateCallback((np.zeros((1, 2)), ["a"]), lambda outputs: found)
+    callback.set_model(identity_model())
+    with pytest.raises(TypeError, match=message):
+        callback.on_epoch_end(0, {})

@@ -16,6 +16,7 @@ from keras_rnn2dnn.hmm.occupancies import occupancies
 from keras_rnn2dnn.hmm.topology import NEVER
 from keras_rnn2dnn.hmm.utterances import as_utterances, check_scores
 from keras_rnn2dnn.log_softmax import log_softmax
+from keras_rnn2dnn.pairing import check_utterances
 
 _SMALLEST_PRIOR = 1e-6  # of a class that the model never gives
 
@@ -60,6 +61,7 @@ def ctc_occupancies(
         `(frames, classes)`; each frame sums to 1. Padding frames are blank.
 
     Raises:
+        TypeError: if the labels are no sequence, such as a mapping.
         ValueError: if shapes do not fit, a score is NaN or positive infinity, a prior
             is not finite, a label is no class or the blank, or an utterance has too
             few frames for its labels.
@@ -128,6 +130,7 @@ def checked_priors(log_priors, prior_scale, num_classes) -> np.ndarray:
 
 def _paths(labels, utterances, blank, num_classes):
     """Returns the classes along the graph of each utterance: int arrays."""
+    check_utterances(labels, "labels")
     if len(labels) != len(utterances):
         expected = f"one sequence for each of the {len(utterances)} utterances"
         raise ValueError(invalid("labels", expected, f"{len(labels)} sequences"))

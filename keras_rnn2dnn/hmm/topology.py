@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from keras_rnn2dnn.errors import invalid, is_integer
+from keras_rnn2dnn.pairing import check_utterances, words_of
 
 # Stands for log(0) where no path may pass: finite, so that differences stay defined.
 NEVER = np.float32(-1e30)
@@ -115,9 +116,10 @@ class Topology:
             One int array `(states,)` for each word.
 
         Raises:
+            TypeError: if it is neither.
             ValueError: if the vocabulary does not hold one of the words.
         """
-        words = _as_words(transcript)
+        words = words_of(transcript, f"transcripts[{utterance}]")
         states = self._states_by_word(words, f"transcripts[{utterance}]")
         return [states[word] for word in words]
 
@@ -219,9 +221,11 @@ def transcript_paths(
         For each utterance the states `(nodes,)`, optional silences included.
 
     Raises:
+        TypeError: if the transcripts are something else, such as a mapping or numbers.
         ValueError: if there is not one transcript for each utterance, a word is not
             in the vocabulary, or an utterance is too short for its states.
     """
+    check_utterances(transcripts, "transcripts")
     if len(transcripts) != len(num_frames):
         expected = f"one transcript for each of the {len(num_frames)} utterances"
         received = f"{len(transcripts)} transcripts"

@@ -9,6 +9,7 @@ import numpy as np
 from keras_rnn2dnn.errors import invalid
 from keras_rnn2dnn.hmm.decoding import WordLoopDecoder, best_words
 from keras_rnn2dnn.hmm.utterances import Transcripts, as_utterances, check_scores
+from keras_rnn2dnn.pairing import as_words
 
 _MAX_EXTENSIONS = 10
 
@@ -80,6 +81,7 @@ def tune_decoder(
         The decoder with the fewest word errors.
 
     Raises:
+        TypeError: if the references are something else, such as a mapping.
         ValueError: if there is nothing to try, or not one reference per utterance.
 
     Example:
@@ -91,6 +93,7 @@ def tune_decoder(
         -5.0
     """
     utterances = as_utterances(log_posteriors, num_frames, "log_posteriors")
+    references = as_words(references, "references")
     if len(references) != len(utterances):
         expected = f"one reference for each of the {len(utterances)} utterances"
         received = f"{len(references)} references"
@@ -136,6 +139,5 @@ def _errors_by_penalty(decoder, utterances, references, penalties):
 
 def _word_errors(references, hypotheses):
     """Returns the substitutions, deletions and insertions of all utterances."""
-    words = [r.split() if isinstance(r, str) else list(r) for r in references]
-    counts = jiwer.process_words(words, hypotheses, lambda w: w, lambda w: w)
+    counts = jiwer.process_words(references, hypotheses, lambda w: w, lambda w: w)
     return counts.substitutions + counts.deletions + counts.insertions

@@ -216,3 +216,9 @@ def test_a_transcript_too_long_for_its_utterance_is_found_by_its_id(tmp_path):
 def test_priors_of_probabilities_are_refused():
     with pytest.raises(ValueError, match="Expected logits or log-posteriors"):
         class_log_priors([np.full((3, 4), 0.25)])
+
+
+@pytest.mark.parametrize("labels", [{0: [1]}, {1}, None])
+def test_labels_of_another_kind_are_refused(labels):
+    with pytest.raises(TypeError, match="`labels`. Expected a sequence of utterances"):
+        ctc_occupancies(np.zeros((1, 3, 2)), labels)

@@ -1,8 +1,16 @@
 import json
 
+import numpy as np
 import pytest
 
-from keras_rnn2dnn.hmm import Topology
+from keras_rnn2dnn.hmm import (
+    Topology,
+    WordLoopDecoder,
+    align,
+    flat_start,
+    forward_backward,
+    tune_decoder,
+)
 from keras_rnn2dnn.hmm.topology import transcript_paths
 
 LEXICON = {"no": ["n", "o"], "on": "o n", "unused": "x"}
@@ -79,3 +87,24 @@ def test_a_transcript_path_has_silence_around_every_word():
     topology = Topology(("a", "b"), states_per_unit=2)
     paths = transcript_paths(["a b", []], topology, [4, 1])
     assert [path.tolist() for path in paths] == [[4, 0, 1, 4, 2, 3, 4], [4]]
+
+
+@pytest.mark.parametrize(
+    ("transcripts", "message"),
+    [
+        ({"u1": "no"}, "`transcripts`. Expected a sequence of utterances.*'dict'"),
+        ({"no"}, "`transcripts`. Expected a sequence of utterances.*'set'"),
+        ([None], "`transcripts.0.`. Expected a string, or a sequence of words"),
+        ([[1]], "`transcripts.0.`.* Of class numbers, a decoder gives the words"),
+    ],
+)
+def test_transcripts_of_another_kind_are_refused(transcripts, message):
+    topology = Topology("no on", 1)
+    scores = [np.zeros((4, 3))]
+    for function in (align, forward_backward):
+        with pytest.raises(TypeError, match=message):
+            function(scores, transcripts, topology)
+    with pytest.raises(TypeError, match=message):
+        flat_start([np.zeros((4, 1))], transcripts, topology, cepstra=None)
+    with pytest.raises(TypeError, match=message.replace("transcripts", "references")):
+        tune_decoder(WordLoopDecoder(topology), scores, transcripts)
