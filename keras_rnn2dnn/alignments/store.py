@@ -94,8 +94,8 @@ class SoftAlignments:
         """Runs the teacher once, and keeps its soft alignments.
 
         A shard takes its name when it is finished. A run that was stopped goes on when
-        it is called again with the same arguments; the result is the same to the
-        byte.
+        it is called again with the same arguments; on the same machine, with as many
+        threads, the result is the same to the byte.
 
         Args:
             path: directory of the store.
@@ -169,7 +169,8 @@ class SoftAlignments:
                 `part=(n - 1, n)`. Their shards are moved.
 
         Returns:
-            The store, the same to the byte as one written on one machine.
+            The store, the same to the byte as one written on one machine, where all
+            machines are of the same kind and use as many threads.
 
         Raises:
             ValueError: if a part is missing, unfinished or of another kind, or `path`

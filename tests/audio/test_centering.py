@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from rounding import of_log_mel
 
 from keras_rnn2dnn.audio.centering import running_mean, start_weights
 from keras_rnn2dnn.audio.features import FeatureSpec, LogMel
@@ -147,8 +148,10 @@ def test_one_pass_over_a_generator_is_enough():
     whole = adapted(samples)
     parts = adapted(batch for batch in (samples[:1], samples[1:]))
     whole.adapt(samples)  # anew, not on top of what is there
-    np.testing.assert_allclose(parts.spec.mean, whole.spec.mean, rtol=1e-9)
-    np.testing.assert_allclose(parts.spec.variance, whole.spec.variance, rtol=1e-6)
+    rounding = of_log_mel(whole.spec)
+    np.testing.assert_allclose(parts.spec.mean, whole.spec.mean, atol=rounding)
+    variances = parts.spec.variance, whole.spec.variance
+    np.testing.assert_allclose(*variances, rtol=4 * rounding)
 
 
 def test_adapting_leaves_padding_out():
@@ -156,8 +159,10 @@ def test_adapting_leaves_padding_out():
     mask = np.arange(3000) < np.array([[3000], [1400]])
     padded = adapted(samples, mask)
     alone = adapted([samples[:1], samples[1:, :1400]])
-    np.testing.assert_allclose(padded.spec.mean, alone.spec.mean, rtol=1e-6)
-    np.testing.assert_allclose(padded.spec.variance, alone.spec.variance, rtol=1e-5)
+    rounding = of_log_mel(padded.spec)
+    np.testing.assert_allclose(padded.spec.mean, alone.spec.mean, atol=rounding)
+    variances = padded.spec.variance, alone.spec.variance
+    np.testing.assert_allclose(*variances, rtol=4 * rounding)
     with pytest.raises(ValueError, match="No frame to adapt to"):
         adapted(samples, np.zeros((2, 3000), bool))
 
