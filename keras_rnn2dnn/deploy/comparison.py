@@ -22,6 +22,7 @@ def check_equal(
     model: keras.Model,
     field: ReceptiveField,
     utterances: Sequence[np.ndarray],
+    softmax: str | None = None,
 ) -> None:
     """Checks that the window's graph gives what the student gives on inner frames.
 
@@ -30,6 +31,8 @@ def check_equal(
         model: its graph for one context window.
         field: context of the student.
         utterances: real features `(frames, features)`.
+        softmax: `"softmax"` or `"log_softmax"` that the student ends in and its graph
+            lacks, or None.
 
     Raises:
         ValueError: if their logits differ.
@@ -45,6 +48,9 @@ def check_equal(
     with tf.device("CPU:0"):  # GPUs round to TF32
         # A batch of one is what the graph was made for.
         received = np.concatenate([model(w[None]).numpy() for w in windows[::8]])
+    if softmax is not None:
+        received = log_softmax(received)
+        received = np.exp(received) if softmax == "softmax" else received
     expected = expected[inner][::8]
     exact = all(layer.compute_dtype == "float32" for layer in student.layers)
     exact &= not is_fake_quantized(model)  # which may round to the next step

@@ -17,9 +17,11 @@ from keras_rnn2dnn.deploy.bundle import Firmware, check_parts, decoder_dict
 from keras_rnn2dnn.deploy.calibration import calibration_windows, split, utterances_of
 from keras_rnn2dnn.deploy.comparison import check_equal, compare
 from keras_rnn2dnn.deploy.fake_quant import is_fake_quantized
+from keras_rnn2dnn.deploy.graph import student_graph
 from keras_rnn2dnn.deploy.interpreter import Int8Student
 from keras_rnn2dnn.deploy.operators import check_runs_on_device, operators
 from keras_rnn2dnn.deploy.quantize import check_quantization, quantize
+from keras_rnn2dnn.deploy.rebuild import logits_student
 from keras_rnn2dnn.deploy.recordings import compare_features, pcm_of, word_errors
 from keras_rnn2dnn.deploy.report import ConversionReport
 from keras_rnn2dnn.deploy.window import window_model
@@ -111,6 +113,7 @@ def convert(
         expected = "a value, since `references` is given"
         raise ValueError(invalid("decode", expected, None))
     bundle.check_directory(directory)
+    graph = student_graph(student)
     model, field = window_model(student)
     check_quantization(model, ranges, activations)
     _check_width(spec, student)
@@ -124,13 +127,14 @@ def convert(
     used = [utterances[k] for k in chosen]
     windows = calibration_windows(used, field, num_calibration_windows)
     heard = compare_features(pcm, given_spec, used) if pcm else None
-    check_equal(student, model, field, used)
+    check_equal(student, model, field, used, graph.softmax)
+    floats = logits_student(student, graph)
 
     tflite = quantize(model, windows, ranges, activations)
     check_runs_on_device(tflite, activations)
     device = Int8Student.load(tflite, field)
     firmware = Firmware.of(tflite, device, given_spec, decode)
-    compared = compare(student, device, utterances, held, decode, references)
+    compared = compare(floats, device, utterances, held, decode, references)
     compared["wer_device"] = None
     if references is not None and firmware.recognizer is not None:
         words = firmware.decode([utterances[k] for k in held])

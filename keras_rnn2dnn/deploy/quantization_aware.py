@@ -6,11 +6,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_rnn2dnn.deploy.affine import Affine
 from keras_rnn2dnn.deploy.calibration import utterances_of
 from keras_rnn2dnn.deploy.fake_quant import FAKE_QUANT_CLASSES, FakeQuant
+from keras_rnn2dnn.deploy.fold_affine import fold_affine
+from keras_rnn2dnn.deploy.graph import student_graph
 from keras_rnn2dnn.deploy.quantize import IDENTITIES, refuse
 from keras_rnn2dnn.deploy.ranges import calibrated_range, check_ranges
-from keras_rnn2dnn.deploy.window import graph_steps
+from keras_rnn2dnn.deploy.rebuild import rebuild
 from keras_rnn2dnn.errors import invalid
 from keras_rnn2dnn.layers import SpliceFrames
 
@@ -36,7 +39,9 @@ def quantization_aware(
     Args:
         student: Functional or Sequential model of Dense, SplicedDense and Conv1D layers
             with ReLU, ReLU6 or no activation, ReLU layers, SpliceFrames, Masking and
-            dropout.
+            dropout; BatchNormalization, Normalization and Rescaling beside layers which
+            they fold into exactly, edges of utterances included. A softmax at its end
+            stays, in float.
         calibration: real features, as of `convert`.
         ranges: `"percentile"`, `"mse"` or `"minmax"`; see `ranges.calibrated_range`.
             Up to 20,000 frames set them; the extremes of so many are outliers.
@@ -61,9 +66,11 @@ def quantization_aware(
         True
     """
     check_ranges(ranges)
-    steps = graph_steps(student)
+    graph = student_graph(student)
+    steps = graph.steps
+    fold_affine(steps, padded=True)
     for step in steps[1:]:
-        _check_layer(step.layer)
+        _check_layer(step)
     places = _places(steps)
     utterances = utterances_of(calibration, student.input_shape[-1])
     values = _values(student, steps, places, utterances)
@@ -76,20 +83,33 @@ def quantization_aware(
         high = high if low < high else 1.0  # all zero: any scale is as good
         return FakeQuant(low, high, name=name)(tensor)
 
-    inputs, outputs = _rebuild(student, steps, FAKE_QUANT_CLASSES, rounded)
-    return keras.Model(inputs, outputs[-1], name=student.name)
+    inputs, outputs = rebuild(student, steps, FAKE_QUANT_CLASSES, rounded)
+    output = outputs[-1]
+    if graph.softmax is not None:  # which `convert` leaves out
+        name = f"{graph.softmax_name}_{graph.softmax}"
+        output = keras.layers.Activation(graph.softmax, name=name)(output)
+    return keras.Model(inputs, output, name=student.name)
 
 
-def _check_layer(layer):
+def _check_layer(step):
+    layer, source = step.layer, step.source
     rounded = isinstance(layer, tuple(FAKE_QUANT_CLASSES))
-    if not (rounded or _is_relu(layer) or _keeps_values(layer)):
+    if isinstance(layer, Affine):
         refuse(
-            layer,
-            "quantization_aware knows Dense, SplicedDense, Conv1D and ReLU alone (fold "
-            "BatchNormalization into the layer before): convert it as it is",
+            source,
+            "quantization_aware folds it into a layer with weights: put it directly "
+            "after one without activation, or before one that pads with no zeros "
+            '(Dense, SplicedDense, Conv1D with padding="valid")',
+        )
+    averages = type(source) is keras.layers.AveragePooling1D
+    if averages or not (rounded or _is_relu(layer) or _keeps_values(layer)):
+        refuse(
+            source,
+            "quantization_aware knows Dense, SplicedDense, Conv1D and ReLU alone: "
+            "convert it as it is",
         )
     if rounded and layer.activation not in (*_RELUS, keras.activations.linear):
-        refuse(layer, "quantization_aware knows relu, relu6 and no activation alone")
+        refuse(source, "quantization_aware knows relu, relu6 and no activation alone")
 
 
 def _is_relu(layer):
@@ -98,7 +118,7 @@ def _is_relu(layer):
 
 
 def _keeps_values(layer):
-    return type(layer) in (*IDENTITIES, SpliceFrames)
+    return type(layer) in (*IDENTITIES, SpliceFrames, keras.layers.ZeroPadding1D)
 
 
 def _places(steps):
@@ -128,40 +148,9 @@ def _places(steps):
     return places
 
 
-def _rebuild(student, steps, classes, after):
-    """Builds the graph anew from copies of its layers; gives input and all outputs."""
-    shape, name = student.inputs[0].shape[1:], student.inputs[0].name
-    inputs = keras.Input(shape, name=name)
-    copies = {}  # a layer may be called twice
-    taken = set()
-
-    def free(name):
-        """Names are unique in a model, but not in those nested in it."""
-        count = 1
-        while (found := name if count == 1 else f"{name}_{count}") in taken:
-            count += 1
-        taken.add(found)
-        return found
-
-    outputs = [after(0, inputs, free(f"{free(name)}_int8"))]
-    for place, step in enumerate(steps[1:], 1):
-        layer = step.layer
-        if id(layer) not in copies:
-            own = {"name": free(layer.name), "dtype": "float32"}
-            config = {**layer.get_config(), **own}
-            copy = classes.get(type(layer), type(layer)).from_config(config)
-            copy.build(outputs[step.inputs[0]].shape)
-            copy.set_weights(layer.get_weights())
-            copies[id(layer)] = copy
-        output = copies[id(layer)](outputs[step.inputs[0]])
-        name = free(f"{copies[id(layer)].name}_int8")
-        outputs.append(after(place, output, name))
-    return inputs, outputs
-
-
 def _values(student, steps, places, utterances):
     """Returns what the float student computes at these places, of frames spread out."""
-    inputs, outputs = _rebuild(student, steps, {}, lambda place, tensor, name: tensor)
+    inputs, outputs = rebuild(student, steps)
     model = keras.Model(inputs, [outputs[place] for place in places])
     signature = tf.TensorSpec((None, *inputs.shape[1:]), tf.float32)
     run = tf.function(lambda x: model(x, training=False), input_signature=[signature])

@@ -39,10 +39,14 @@ _CONVOLUTIONS = (
 _ALLOWED = (
     *(*_CONVOLUTIONS, *IDENTITIES, *MERGES),
     keras.layers.Activation,
+    keras.layers.AveragePooling1D,
     keras.layers.BatchNormalization,
     keras.layers.Dense,
     keras.layers.LeakyReLU,
+    keras.layers.Normalization,
     keras.layers.ReLU,
+    keras.layers.Rescaling,
+    keras.layers.ZeroPadding1D,
     FakeQuant,
     SpliceFrames,
     SplicedDense,
@@ -76,9 +80,10 @@ _HINTS = {
     "GroupNormalization": "Use BatchNormalization, which folds into the weights",
     "LayerNormalization": "Use BatchNormalization, which folds into the weights",
     "RMSNormalization": "Use BatchNormalization, which folds into the weights",
-    "Normalization": "Fold it into the features: normalise before the student",
     "Lambda": "Use Keras layers instead of own functions",
     "TimeDistributed": "Dense works on every frame by itself: leave it out",
+    "PReLU": "Use ReLU, which the C code runs, or LeakyReLU, with one slope for all",
+    "MaxPooling1D": "Use AveragePooling1D, or a Conv1D with strides",
 }
 
 _OPERATOR_SETS = {
@@ -115,32 +120,48 @@ def check_layer(layer: keras.Operation) -> None:
     if isinstance(layer, RECURRENT):
         refuse(layer, _RECURRENT_HINT)
     if type(layer) not in _ALLOWED:
-        names = ", ".join(sorted(allowed.__name__ for allowed in _ALLOWED))
-        refuse(layer, _HINTS.get(type(layer).__name__, f"Allowed: {names}"))
+        refuse(layer, _hint(type(layer), _ALLOWED))
     activation = getattr(layer, "activation", None)
     if activation is not None and activation not in _ACTIVATIONS:
         name = getattr(activation, "__name__", type(activation).__name__)
-        names = ", ".join(allowed.__name__ for allowed in _ACTIVATIONS)
-        hint = _HINTS.get(name, f"Allowed: {names}")
-        refuse(layer, f"Its activation is {name}. {hint}")
+        refuse(layer, f"Its activation is {name}. {_hint(activation, _ACTIVATIONS)}")
     _check_options(layer)
 
 
+def _hint(given, allowed):
+    """Says what to use in place of a class of layers, or of an activation."""
+    name = getattr(given, "__name__", type(given).__name__)
+    is_class = isinstance(given, type)
+    names = {one.__name__: one for one in allowed}
+    bases = [n for n, one in names.items() if is_class and issubclass(given, one)]
+    if name in names or bases:
+        place = "keras.layers" if is_class else "keras.activations"
+        same = names.get(name) or names[bases[0]]
+        place = place if same.__module__.startswith("keras.") else "keras_rnn2dnn"
+        return (
+            "It is one of your own, of which nothing is known: use "
+            f"{place}.{same.__name__} itself"
+        )
+    return _HINTS.get(name, f"Allowed: {', '.join(sorted(names))}")
+
+
 def _check_options(layer):
-    if isinstance(layer, _CONVOLUTIONS):
-        if layer.padding == "same" and layer.strides[0] > 1:
-            refuse(
-                layer,
-                'padding="same" with strides > 1 depends on the length of the '
-                'utterance: use padding="causal" or "valid"',
-            )
-        if layer.data_format != "channels_last":
-            refuse(layer, 'Use data_format="channels_last"')
+    windowed = isinstance(layer, (*_CONVOLUTIONS, keras.layers.AveragePooling1D))
+    if windowed and layer.padding == "same" and np.max(layer.strides) > 1:
+        refuse(
+            layer,
+            'padding="same" with strides > 1 depends on the length of the '
+            'utterance: use padding="causal" or "valid"',
+        )
+    if getattr(layer, "data_format", None) == "channels_first":
+        refuse(layer, 'Use data_format="channels_last"')
     if isinstance(layer, keras.layers.ReLU) and (
         layer.max_value not in (None, 6) or layer.negative_slope or layer.threshold
     ):
         refuse(layer, "Use ReLU() or ReLU(max_value=6), or LeakyReLU")
     axis = getattr(layer, "axis", -1)
+    if isinstance(layer, keras.layers.Normalization):
+        axis = axis[0] if len(axis) == 1 else axis or -1
     if axis not in (-1, 2):
         refuse(layer, f"Its axis is {axis}. Use the last one, axis=-1")
 

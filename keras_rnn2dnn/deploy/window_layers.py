@@ -60,8 +60,8 @@ def take_frames(x, have: range, need: range, name: str):
 def build_layer(layer, inputs, frames: int, name: str):
     """Applies the window form of a layer; `frames` is the length of its output."""
     x = inputs[0]
-    if isinstance(layer, IDENTITIES):
-        return x
+    if isinstance(layer, (*IDENTITIES, keras.layers.ZeroPadding1D)):
+        return x  # of padding the moved frames are left, see `window`
     if isinstance(layer, SpliceFrames):
         return _splice(layer, x, frames, name)
     if isinstance(layer, SplicedDense) and (frames > 1 or layer.splice.step > 1):
@@ -79,8 +79,9 @@ def build_layer(layer, inputs, frames: int, name: str):
     if isinstance(layer, keras.layers.DepthwiseConv1D):
         bias = layer.bias if layer.use_bias else None
         return _depthwise(layer, layer.kernel, bias, layer.activation, x, frames, name)
-    axis = {"axis": -1} if hasattr(layer, "axis") else {}
-    own = {**layer.get_config(), **axis, "name": name, "dtype": "float32"}
+    own = {**layer.get_config(), "name": name, "dtype": "float32"}
+    if hasattr(layer, "axis"):
+        own["axis"] = -1
     copy = type(layer).from_config(own)
     y = copy(inputs if isinstance(layer, MERGES) else x)
     copy.set_weights(layer.get_weights())

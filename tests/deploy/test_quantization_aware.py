@@ -12,8 +12,13 @@ from keras_rnn2dnn import (
     rnn_teacher,
 )
 from keras_rnn2dnn.deploy import Int8Student, convert, quantization_aware
+from keras_rnn2dnn.deploy.affine import Affine
 from keras_rnn2dnn.deploy.fake_quant import FakeQuant, quantized_kernel
+from keras_rnn2dnn.deploy.fold_affine import fold_affine
+from keras_rnn2dnn.deploy.graph import student_graph
 from keras_rnn2dnn.deploy.ranges import calibrated_range, scale_and_zero_point
+from keras_rnn2dnn.deploy.rebuild import rebuild
+from keras_rnn2dnn.spliced_dense import SplicedDense
 
 L = keras.layers
 FEATURES, CLASSES = 6, 5
@@ -62,6 +67,15 @@ STUDENTS = {
     ),
     "nested": nested,
     "shared": shared,
+    "normalised": lambda: stack(
+        L.Normalization(mean=[0.5] * FEATURES, variance=[2.0] * FEATURES),
+        L.Conv1D(16, 3, activation="relu"),
+        L.BatchNormalization(),
+        L.Dense(16),
+        L.BatchNormalization(),
+        L.ReLU(),
+        L.Dense(CLASSES),
+    ),
     "activation layer": lambda: stack(
         L.Dense(16), L.Activation("relu"), L.Dense(CLASSES, "relu")
     ),
@@ -80,7 +94,8 @@ def test_the_student_and_its_int8_file_take_the_same_decisions(name, tmp_path):
     aware = quantization_aware(student, x[:10])
     report = convert(aware, tmp_path, x)
     assert report.calibration["ranges"] == "student"
-    assert report.parameters == student.count_params()
+    folded = 0 if name != "normalised" else 4 * (16 + 16)
+    assert report.parameters == student.count_params() - folded
     device = Int8Student.load(tmp_path)
     other = speech_like(40, seed=1)
     logits, received = aware(other).numpy(), device.predict(other)
@@ -219,7 +234,7 @@ def test_a_layer_whose_outputs_are_all_zero_can_be_revived():
 @pytest.mark.parametrize(
     ("layer", "named"),
     [
-        (L.BatchNormalization(name="norm"), r"norm \(BatchNormalization\)"),
+        (L.AveragePooling1D(2, name="mean"), r"mean \(AveragePooling1D\)"),
         (L.Dense(4, "silu", name="smooth"), r"smooth \(Dense\)'. .*relu, relu6 and no"),
         (L.DepthwiseConv1D(3, name="deep"), r"deep \(DepthwiseConv1D\)"),
         (L.LSTM(4, return_sequences=True, name="loop"), r"loop \(LSTM\)"),
@@ -230,6 +245,65 @@ def test_a_layer_whose_outputs_are_all_zero_can_be_revived():
 def test_other_layers_are_refused_by_name(layer, named):
     with pytest.raises(ValueError, match=named):
         quantization_aware(stack(layer, L.Dense(CLASSES)), speech_like())
+
+
+def padded(*padding):
+    return stack(
+        L.BatchNormalization(name="norm"),
+        *padding,
+        L.Conv1D(4, 3, padding="valid" if padding else "same"),
+    )
+
+
+@pytest.mark.parametrize("padding", [(), (L.ZeroPadding1D(1),)])
+def test_a_shift_before_zeros_of_padding_is_refused_with_the_remedy(padding):
+    student = padded(*padding)
+    student.layers[0].set_weights([np.full(FEATURES, 0.5)] * 4)
+    with pytest.raises(ValueError) as error:
+        quantization_aware(student, speech_like())
+    assert str(error.value).endswith(
+        "Received: student='norm (BatchNormalization)'. quantization_aware folds it "
+        "into a layer with weights: put it directly after one without activation, or "
+        "before one that pads with no zeros (Dense, SplicedDense, Conv1D with "
+        'padding="valid")'
+    )
+
+
+def test_what_is_folded_is_the_same_up_to_the_edges():
+    student = stack(
+        L.Rescaling(2.0),  # no shift: zeros stay zeros
+        L.Conv1D(8, 3, padding="causal"),
+        L.BatchNormalization(),
+        L.ReLU(),
+        L.BatchNormalization(),
+        SplicedDense(CLASSES, 2, 1),
+    )
+    rng = np.random.default_rng(0)
+    for weight in student.weights:
+        weight.assign(rng.uniform(0.1, 2.0, weight.shape))
+    graph = student_graph(student)
+    fold_affine(graph.steps, padded=True)
+    inputs, outputs = rebuild(student, graph.steps)
+    folded = keras.Model(inputs, outputs[-1])
+    assert not any(isinstance(layer, Affine) for layer in folded.layers)
+    x = speech_like(3, 20)
+    np.testing.assert_allclose(folded(x), student(x), rtol=1e-5, atol=1e-4)
+
+
+@pytest.mark.parametrize("last", ["layer", "activation"])
+def test_a_softmax_at_the_end_stays_and_is_left_out_of_the_file(last, tmp_path):
+    softmax = last == "activation"
+    end = [L.Dense(CLASSES, "softmax" if softmax else None, name="end")]
+    student = stack(L.Dense(8, "relu"), *end, *([] if softmax else [L.Softmax()]))
+    x = speech_like()
+    aware = quantization_aware(student, x)
+    np.testing.assert_allclose(aware(x).numpy().sum(-1), 1.0, rtol=1e-5)
+    assert np.abs(aware(x).numpy() - student(x)).max() < 0.05
+    report = convert(aware, tmp_path, x)
+    assert report.operators == ("FULLY_CONNECTED",)
+    assert report.comparison["agreement"] > 0.99
+    posteriors = keras.ops.softmax(Int8Student.load(tmp_path).predict(x[:2]))
+    assert np.abs(posteriors - aware(x[:2])).max() < 0.05
 
 
 def test_what_sets_no_ranges_is_refused():

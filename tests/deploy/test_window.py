@@ -161,6 +161,22 @@ def test_context_windows_repeat_the_edge_frames_as_splice_frames_does():
     np.testing.assert_array_equal(windows.reshape(9, -1), expected)
 
 
+class Dense(L.Layer):
+    def call(self, inputs):
+        return inputs
+
+    def __init__(self, units, name):
+        super().__init__(name=name)
+
+
+class MyDense(L.Dense):
+    pass
+
+
+def relu(x):
+    return keras.ops.maximum(x, 0.5)
+
+
 REFUSED = {
     "lstm": (
         lambda: stack(L.LSTM(4, return_sequences=True, name="bad"), L.Dense(3)),
@@ -180,13 +196,13 @@ REFUSED = {
         "Recurrent: it cannot run on a window; distil it into a feed-forward student",
     ),
     "softmax": (
-        lambda: stack(L.Dense(3), L.Softmax(name="bad")),
+        lambda: stack(L.Dense(3), L.Softmax(name="bad"), L.Dense(3)),
         "bad (Softmax)",
         "Remove it: convert wants logits, since an int8 softmax turns most posteriors "
         "into 0",
     ),
     "softmax activation": (
-        lambda: stack(L.Dense(3, activation="softmax", name="bad")),
+        lambda: stack(L.Dense(3, activation="softmax", name="bad"), L.Dense(3)),
         "bad (Dense)",
         "Its activation is softmax. Remove it: convert wants logits, since an int8 "
         "softmax turns most posteriors into 0",
@@ -207,10 +223,45 @@ REFUSED = {
         "bad (LayerNormalization)",
         "Use BatchNormalization, which folds into the weights",
     ),
-    "normalization": (
-        lambda: stack(L.Normalization(mean=0.0, variance=1.0, name="bad")),
-        "bad (Normalization)",
-        "Fold it into the features: normalise before the student",
+    "slopes by unit": (
+        lambda: stack(L.PReLU(shared_axes=[1], name="bad")),
+        "bad (PReLU)",
+        "Use ReLU, which the C code runs, or LeakyReLU, with one slope for all",
+    ),
+    "maximum of frames": (
+        lambda: stack(L.MaxPooling1D(2, name="bad")),
+        "bad (MaxPooling1D)",
+        "Use AveragePooling1D, or a Conv1D with strides",
+    ),
+    "average same with strides": (
+        lambda: stack(L.AveragePooling1D(2, padding="same", name="bad")),
+        "bad (AveragePooling1D)",
+        'padding="same" with strides > 1 depends on the length of the utterance: use '
+        'padding="causal" or "valid"',
+    ),
+    "too much padding": (
+        lambda: stack(L.ZeroPadding1D((3, 1), name="bad"), L.Conv1D(3, 3)),
+        "bad (ZeroPadding1D)",
+        "It pads more than convolutions take away: 1000 frames become 1002, not 1000. "
+        "Pad (kernel_size - 1) * dilation_rate frames in all",
+    ),
+    "a class of the same name": (
+        lambda: stack(Dense(3, name="bad")),
+        "bad (Dense)",
+        "It is one of your own, of which nothing is known: use keras.layers.Dense "
+        "itself",
+    ),
+    "a derived class": (
+        lambda: stack(MyDense(3, name="bad")),
+        "bad (MyDense)",
+        "It is one of your own, of which nothing is known: use keras.layers.Dense "
+        "itself",
+    ),
+    "an activation of the same name": (
+        lambda: stack(L.Dense(3, activation=relu, name="bad")),
+        "bad (Dense)",
+        "Its activation is relu. It is one of your own, of which nothing is known: use "
+        "keras.activations.relu itself",
     ),
     "same with strides": (
         lambda: stack(L.Conv1D(3, 3, strides=2, padding="same", name="bad")),
@@ -251,14 +302,22 @@ def test_a_layer_that_cannot_run_is_refused_by_name(name):
     )
 
 
-def test_attention_and_operators_are_refused_with_the_list_of_allowed_layers():
+def test_an_operator_that_no_layer_stands_for_is_refused():
     inputs = keras.Input((None, FEATURES))
-    attention = L.MultiHeadAttention(1, 2, name="bad")(inputs, inputs)
-    for outputs in (attention, inputs + 1.0):
-        with pytest.raises(
-            ValueError, match=r"Allowed: Activation, .*SplicedDense, Subtract$"
-        ):
-            window_model(keras.Model(inputs, outputs))
+    with pytest.raises(ValueError) as error:
+        window_model(keras.Model(inputs, keras.ops.sin(inputs)))
+    assert str(error.value).endswith(
+        "(Sin)'. An operator that no layer stands for. Operators that are converted: "
+        "+, -, * and / of tensors (no /) or with constants, concatenate, relu, relu6, "
+        "leaky_relu, sigmoid, tanh, silu, hard_silu"
+    )
+
+
+def test_attention_is_refused_with_the_list_of_allowed_layers():
+    inputs = keras.Input((None, FEATURES))
+    outputs = L.MultiHeadAttention(1, 2, name="bad")(inputs, inputs)
+    with pytest.raises(ValueError, match=r"Allowed: Activation, .*, ZeroPadding1D$"):
+        window_model(keras.Model(inputs, outputs))
 
 
 def test_a_recurrent_teacher_is_refused():
