@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_rnn2dnn.checks import check_frame_outputs, single_output
 from keras_rnn2dnn.errors import invalid
 from keras_rnn2dnn.inference import inference_function
 
@@ -204,6 +205,10 @@ def predict_utterances(
         The outputs, `(frames, classes)` each, in the order of the utterances; none
         of an utterance without frames.
 
+    Raises:
+        ValueError: if the model has several outputs, or none of frames, or takes no
+            utterances of these lengths.
+
     Example:
         >>> model = keras.Sequential([keras.Input((None, 2)), keras.layers.Dense(3)])
         >>> utterances = [np.ones((4, 2)), np.ones((7, 2))]
@@ -213,9 +218,10 @@ def predict_utterances(
     lengths = [len(utterance) for utterance in utterances]
     if not any(lengths):
         return [np.zeros((0, 0), "float32")] * len(lengths)
-    run = inference_function(model)
+    single_output("model", model)
     spoken = [utterance for utterance in utterances if len(utterance)]
-    outputs = map_by_length(run, spoken, batch_size)
+    outputs = map_by_length(inference_function(model), spoken, batch_size)
+    check_frame_outputs("model", (len(spoken), *outputs[0].shape))
     silent, following = np.zeros((0, outputs[0].shape[-1]), "float32"), iter(outputs)
     return [next(following) if length else silent for length in lengths]
 

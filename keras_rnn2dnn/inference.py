@@ -67,8 +67,10 @@ class Inference:
         utterances, own = _sizes(x)
         if len(outputs) > utterances:
             outputs = outputs[:utterances]
-        kept = outputs_of(own, _sizes(batches[0])[1], outputs.shape[1])
-        return outputs if kept == outputs.shape[1] else outputs[:, :kept]
+        longest = _sizes(batches[0])[1]
+        if own == longest or len(outputs.shape) < 3:
+            return outputs
+        return outputs[:, : outputs_of(own, longest, outputs.shape[1])]
 
     def as_taken(self, x) -> list:
         """Returns batches of the numbers of utterances and frames that models fix.

@@ -189,3 +189,33 @@ def test_a_teacher_of_whole_utterances_is_refused(tmp_path):
         with pytest.raises(ValueError, match=message):
             SoftAlignments.write(tmp_path / "store", model, features(), top_k)
     assert not (tmp_path / "store" / "manifest.json").exists()
+
+
+def two_heads():
+    x = keras.Input((None, FEATURES))
+    outputs = [keras.layers.Dense(n, name=f"head{n}")(x) for n in (CLASSES, 2)]
+    return keras.Model(x, outputs, name="heads")
+
+
+def test_teachers_of_several_outputs_are_refused(tmp_path):
+    message = (
+        "several outputs of the teacher 'heads': 0 .'head5'., 1 .'head2'.. Choose one: "
+        r"keras.Model\(teacher.input, teacher.output\[0\]\)"
+    )
+    with pytest.raises(ValueError, match=message):
+        SoftAlignments.write(tmp_path / "store", two_heads(), features())
+    with pytest.raises(ValueError, match="several outputs of the model 'heads'"):
+        predict_utterances(two_heads(), list(features()))
+    with pytest.raises(TypeError, match="Expected a Keras model. Received: teacher='str'"):
+        SoftAlignments.write(tmp_path / "store", "a.keras", features())
+    assert not (tmp_path / "store" / "manifest.json").exists()
+
+
+def test_models_of_whole_utterances_are_not_predicted():
+    inputs = keras.Input((98, FEATURES))
+    pooled = keras.layers.GlobalAveragePooling1D()(inputs)
+    model = keras.Model(inputs, keras.layers.Dense(12)(pooled))
+    assert inference_function(model)(features(2, 60)).shape == (2, 12)
+    message = r"Invalid output of the model. .* Received: \(2, 12\). A model with one"
+    with pytest.raises(ValueError, match=message):
+        predict_utterances(model, list(features(2, 60)))

@@ -12,7 +12,12 @@ import tensorflow as tf
 
 from keras_rnn2dnn.alignments.records import AlignedUtterance
 from keras_rnn2dnn.batches import iterate_batches
-from keras_rnn2dnn.checks import check_declared, check_frame_outputs, check_softmax
+from keras_rnn2dnn.checks import (
+    check_declared,
+    check_frame_outputs,
+    check_softmax,
+    single_output,
+)
 from keras_rnn2dnn.errors import invalid
 from keras_rnn2dnn.inference import Inference, outputs_of
 from keras_rnn2dnn.losses import log_posteriors
@@ -226,11 +231,17 @@ class TeacherPass:
 
     def check_declared(self, utterance: Utterance) -> None:
         """Refuses teachers that give no frames, or not what they are declared to."""
+        for model in self.teachers:
+            if not isinstance(model, keras.Layer):
+                received = type(model).__name__
+                raise TypeError(invalid("teacher", "a Keras model", received))
+            single_output("teacher", model)
         x = self._run.as_taken(_stack([utterance.teacher]))[0]
         remedy = "`teacher_from_logits=False` (`--probabilities`)"
         for model in self.teachers:
             check_softmax("teacher", model, self.from_logits, remedy)
             outputs = model(x, training=False)
+            single_output("teacher", model, outputs)
             check_frame_outputs("teacher", outputs.shape)
             rows = np.asarray(outputs)[0]
             if len(rows) and np.isfinite(rows).all():
