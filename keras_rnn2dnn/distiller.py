@@ -1,34 +1,26 @@
 """The Distiller: a Keras model that trains a student on a teacher's soft alignments."""
 
-import dataclasses
 import functools
 
 import keras
+import numpy as np
 import tensorflow as tf
 from keras import ops
 
 from keras_rnn2dnn import checks
 from keras_rnn2dnn.batches import first_batch
+from keras_rnn2dnn.distillation_step import DistillationStep
 from keras_rnn2dnn.errors import invalid, is_integer
-from keras_rnn2dnn.hard_loss import check_labels, hard_losses
-from keras_rnn2dnn.losses import ScheduledNumber, SoftAlignmentKL, frame_kl
-from keras_rnn2dnn.multi_worker import MultiWorkerModel
+from keras_rnn2dnn.hard_loss import check_labels
+from keras_rnn2dnn.losses import ScheduledNumber, SoftAlignmentKL
 from keras_rnn2dnn.nan_watch import NaNWatch, finite, with_watch
-from keras_rnn2dnn.soft_batch import (
-    SoftBatch,
-    frame_weights,
-    keep_weights,
-    mean_posteriors,
-    replica_share,
-    split_inputs,
-    weighted_mean,
-    without_stand_in,
-)
-from keras_rnn2dnn.teacher_holder import TeacherHolder, as_list
+from keras_rnn2dnn.running_means import TotalLoss
+from keras_rnn2dnn.soft_batch import SoftBatch, keep_weights, split_inputs
+from keras_rnn2dnn.teacher_holder import as_list
 
 
 @keras.saving.register_keras_serializable(package="keras_rnn2dnn")
-class Distiller(TeacherHolder, MultiWorkerModel):
+class Distiller(DistillationStep):
     """Trains a student to give its teacher's posteriors, by `compile` and `fit`.
 
     The loss is
@@ -113,7 +105,13 @@ class Distiller(TeacherHolder, MultiWorkerModel):
         )
         self.teacher_delay = int(teacher_delay)
         self.teacher_weights = checks.checked_weights(teacher_weights, teachers)
-        self.hold(teacher=teacher, outputs=None, nan_watch=NaNWatch())
+        self.hold(
+            teacher=teacher,
+            outputs=None,
+            nan_watch=NaNWatch(),
+            known=None,
+            own_loss=None,
+        )
         self.student = student
         self.kl_metric = keras.metrics.Mean(name="kl")
         self.agreement_metric = keras.metrics.Mean(name="agreement")
@@ -161,96 +159,16 @@ class Distiller(TeacherHolder, MultiWorkerModel):
         kwargs.setdefault("jit_compile", False)
         super().compile(optimizer=optimizer, loss=loss, **kwargs)
         self.hard_loss = None if loss is None else keras.losses.get(loss)
-        self._compile_loss = None  # applied below, frame by frame and by weight
+        # Both are made of frames, by weight: see `DistillationStep.compute_loss`.
+        self._compile_loss = None
+        # Past the tracking of attributes: Keras lists this metric by its name.
+        object.__setattr__(self, "_loss_tracker", TotalLoss())
         if loss is not None:
             self.hard_loss_metric = keras.metrics.Mean(name="hard_loss")
 
     def call(self, inputs, training=None):
         """Returns the student's output; see the class."""
         return self.student(finite(split_inputs(inputs)[1]), training=training)
-
-    def compute_loss(
-        self, x=None, y=None, y_pred=None, sample_weight=None, training=True
-    ):
-        """Computes the loss of one batch; see the class."""
-        batch = self.soft_batch(x, y, y_pred, sample_weight)
-        batch = self._without_nan(batch, split_inputs(x)[1])
-        shifted = batch.delayed(self.teacher_delay)
-        values = self._distillation_losses(shifted)
-        distillation = weighted_mean(values, shifted.weights)
-        self.kl_metric.update_state(self._plain_kl(shifted, values), shifted.weights)
-        self.agreement_metric.update_state(shifted.agreement(), shifted.weights)
-        share = self._student_loss_weight.tensor()
-        loss = (1.0 - share) * distillation
-        if self.hard_loss is not None and batch.labels is not None:
-            values, weights = hard_losses(self.hard_loss, batch, self._from_logits)
-            self.hard_loss_metric.update_state(values, weights)
-            loss += share * weighted_mean(values, weights)
-        return loss + sum(replica_share(penalty) for penalty in self.losses)
-
-    def _distillation_losses(self, batch):
-        loss = self.distillation_loss
-        if hasattr(loss, "of_frames"):  # of whole utterances: it must know the padding
-            return loss.of_frames(batch.soft, batch.student, batch.weights)
-        return loss.call(batch.soft, batch.student)
-
-    def soft_batch(self, x, y=None, y_pred=None, sample_weight=None) -> SoftBatch:
-        """Runs the models on a batch and gathers what the loss is made of.
-
-        Args:
-            x: features for both models, or `{"teacher": ..., "student": ...}`.
-            y: hard labels; without a teacher the soft targets, or
-                `{"soft": ..., "labels": ...}`.
-            y_pred: the student's output, where it is known already.
-            sample_weight: `(batch,)` or `(batch, frames)`.
-
-        Returns:
-            A `SoftBatch`, not yet delayed.
-        """
-        teacher_x, student_x = split_inputs(x)
-        if y_pred is None:
-            y_pred = self.student(finite(student_x), training=False)
-        elif self.teacher is not None:
-            # One after the other: at the same time they take the cores from each other.
-            with tf.control_dependencies([y_pred]):
-                teacher_x = keras.tree.map_structure(tf.identity, teacher_x)
-        soft = self._soft_alignments(teacher_x, y)
-        checks.check_shapes(soft.shape, y_pred.shape, self.teacher_delay)
-        weights = frame_weights(y_pred, soft, sample_weight)
-        frames = tf.shape(soft)[1], tf.shape(y_pred)[1]
-        soft = checks.after_equal(*frames, checks.DIFFERENT_FRAMES, soft)
-        return SoftBatch(ops.stop_gradient(soft), y_pred, weights, self._labels(y))
-
-    def _labels(self, y):
-        if self.teacher is None:
-            return y.get("labels") if isinstance(y, dict) else None
-        return without_stand_in(y)
-
-    def _soft_alignments(self, x, y):
-        if self.teacher is None:
-            return y["soft"] if isinstance(y, dict) else y
-        outputs = [model(x, training=False) for model in as_list(self.teacher)]
-        return mean_posteriors(outputs, self.teacher_weights, self._teacher_from_logits)
-
-    def _without_nan(self, batch, student_x):
-        """Keeps NaN out of the weights, also before `fit` stops for it."""
-        bad = self._held.nan_watch.observe(batch.soft, batch.weights, student_x)
-        bad_soft = ops.expand_dims(bad, tuple(range(2, len(batch.soft.shape))))
-        soft = ops.where(bad_soft, ops.zeros_like(batch.soft), batch.soft)
-        weights = ops.where(bad, 0.0, batch.weights)
-        return dataclasses.replace(batch, soft=soft, weights=weights)
-
-    def _plain_kl(self, batch, values):
-        """Returns the KL at temperature 1; often it is the loss already."""
-
-        def divergence():
-            declared = self._teacher_from_logits, self._from_logits
-            return frame_kl(batch.soft, batch.student, *declared)
-
-        loss = self.distillation_loss
-        if type(loss) is not SoftAlignmentKL:
-            return divergence()
-        return ops.cond(loss.is_plain(), lambda: values, divergence)
 
     def fit(
         self,
@@ -291,7 +209,7 @@ class Distiller(TeacherHolder, MultiWorkerModel):
         batch, x = first_batch(x, y, weights, batch_size)
         self.check_first_batch(*batch)
         y, kwargs["sample_weight"] = keep_weights(x, y, weights)
-        if isinstance(kwargs.get("validation_data"), tuple):
+        if isinstance(kwargs.get("validation_data"), (tuple, list)):
             vx, vy, vw = keras.utils.unpack_x_y_sample_weight(kwargs["validation_data"])
             kwargs["validation_data"] = (vx, *keep_weights(vx, vy, vw))
         if isinstance(x, tf.data.Dataset):  # Keras warns of its own default
@@ -342,13 +260,14 @@ class Distiller(TeacherHolder, MultiWorkerModel):
                 f"`student_loss_weight={self.student_loss_weight}` needs hard labels. "
                 "Expected them as `y`. Received: none"
             )
-        check_labels(self.hard_loss, batch)
-        batch = batch.delayed(self.teacher_delay)
-        checks.check_weights(batch.weights)
         watch = NaNWatch()
         watch.observe(batch.soft, batch.weights, split_inputs(x)[1])
-        if watch.message():
+        if watch.message() and not np.any(batch.weights < 0):  # see `check_weights`
             raise ValueError(watch.message())
+        checks.check_weights(batch.weights)
+        check_labels(self.hard_loss, batch, self._from_logits)
+        batch = batch.delayed(self.teacher_delay)
+        checks.check_weights(batch.weights)
         checks.check_values(batch, self._from_logits, self._teacher_from_logits)
 
     def _forward(self, x, y, sample_weight):

@@ -3,14 +3,18 @@
 import keras
 from keras import ops
 
-_NOTHING = (0, -1, -1, -1)
+_NOTHING = (0, -1, -1, -1, -1)
 _CAUSES = (
-    "The teacher's output is not a number in batch {}, utterance {}. Expected finite "
-    "logits or probabilities. Check the features of that utterance and the teacher's "
-    "weights",
-    "The student's input is not a number in batch {}, utterance {}. Expected finite "
-    "features. Check the features of that utterance",
+    "The teacher's output is not a number in {}. Expected finite logits or "
+    "probabilities. Check the features of that utterance and the teacher's weights",
+    "The student's input is not a number in {}. Expected finite features. Check the "
+    "features of that utterance",
+    "The `sample_weight` is not a number >= 0 in {}. Expected finite weights. Check "
+    "the weights of that utterance",
+    "The hard loss is not a number in {}. Expected labels that are numbers, and "
+    "classes which the student has. Check the labels of that utterance",
 )
+_SOFT, _STUDENT, _WEIGHTS, _HARD = range(len(_CAUSES))
 
 
 class NaNWatch:
@@ -26,7 +30,7 @@ class NaNWatch:
     """
 
     def __init__(self):
-        # Batches so far; batch, utterance and cause of the first NaN.
+        # Batches so far; batch, utterance, frame and cause of the first NaN.
         self._state = keras.Variable(_NOTHING, dtype="int32", trainable=False)
 
     def reset(self) -> None:
@@ -34,7 +38,7 @@ class NaNWatch:
         self._state.assign(_NOTHING)
 
     def observe(self, soft, weights, student_x):
-        """Looks through a batch.
+        """Looks through the next batch.
 
         Args:
             soft: soft alignments, `(batch, frames, ...)`; negative infinity is a
@@ -51,27 +55,68 @@ class NaNWatch:
         total = _sum32(soft, tuple(range(2, len(soft.shape))))
         soft_bad = ops.isnan(total) | (total == float("inf"))
         x_bad = _not_finite(student_x)
+        weights = ops.convert_to_tensor(weights)
+        weights_bad = ~ops.isfinite(weights) | (weights < 0)
         counting = weights > 0
-        causes = [ops.any(soft_bad & counting, axis=1)]
-        causes.append(x_bad & ops.any(counting, axis=1))
-        self._remember(ops.stack(causes))
-        return soft_bad | x_bad[:, None]
+        causes = {
+            _SOFT: ops.any(soft_bad & counting, axis=1),
+            _STUDENT: x_bad & ops.any(counting, axis=1),
+            _WEIGHTS: weights_bad,
+        }
+        self._state.assign_add((1, 0, 0, 0, 0))
+        self._remember(causes)
+        return soft_bad | weights_bad | x_bad[:, None]
+
+    def observe_hard_loss(self, wrong, batch: int | None = None) -> None:
+        """Looks at the hard loss of the batch that was observed last.
+
+        Args:
+            wrong: where it is no number, bool `(batch, frames)` or `(batch,)`.
+            batch: number of the batch, where none was observed.
+        """
+        if batch is not None:
+            self._state.assign((batch + 1, *_NOTHING[1:]))
+        self._remember({_HARD: wrong})
+
+    def found(self):
+        """Tells a compiled step whether something is wrong, a bool tensor."""
+        return self._state.value[1] >= 0
 
     def _remember(self, causes):
-        number, *first = ops.unstack(self._state.value, num=4)
-        cause = ops.argmax(ops.any(causes, axis=1))
-        # No `argmax`: under a strategy a replica may have no utterance at all.
-        found_rows = ops.cast(ops.take(causes, cause, axis=0), "int32")
-        utterance = ops.sum(ops.cast(ops.cumsum(found_rows) == 0, "int32"))
-        found = ops.any(causes) & (first[0] < 0)
-        new = [number, ops.cast(utterance, "int32"), ops.cast(cause, "int32")]
-        first = [ops.where(found, *pair) for pair in zip(new, first, strict=True)]
-        self._state.assign(ops.stack([number + 1, *first]))
+        number, *first = ops.unstack(self._state.value, num=len(_NOTHING))
+        found, places = [], []
+        for cause, flags in causes.items():
+            by_row = flags if len(flags.shape) == 1 else ops.any(flags, axis=1)
+            # No `argmax`: under a strategy a replica may have no utterance at all.
+            utterance = _first_true(by_row)
+            found.append(ops.any(by_row))
+            places.append(ops.stack([utterance, _frame(flags, utterance), cause]))
+        place = ops.take(ops.stack(places), ops.argmax(ops.stack(found)), axis=0)
+        new = [number - 1, *ops.unstack(place, num=3)]
+        is_first = ops.any(ops.stack(found)) & (first[0] < 0)
+        first = [ops.where(is_first, *pair) for pair in zip(new, first, strict=True)]
+        self._state.assign(ops.stack([number, *first]))
 
     def message(self) -> str | None:
         """Returns what is wrong, or None."""
-        _, number, utterance, cause = self._state.value.numpy().tolist()
-        return None if number < 0 else _CAUSES[cause].format(number, utterance)
+        _, number, utterance, frame, cause = self._state.value.numpy().tolist()
+        if number < 0:
+            return None
+        place = f"batch {number}, utterance {utterance}"
+        return _CAUSES[cause].format(place + (f", frame {frame}" if frame >= 0 else ""))
+
+
+def _first_true(flags):
+    """Returns the number of the first that is True, of `(n,)`; n if there is none."""
+    return ops.sum(ops.cast(ops.cumsum(ops.cast(flags, "int32")) == 0, "int32"))
+
+
+def _frame(flags, utterance):
+    """Returns the first frame at fault, -1 where flags are of whole utterances."""
+    if len(flags.shape) == 1:
+        return ops.convert_to_tensor(-1, "int32")
+    row = ops.arange(ops.shape(flags)[0], dtype="int32") == utterance
+    return _first_true(ops.any(flags & row[:, None], axis=0))
 
 
 class StopOnNaN(keras.callbacks.Callback):

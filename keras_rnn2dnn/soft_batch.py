@@ -11,6 +11,7 @@ from keras import ops
 from keras_rnn2dnn.batches import is_arrays
 from keras_rnn2dnn.errors import invalid
 from keras_rnn2dnn.losses import SMALLEST_PROBABILITY, log_posteriors
+from keras_rnn2dnn.running_means import weighted_sums
 from keras_rnn2dnn.top_k import best_class, is_top_k
 
 
@@ -100,6 +101,25 @@ def frame_weights(student, soft, sample_weight):
     return weights
 
 
+def counting_frames(soft, sample_weight=None):
+    """Returns the frames that count, told before the student has run.
+
+    Args:
+        soft: as of `frame_weights`.
+        sample_weight: as of `frame_weights`.
+
+    Returns:
+        bool `(batch, frames)`, or None where nothing tells padding from frames.
+
+    Example:
+        >>> counting_frames(np.zeros((1, 3, 2)), np.array([[1.0, 0.5, 0.0]])).numpy()
+        array([[ True,  True, False]])
+    """
+    if sample_weight is None and keras_mask(soft) is None:
+        return None
+    return frame_weights(soft, soft, sample_weight) > 0
+
+
 def _check_shape(given, expected):
     if given[1:] == (1,):
         given = given[:1]
@@ -120,8 +140,12 @@ def weighted_mean(values, weights):
         >>> float(weighted_mean(np.array([1.0, 4.0]), np.array([1.0, 0.5])))
         2.0
     """
-    counted = ops.where(weights > 0, values * weights, 0.0)
-    return ops.divide_no_nan(ops.sum(counted), _sum_over_replicas(ops.sum(weights)))
+    return mean_of_sums(*weighted_sums(values, weights))
+
+
+def mean_of_sums(total, weight):
+    """Returns the mean of what `weighted_sums` gave; see `weighted_mean`."""
+    return ops.divide_no_nan(total, _sum_over_replicas(weight))
 
 
 def replica_share(value):

@@ -140,3 +140,125 @@ def test_a_student_that_masks_does_not_hide_an_utterance_of_nan(bad):
     distiller.compile("sgd")
     with pytest.raises(ValueError, match=f"batch 0, utterance {bad[0]}"):
         distiller.fit(x, batch_size=4, shuffle=False, verbose=0)
+
+
+class Batches(keras.utils.PyDataset):
+    def __init__(self, batches):
+        super().__init__()
+        self.batches = batches
+
+    def __len__(self):
+        return len(self.batches)
+
+    def __getitem__(self, index):
+        return self.batches[index]
+
+
+def weights(bad=None, value=np.nan):
+    given = np.ones((3, 9), "float32")
+    if bad is not None:
+        given[bad] = value
+    return given
+
+
+IN_WEIGHTS = (
+    "The `sample_weight` is not a number >= 0 in batch {}, utterance {}, frame {}. "
+    "Expected finite weights. Check the weights of that utterance"
+)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("kind", ["arrays", "dataset", "pydataset"])
+def test_weights_that_are_no_number_in_the_first_batch(kind, value):
+    distiller = Distiller(None, student())
+    distiller.compile("sgd")
+    before = distiller.student.get_weights()
+    batch = features(), targets(), weights((1, 4), value)
+    given, options = {
+        "arrays": (batch[:2], {"sample_weight": batch[2]}),
+        "dataset": ((batches(batch),), {}),
+        "pydataset": ((Batches([batch]),), {}),
+    }[kind]
+    with pytest.raises(ValueError) as error:
+        distiller.fit(*given, verbose=0, **options)
+    assert str(error.value) == IN_WEIGHTS.format(0, 1, 4)
+    with pytest.raises(ValueError) as error:
+        distiller.evaluate(*given, verbose=0, **options)
+    assert str(error.value) == IN_WEIGHTS.format(0, 1, 4)
+    for left, right in zip(before, distiller.student.get_weights(), strict=True):
+        np.testing.assert_array_equal(left, right)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -1.0])
+def test_weights_that_are_no_number_later_do_not_change_the_weights(value):
+    good, seen = (features(), targets(), weights()), []
+
+    class Remember(keras.callbacks.Callback):
+        def on_train_batch_begin(self, batch, logs=None):
+            seen.append(self.model.student.get_weights())
+
+    data = Batches([good, good, (*good[:2], weights((2, 7), value))])
+    distiller = Distiller(None, student())
+    distiller.compile("adam")
+    with pytest.raises(ValueError) as error:
+        distiller.fit(data, shuffle=False, verbose=0, callbacks=Remember())
+    assert str(error.value) == IN_WEIGHTS.format(2, 2, 7)
+    assert int(distiller.optimizer.iterations) == 2
+    for left, right in zip(seen[2], distiller.student.get_weights(), strict=True):
+        np.testing.assert_array_equal(left, right)
+
+
+@pytest.mark.parametrize("validation", [tuple, list])
+def test_weights_of_validation_data_that_are_no_number(validation):
+    distiller = Distiller(None, student())
+    distiller.compile()
+    bad = validation([features(), targets(), weights((0, 3))])
+    with pytest.raises(ValueError, match="`sample_weight` .* utterance 0, frame 3"):
+        distiller.fit(features(), targets(), verbose=0, validation_data=bad)
+
+
+def labelled(loss):
+    distiller = Distiller(None, student(), student_loss_weight=0.5)
+    distiller.compile("sgd", loss=loss)
+    return distiller
+
+
+def of_labels(labels):
+    return {"soft": targets(), "labels": labels}
+
+
+@pytest.mark.parametrize("later", [False, True])
+@pytest.mark.parametrize("value", [np.nan, 7.0, -1.0])
+def test_labels_that_are_no_class(value, later):
+    labels = np.zeros((3, 9), "float32")
+    bad = labels.copy()
+    bad[1, 6] = value
+    distiller = labelled(keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    before = distiller.student.get_weights()
+    data = [(features(), of_labels(labels))] * later + [(features(), of_labels(bad))]
+    with pytest.raises(ValueError) as error:
+        distiller.fit(Batches(data), shuffle=False, verbose=0)
+    assert str(error.value) == (
+        f"The hard loss is not a number in batch {int(later)}, utterance 1, frame 6. "
+        "Expected labels that are numbers, and classes which the student has. Check "
+        "the labels of that utterance"
+    )
+    assert all(np.isfinite(w).all() for w in distiller.student.get_weights())
+    if not later:
+        for left, right in zip(before, distiller.student.get_weights(), strict=True):
+            np.testing.assert_array_equal(left, right)
+
+
+def test_labels_of_padding_may_be_anything():
+    labels = np.zeros((3, 9, CLASSES), "float32")
+    labels[..., 0] = 1
+    labels[1, 5:] = np.nan
+    mask = weights((1, slice(5, None)), 0.0)
+    distiller = labelled(keras.losses.CategoricalCrossentropy(from_logits=True))
+    history = distiller.fit(
+        features(), of_labels(labels), sample_weight=mask, verbose=0
+    ).history
+    assert np.isfinite(history["hard_loss"][0])
+    assert all(np.isfinite(w).all() for w in distiller.student.get_weights())
+    with pytest.raises(ValueError, match="hard loss .* utterance 1, frame 5"):
+        distiller.fit(features(), of_labels(labels), verbose=0)
