@@ -206,7 +206,9 @@ def test_teachers_of_several_outputs_are_refused(tmp_path):
         SoftAlignments.write(tmp_path / "store", two_heads(), features())
     with pytest.raises(ValueError, match="several outputs of the model 'heads'"):
         predict_utterances(two_heads(), list(features()))
-    with pytest.raises(TypeError, match="Expected a Keras model. Received: teacher='str'"):
+    with pytest.raises(
+        TypeError, match="Expected a Keras model. Received: teacher='str'"
+    ):
         SoftAlignments.write(tmp_path / "store", "a.keras", features())
     assert not (tmp_path / "store" / "manifest.json").exists()
 

@@ -23,6 +23,7 @@ from keras_rnn2dnn.inference import Inference, outputs_of
 from keras_rnn2dnn.losses import log_posteriors
 from keras_rnn2dnn.padding import stacked, without_padding
 from keras_rnn2dnn.soft_batch import mean_posteriors, split_inputs
+from keras_rnn2dnn.time_major import check_axes
 from keras_rnn2dnn.top_k import top_k_targets
 from keras_rnn2dnn.utterance_lists import (
     is_list_of_utterances,
@@ -86,6 +87,8 @@ def utterances_of(
     for batch in _batches(data, batch_size, rank):
         x, y, weights = keras.tree.map_structure(_as_array, batch)
         y = y if isinstance(y, dict) else {"labels": y}
+        if number == first_number:
+            _check_axes(x, y.get("labels"), weights)
         extra = {key: y.get(key) for key in _KEYS}
         for row in range(len(keras.tree.flatten(x)[0])):
             item = {k: None if v is None else v[row] for k, v in extra.items()}
@@ -103,6 +106,14 @@ def _batches(data, batch_size, rank):
         data = data.batch(1)
         arrays = (data,)
     return iterate_batches(*arrays, batch_size=batch_size)
+
+
+def _check_axes(x, labels, weights):
+    student = split_inputs(x)[1]
+    if hasattr(student, "shape") and student.dtype != object:
+        shapes = {"labels": labels, "sample_weight": weights}.items()
+        given = {name: np.shape(a) for name, a in shapes if a is not None}
+        check_axes(student.shape, **given)
 
 
 def _as_array(value):
