@@ -127,21 +127,27 @@ def _places(steps):
         [k for k, step in enumerate(steps) if place in step.inputs]
         for place in range(len(steps))
     ]
-    first = 0  # after masking: a frame that counts may be rounded to zeros
-    while len(readers[first]) == 1:
-        (reader,) = readers[first]
-        if type(steps[reader].layer) not in IDENTITIES:
-            break
-        first = reader
-    places = [first]
+
+    def past_identities(place):
+        """Returns the last step with the same values that is read by one layer."""
+        while len(readers[place]) == 1:
+            (reader,) = readers[place]
+            if type(steps[reader].layer) not in IDENTITIES:
+                break
+            place = reader
+        return place
+
+    # after masking: a frame that counts may be rounded to zeros
+    places = [past_identities(0)]
     for place, step in enumerate(steps[1:], 1):
         if _keeps_values(step.layer):
             continue
         # TensorFlow Lite puts layer and ReLU into one operator: nothing between them.
+        next_ = readers[past_identities(place)]
         fused = (
             getattr(step.layer, "activation", None) is keras.activations.linear
-            and len(readers[place]) == 1
-            and _is_relu(steps[readers[place][0]].layer)
+            and len(next_) == 1
+            and _is_relu(steps[next_[0]].layer)
         )
         if not fused:
             places.append(place)

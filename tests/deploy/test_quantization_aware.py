@@ -69,11 +69,10 @@ STUDENTS = {
     "shared": shared,
     "normalised": lambda: stack(
         L.Normalization(mean=[0.5] * FEATURES, variance=[2.0] * FEATURES),
-        L.Conv1D(16, 3, activation="relu"),
-        L.BatchNormalization(),
-        L.Dense(16),
+        L.Conv1D(16, 3),
         L.BatchNormalization(),
         L.ReLU(),
+        L.BatchNormalization(),
         L.Dense(CLASSES),
     ),
     "activation layer": lambda: stack(
