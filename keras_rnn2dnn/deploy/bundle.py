@@ -3,7 +3,6 @@
 import dataclasses
 import hashlib
 import json
-import os
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,6 +19,7 @@ from keras_rnn2dnn.deploy.device.features import feature_tables
 from keras_rnn2dnn.deploy.device.layers import UnsupportedStudent
 from keras_rnn2dnn.deploy.device.recognizer import DeviceNetwork, DeviceRecognizer
 from keras_rnn2dnn.deploy.interpreter import Int8Student
+from keras_rnn2dnn.deploy.publish import check_writable, publish, write_all
 from keras_rnn2dnn.deploy.report import ConversionReport
 from keras_rnn2dnn.deploy.toolchain import measure_cores
 from keras_rnn2dnn.errors import invalid
@@ -208,7 +208,7 @@ class Firmware:
             found["ram_bytes"] = ram.recognizer_ram(self.recognizer)
         if self.network is not None:
             with tempfile.TemporaryDirectory() as folder:
-                _write_all(folder, files)
+                write_all(folder, files)
                 data = golden.counted_input(files, self.network)
                 found["cores"] = measure_cores(folder, data, kind == "recognizer")
         return found
@@ -217,7 +217,7 @@ class Firmware:
 def write(
     directory: str | Path, report: ConversionReport, files: dict[str, bytes]
 ) -> ConversionReport:
-    """Writes a bundle in the place of an earlier one, its reports last.
+    """Writes a bundle in the place of an earlier one, all at once.
 
     Args:
         directory: made if it is missing. Files that no report lists stay.
@@ -233,15 +233,7 @@ def write(
     report = dataclasses.replace(report, files=sums)
     text = json.dumps(report.to_dict(), indent=2) + "\n"
     files["report.json"] = text.encode()
-    directory.mkdir(parents=True, exist_ok=True)
-    stale = _stale(directory, files)
-    with tempfile.TemporaryDirectory(prefix=".writing-", dir=directory) as folder:
-        _write_all(folder, files)
-        for path in stale:
-            path.unlink()
-        for name in files:
-            (directory / name).parent.mkdir(parents=True, exist_ok=True)
-            os.replace(Path(folder) / name, directory / name)
+    publish(directory, files, _stale(directory, files))
     return report
 
 
@@ -254,6 +246,7 @@ def check_directory(directory: str | Path) -> None:
     Raises:
         ValueError: if it is no directory, or holds files that a bundle would overwrite
             and that are not those of an earlier one.
+        OSError: if it cannot be written to.
     """
     directory = Path(directory)
     if directory.exists() and not directory.is_dir():
@@ -264,6 +257,7 @@ def check_directory(directory: str | Path) -> None:
             expected = "a new directory, or one of an earlier bundle"
             hint = f"It holds files of other origin: {', '.join(taken)}"
             raise ValueError(invalid("directory", expected, str(directory), hint))
+    check_writable(directory)
 
 
 def _listed(directory):
@@ -288,10 +282,3 @@ def _stale(directory, files):
         if hashlib.sha256(path.read_bytes()).hexdigest() == expected:
             stale.append(path)
     return stale
-
-
-def _write_all(folder, files):
-    for name, content in files.items():
-        path = Path(folder) / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
