@@ -1,5 +1,6 @@
 """Which utterances of a store make up a batch: those of like length."""
 
+import bisect
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -86,7 +87,7 @@ class LengthBuckets:
         """
         waiting: list[list] = [[] for _ in self.bounds]
         for utterance in utterances:
-            bucket = int(np.searchsorted(self.bounds, num_frames(utterance)))
+            bucket = bisect.bisect_left(self.bounds, num_frames(utterance))
             waiting[bucket].append(utterance)
             if len(waiting[bucket]) == self.sizes[bucket]:
                 yield waiting[bucket]

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_rnn2dnn.alignments.batching import LengthBuckets
+from keras_rnn2dnn.alignments.fields import BatchDecoder, FieldReader
 from keras_rnn2dnn.alignments.manifest import Manifest, Shard
 from keras_rnn2dnn.alignments.records import AlignedUtterance, read_records
 from keras_rnn2dnn.batches import without_autotune
@@ -19,9 +20,8 @@ _SHUFFLED_UTTERANCES, _BATCHES_AHEAD = 1024, 2
 def read_utterances(directory: Path, manifest: Manifest) -> Iterator[AlignedUtterance]:
     """Yields the utterances of a store, in the order of writing."""
     form = manifest.settings.record_format
-    for shard in manifest.shards:
-        for record in read_records(directory / shard.file):
-            yield form.decode(form.fields(record))
+    for record in read_records(*(directory / shard.file for shard in manifest.shards)):
+        yield form.decode(form.fields(record))
 
 
 def read_batches(
@@ -38,41 +38,46 @@ def read_batches(
 ) -> tf.data.Dataset:
     """Returns batches of utterances of like length; see `SoftAlignments.dataset`.
 
-    Records are read by numpy, without a graph that runs for each.
+    Records are read and decoded many at a time; only their order is made in Python.
     """
     lengths: collections.Counter[int] = collections.Counter()
     for shard in manifest.shards:
         lengths.update(shard.lengths)
     plan = LengthBuckets.of_lengths(lengths, buckets, batch_size, batch_frames)
     form, epochs = manifest.settings.record_format, itertools.count(first_epoch)
+    decoder = BatchDecoder(form, labels)
+    reader = FieldReader(decoder.names, decoder.required)
     seed = np.random.SeedSequence().entropy if seed is None else seed
-
     kept: dict[int, list] = {}
 
-    def read(shard):
-        if shard.number in kept:
-            return kept[shard.number]
-        fields = map(form.fields, read_records(directory / shard.file))
-        if cache:
-            fields = kept[shard.number] = list(fields)
-        return fields
+    def read(shards):
+        left = [shard for shard in shards if shard.number not in kept]
+        fields = reader.read([str(directory / shard.file) for shard in left])
+        try:
+            if not cache:
+                yield from fields
+                return
+            for shard in shards:
+                if shard.number not in kept:
+                    kept[shard.number] = list(
+                        itertools.islice(fields, shard.utterances)
+                    )
+                yield from kept[shard.number]
+        except tf.errors.OpError:
+            for shard in left:  # names the record
+                check_records(directory, manifest, shard)
+            raise
 
     def batches():
         rng = np.random.default_rng((seed, next(epochs))) if shuffle else None
         utterances = _in_order(manifest.shards, read, rng)
         for fields in plan.batches(utterances, form.num_frames, rng):
-            batch = form.batch(fields)
-            y = {k: batch[k] for k in ("soft", "labels")} if labels else batch["soft"]
-            yield batch["features"], y, batch["weights"]
+            yield decoder.gather(fields)
 
-    soft = (form.num_classes,) if form.top_k is None else (2, form.top_k + 1)
-    y = tf.TensorSpec((None, None, *soft))
-    signature = (
-        tf.TensorSpec((None, None, *form.feature_shape)),
-        {"soft": y, "labels": tf.TensorSpec((None, None), tf.int32)} if labels else y,
-        tf.TensorSpec((None, None)),
+    dataset = tf.data.Dataset.from_generator(
+        batches, output_signature=decoder.signature
     )
-    dataset = tf.data.Dataset.from_generator(batches, output_signature=signature)
+    dataset = dataset.map(decoder.decode, num_parallel_calls=_BATCHES_AHEAD)
     # Told their number, Keras does not warn that the data ran out.
     known = tf.data.experimental.assert_cardinality(plan.num_batches)
     return without_autotune(dataset.apply(known).prefetch(_BATCHES_AHEAD))
@@ -81,11 +86,10 @@ def read_batches(
 def _in_order(shards, read, rng):
     """Yields utterances; with `rng` shards, and those that wait, in a drawn order."""
     if rng is None:
-        yield from itertools.chain.from_iterable(map(read, shards))
+        yield from read(shards)
         return
-    drawn = (shards[n] for n in rng.permutation(len(shards)))
     waiting: list = []
-    for utterance in itertools.chain.from_iterable(map(read, drawn)):
+    for utterance in read([shards[n] for n in rng.permutation(len(shards))]):
         waiting.append(utterance)
         if len(waiting) == _SHUFFLED_UTTERANCES:
             yield _drawn(waiting, rng)

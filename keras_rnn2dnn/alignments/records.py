@@ -2,8 +2,9 @@
 
 import contextlib
 import dataclasses
+import functools
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,6 @@ import tensorflow as tf
 from google.protobuf import message
 
 from keras_rnn2dnn.files import new_file
-from keras_rnn2dnn.padding import stacked
 
 _RECORDS_AT_A_TIME = 16
 
@@ -107,8 +107,11 @@ class RecordFormat:
 
     def num_frames(self, fields: dict[str, bytes]) -> int:
         """Returns the length of the features of an utterance."""
-        width = math.prod(self.feature_shape) * np.dtype(self.feature_dtype).itemsize
-        return len(fields["features"]) // width
+        return len(fields["features"]) // self._frame_bytes
+
+    @functools.cached_property
+    def _frame_bytes(self):
+        return math.prod(self.feature_shape) * np.dtype(self.feature_dtype).itemsize
 
     def decode(self, fields: dict[str, bytes]) -> AlignedUtterance:
         """Returns the utterance of a record's fields."""
@@ -116,46 +119,27 @@ class RecordFormat:
         return AlignedUtterance(
             fields["id"].decode(),
             self._features(fields).astype("float32", copy=False),
-            self._soft([fields])[0],
+            self._soft(fields),
             self._weights(fields),
             self._labels(fields) if "labels" in fields else None,
             None if transcript is None else transcript.decode(),
         )
 
-    def batch(self, utterances: Sequence[dict[str, bytes]]) -> dict[str, np.ndarray]:
-        """Returns the arrays of a batch, padded with zeros.
-
-        Args:
-            utterances: fields of each.
-
-        Returns:
-            `features` `(batch, frames, ...)`; `soft` `(batch, frames, classes)` or
-            `(batch, frames, 2, k + 1)`; `weights` `(batch, frames)`, all float32; and
-            `labels`, int32, padded with -1.
-        """
-        return {
-            "features": stacked(*map(self._features, utterances), dtype="float32"),
-            "soft": self._soft(utterances),
-            "weights": stacked(*map(self._weights, utterances)),
-            # Of labels every number from 0 on may be one.
-            "labels": stacked(*(self._labels(u) + 1 for u in utterances)) - 1,
-        }
-
     def _features(self, fields):
         features = np.frombuffer(fields["features"], self.feature_dtype)
         return features.reshape(-1, *self.feature_shape)
 
-    def _soft(self, utterances):
+    def _soft(self, fields):
         def numbers(name, dtype, width):
-            flat = [np.frombuffer(fields[name], dtype) for fields in utterances]
-            return stacked(*(a.reshape(-1, width) for a in flat), dtype="float32")
+            flat = np.frombuffer(fields[name], dtype)
+            return flat.reshape(-1, width).astype("float32")
 
         if not self.top_k:
             return numbers("log_posteriors", "float16", self.num_classes)
         log_p = numbers("log_posteriors", "float16", self.top_k + 1)
-        soft = np.full((*log_p.shape[:2], 2, self.top_k + 1), -1, "float32")
-        soft[:, :, 0] = log_p
-        soft[:, :, 1, :-1] = numbers("classes", self.class_dtype, self.top_k)
+        soft = np.full((len(log_p), 2, self.top_k + 1), -1, "float32")
+        soft[:, 0] = log_p
+        soft[:, 1, :-1] = numbers("classes", self.class_dtype, self.top_k)
         return soft
 
     def _weights(self, fields):
@@ -195,32 +179,33 @@ def _as_os_error(path):
         raise OSError(f"Cannot write {str(path)!r}: {error.message}") from error
 
 
-def read_records(path: str | Path) -> Iterator[bytes]:
-    """Yields the records of a TFRecord file; their checksums are checked.
+def read_records(*paths: str | Path) -> Iterator[bytes]:
+    """Yields the records of TFRecord files; their checksums are checked.
 
     Args:
-        path: of the file.
+        *paths: of the files. All at once take far less time than one by one.
 
     Raises:
         ValueError: names the file and the record which is damaged.
     """
-    batches = tf.data.TFRecordDataset(str(path)).batch(_RECORDS_AT_A_TIME)
+    batches = tf.data.TFRecordDataset(list(map(str, paths))).batch(_RECORDS_AT_A_TIME)
     try:
         for records in batches.as_numpy_iterator():
             yield from records
     except tf.errors.OpError as error:
-        number, reason = _first_damaged(path)
+        path, number, reason = _first_damaged(paths)
         raise ValueError(
             f"Record {number} of {str(path)!r} is damaged: {reason}. Write that part "
             "of the store again"
         ) from error
 
 
-def _first_damaged(path):
-    number = 0
-    try:
-        for _ in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
-            number += 1
-    except tf.errors.OpError as error:
-        return number, error.message.split("}} ")[-1].split(" [Op:")[0]
-    return number, "it could not be read a moment ago"
+def _first_damaged(paths):
+    for path in paths:
+        number = 0
+        try:
+            for _ in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
+                number += 1
+        except tf.errors.OpError as error:
+            return path, number, error.message.split("}} ")[-1].split(" [Op:")[0]
+    return paths[0], 0, "it could not be read a moment ago"

@@ -3,9 +3,20 @@ import shutil
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from stores import FEATURES, padded, teacher
 
 from keras_rnn2dnn import Distiller, SoftAlignments, dnn_student
+from keras_rnn2dnn.alignments.fields import BatchDecoder, FieldReader
+from keras_rnn2dnn.alignments.reader import read_batches
+from keras_rnn2dnn.alignments.records import (
+    AlignedUtterance,
+    RecordFormat,
+    read_records,
+    write_records,
+)
+from keras_rnn2dnn.log_softmax import log_softmax
+from keras_rnn2dnn.top_k import top_k_targets
 
 
 @pytest.fixture(scope="module")
@@ -134,3 +145,87 @@ def test_the_batches_are_counted_beforehand(tmp_path):
     ):
         dataset = store.dataset(**options)
         assert int(dataset.cardinality()) == len(list(dataset))
+
+
+@pytest.mark.parametrize(("classes", "top_k"), [(51, None), (201, 20), (3400, 20)])
+@pytest.mark.parametrize("options", [{}, {"feature_dtype": "float16"}])
+def test_batches_hold_what_the_utterances_hold(tmp_path, classes, top_k, options):
+    """Weights, labels and transcripts of some, and longer features than targets."""
+    rng = np.random.default_rng(classes)
+    form = RecordFormat(classes, top_k, (3, 2), **options)
+    given = [
+        AlignedUtterance(
+            f"u{n}",
+            rng.normal(size=(2 * frames, 3, 2)),
+            _targets(rng, frames, classes, top_k),
+            rng.random(frames, "float32") if n % 2 else None,
+            rng.integers(classes, size=frames) if n % 3 else None,
+            "one two" if n % 5 else None,
+        )
+        for n, frames in enumerate((7, 1, 4, 4, 12))
+    ]
+    write_records(tmp_path / "a", map(form.encode, given))
+    decoder = BatchDecoder(form, labels=True)
+    reader = FieldReader(decoder.names, decoder.required)
+    fields = list(reader.read([str(tmp_path / "a")]))
+    features, y, weights = decoder.decode(decoder.gather(fields))
+    soft, labels = y["soft"].numpy(), y["labels"].numpy()
+    assert soft.dtype == features.dtype == weights.dtype == np.float32
+    shapes = features.shape[:2], soft.shape[:2], weights.shape, labels.shape
+    assert shapes == ((5, 24), (5, 12), (5, 12), (5, 12))
+    for row, utterance in enumerate(given):
+        frames = len(utterance.soft)
+        half = form.feature_dtype == "float16"
+        np.testing.assert_allclose(
+            features[row, : 2 * frames], utterance.features, rtol=1e-3 if half else 1e-6
+        )
+        np.testing.assert_allclose(soft[row, :frames], utterance.soft, rtol=1e-3)
+        given_weights = 1 if utterance.weights is None else utterance.weights
+        np.testing.assert_array_equal(weights[row, :frames], given_weights)
+        given_labels = -1 if utterance.labels is None else utterance.labels
+        np.testing.assert_array_equal(labels[row, :frames], given_labels)
+        assert not features[row, 2 * frames :].numpy().any()
+        assert not weights[row, frames:].numpy().any()
+        assert (labels[row, frames:] == -1).all()
+
+
+def _targets(rng, frames, classes, top_k):
+    log_p = log_softmax(rng.normal(size=(frames, classes)))
+    return np.asarray(top_k_targets(log_p, top_k)) if top_k else log_p
+
+
+def test_class_numbers_beyond_16_bits_are_read():
+    form = RecordFormat(70000, 2, (1,))
+    soft = np.array([[[-0.5, -1.5, -2.0], [69999, 65536, -1]]])
+    record = form.encode(AlignedUtterance("u", np.ones((1, 1)), soft))
+    decoder = BatchDecoder(form, labels=False)
+    fields = {name: form.fields(record).get(name, b"") for name in decoder.names}
+    _, found, _ = decoder.decode(decoder.gather([fields]))
+    np.testing.assert_array_equal(found[0], soft)
+
+
+def test_a_record_without_its_fields_is_named(store):
+    path = store.path / "shard-000001.tfrecord"
+    records = list(read_records(path))
+    example = tf.train.Example.FromString(records[1])
+    left = {k: v for k, v in example.features.feature.items() if k != "features"}
+    records[1] = tf.train.Example(
+        features=tf.train.Features(feature=left)
+    ).SerializeToString()
+    write_records(path, records)
+    dataset = read_batches(store.path, store.manifest, 1, 2, None, True, 0, 0, 0, 0)
+    with pytest.raises(Exception, match=f"Record 1 of '{path}' is damaged: 'features'"):
+        list(dataset)
+
+
+def test_many_small_shards_are_read_in_one_order(tmp_path):
+    x = padded(np.random.default_rng(0).integers(3, 30, size=60))
+    small, large = (
+        SoftAlignments.write(tmp_path / f"{n}", teacher(), x, utterances_per_shard=n)
+        for n in (1, 60)
+    )
+    for left, right in zip(small.utterances(), large.utterances(), strict=True):
+        assert left.name == right.name
+    for left, right in zip(small.dataset(4), large.dataset(4), strict=True):
+        for a, b in zip(left, right, strict=True):
+            np.testing.assert_array_equal(a, b)
