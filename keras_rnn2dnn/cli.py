@@ -32,9 +32,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: of the command line; those of the process by default.
 
     Returns:
-        The exit code: 0; 1 where `verify` does not verify, or `transcribe` left files
-        out; 2 for bad arguments or data, with one line on standard error; 130 when
-        interrupted; 141 when nobody reads standard output any more.
+        The exit code: 0; 1 where `verify` does not verify, `transcribe` left files
+        out, or `convert` could not give the C code that was asked for; 2 for bad
+        arguments or data, with one line on standard error; 130 when interrupted; 141
+        when nobody reads standard output any more.
     """
     options = _parser().parse_args(arguments)
     level = logging.INFO if options.verbose else logging.WARNING

@@ -152,6 +152,7 @@ def test_convert_with_other_ranges_and_with_int16(files, tmp_path, run):
     convert = ("convert", files / "student.keras", "--calibration", data)
     for number, option in enumerate((("--ranges", "mse"), ("--activations", "int16"))):
         out = tmp_path / str(number)
+        option += ("--no-c",) if number else ()
         code, output, _ = run(*convert, *option, "--out", out)
         assert code == 0 and f"ranges {('mse', 'minmax')[number]}" in output
     given = ("--data", data, "--decoder", files / "decoder.json")

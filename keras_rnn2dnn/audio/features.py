@@ -10,6 +10,7 @@ from keras import ops
 
 from keras_rnn2dnn.audio.centering import running_mean, start_weights, utterance_mean
 from keras_rnn2dnn.audio.mel import mel_matrix, window_weights
+from keras_rnn2dnn.audio.spec_fields import check_fields
 from keras_rnn2dnn.errors import invalid
 
 _CENTERINGS = ("none", "utterance", "running")
@@ -169,7 +170,15 @@ class FeatureSpec:
 
     @classmethod
     def from_dict(cls, fields: dict) -> "FeatureSpec":
-        """Builds a specification from `to_dict`; what is missing has its default."""
+        """Builds a specification from `to_dict`; what is missing has its default.
+
+        Args:
+            fields: names and values of the arguments.
+
+        Raises:
+            ValueError: if a name is unknown, or a value out of its range.
+        """
+        check_fields(fields, cls)
         return cls(**fields)
 
 
@@ -204,7 +213,7 @@ class LogMel(keras.layers.Layer):
         for key in ("trainable", "dtype"):
             options.pop(key, None)  # of a saved layer: nothing to train, always float32
         super().__init__(name=name, dtype="float32", trainable=False)
-        self.spec = FeatureSpec.from_dict({"sample_rate_hz": sample_rate_hz, **options})
+        self.spec = FeatureSpec(sample_rate_hz, **options)
         self.supports_masking = True
 
     @classmethod

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import zipfile
 from pathlib import Path
 
 import keras
@@ -18,11 +19,28 @@ from keras_rnn2dnn.hmm import WordLoopDecoder
 
 def load_model(path) -> keras.Model:
     """Loads a `.keras` file; of a saved Distiller its student."""
-    if not Path(path).is_file():
+    if not Path(path).exists():
         raise FileNotFoundError(f"No file {path!r}. Expected a model saved as .keras")
+    _check_keras_file(Path(path))
     with usable(path):
         model = keras.saving.load_model(path, compile=False)
     return model.student if isinstance(model, Distiller) else model
+
+
+def _check_keras_file(path):
+    """Refuses what Keras would call "not found"."""
+    received = None
+    if path.is_dir():
+        received = "a directory"
+    elif not zipfile.is_zipfile(path):
+        received = "another format, or a damaged file"
+    elif path.suffix != ".keras":
+        received = f"the ending {path.suffix!r}: rename it"
+    if received:
+        raise ValueError(
+            f"Cannot use {str(path)!r}. Expected a model saved as .keras, as "
+            f'`model.save("student.keras")` does. Received: {received}'
+        )
 
 
 def feature_spec(path) -> FeatureSpec:
@@ -37,7 +55,8 @@ def usable(path):
     try:
         yield
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise ValueError(f"Cannot use {str(path)!r}: {error!r}") from error
+        said = error if isinstance(error, ValueError) else repr(error)
+        raise ValueError(f"Cannot use {str(path)!r}: {said}") from error
 
 
 def decoder(path) -> WordLoopDecoder | GreedyDecoder:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import logging
 import platform
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,7 +14,12 @@ import tensorflow as tf
 
 import keras_rnn2dnn
 from keras_rnn2dnn.deploy import bundle, golden
-from keras_rnn2dnn.deploy.bundle import Firmware, check_parts, decoder_dict
+from keras_rnn2dnn.deploy.bundle import (
+    Firmware,
+    check_parts,
+    decoder_dict,
+    missing_c,
+)
 from keras_rnn2dnn.deploy.calibration import calibration_windows, split, utterances_of
 from keras_rnn2dnn.deploy.comparison import check_equal, compare
 from keras_rnn2dnn.deploy.fake_quant import is_fake_quantized
@@ -28,6 +34,8 @@ from keras_rnn2dnn.deploy.window import window_model
 from keras_rnn2dnn.errors import invalid, is_integer
 from keras_rnn2dnn.files import Audio
 from keras_rnn2dnn.scoring import word_error_rate
+
+_LOGGER = logging.getLogger(__name__)
 
 
 def convert(
@@ -44,6 +52,7 @@ def convert(
     seed: int = 0,
     ranges: str = "minmax",
     activations: str = "int8",
+    no_c: bool = False,
 ) -> ConversionReport:
     """Converts a feed-forward student to int8, and writes the firmware bundle.
 
@@ -54,11 +63,17 @@ def convert(
     TensorFlow Lite Micro in `tflm/`, and, for students of Dense and Conv1D layers, C99
     code of the network in `c/` with its build and `golden/` outputs. With a
     `FeatureSpec` and a `WordLoopDecoder` or `GreedyDecoder` the C code goes from PCM to
-    words. `rnn2dnn verify` proves that it computes what Python does.
+    words. `rnn2dnn verify` proves that it computes what Python does. Where the C code
+    cannot be, or leaves features and decoder out though both are given, a warning is
+    logged; `report.missing_c` says why.
+
+    BatchNormalization, Normalization and Rescaling are folded into the Dense and Conv1D
+    layers beside them. A softmax at the end is left out: the file gives logits.
 
     Args:
         student: Functional or Sequential model
-            `(batch, frames, features) -> (batch, frames, classes)`, logits out.
+            `(batch, frames, features) -> (batch, frames, classes)`, logits out, or
+            posteriors of a softmax at its end.
         directory: of the bundle; made if it is missing. An earlier bundle there is
             replaced.
         calibration: real features, never random numbers: `(utterances, frames,
@@ -85,7 +100,8 @@ def convert(
             squared error; see `ranges.calibrated_range`. Those that
             `quantization_aware` chose stay.
         activations: `"int8"`, or `"int16"`: finer, for twice the memory of activations.
-            Weights are int8 always.
+            Weights are int8 always. The C code runs int8 alone.
+        no_c: whether a bundle without the C code will do: no warning then.
 
     Returns:
         The report.
@@ -168,8 +184,20 @@ def convert(
         versions=_versions(),
         decoder=decoder_dict(decode),
         firmware=firmware.summary(files),
+        left_out=_left_out(graph),
+        missing_c=missing_c(firmware, given_spec, decode),
     )
-    return bundle.write(directory, report, files)
+    report = bundle.write(directory, report, files)
+    if report.missing_c and not no_c:
+        _LOGGER.warning("%s", report.missing_c)
+    return report
+
+
+def _left_out(graph):
+    """Says which part of the student the file leaves out, if any."""
+    if graph.softmax is None:
+        return None
+    return f"the {graph.softmax} of {graph.softmax_name!r}: the file gives logits"
 
 
 def _quantization(device, activations):

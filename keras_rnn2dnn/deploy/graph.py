@@ -7,6 +7,7 @@ the end is left out: int8 students give logits.
 from dataclasses import dataclass, field
 
 import keras
+import numpy as np
 
 from keras_rnn2dnn.checks import single_output
 from keras_rnn2dnn.deploy.affine import Affine, affine_form
@@ -134,6 +135,11 @@ def _check_model(student):
             "are computed outside of it"
         )
         raise ValueError(invalid("student", expected, received, hint))
+    for weight in student.weights:
+        if not np.isfinite(keras.ops.convert_to_numpy(weight)).all():
+            hint = "Its training diverged: take an earlier checkpoint"
+            received = f"NaN or inf in {weight.path}"
+            raise ValueError(invalid("student", "finite weights", received, hint))
     if isinstance(student, keras.Function) and shapes[0][1] is not None:
         hint = "Its number of frames is fixed: use keras.Input((None, features))"
         raise ValueError(invalid("student", expected, received, hint))

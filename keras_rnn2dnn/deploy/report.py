@@ -49,6 +49,9 @@ class ConversionReport:
             `cores` (flash, stack and instructions per frame, by core). None for what
             was not measured.
         files: SHA-256 of every other file of the bundle, by path.
+        left_out: part of the student that the file leaves out, such as a softmax at
+            its end; or None.
+        missing_c: which C code was asked for and cannot be, and why; or None.
     """
 
     tflite: str
@@ -69,6 +72,8 @@ class ConversionReport:
     decoder: dict[str, Any] | None = None
     firmware: dict[str, Any] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
+    left_out: str | None = None
+    missing_c: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the report as plain numbers, strings, lists and dicts, for JSON."""
@@ -83,6 +88,7 @@ class ConversionReport:
         rows = [
             ("file", f"{self.tflite}, {self.bytes:,} bytes"),
             ("SHA-256", self.sha256),
+            *([("left out", self.left_out)] if self.left_out else []),
             ("parameters", f"{self.parameters:,}"),
             ("multiply-accumulates", f"{self.multiply_accumulates:,} per output frame"),
             (
