@@ -18,6 +18,7 @@ from keras_rnn2dnn.commands import (
     transcribe,
     verify,
 )
+from keras_rnn2dnn.commands.parser import fit_for_terminal
 
 _COMMANDS = (
     *(demo, align, distill, convert, verify),
@@ -51,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ValueError, TypeError, OSError, ImportError, RuntimeError) as error:
         if options.verbose:
             raise
-        line = " ".join(str(error).split())
+        line = fit_for_terminal(" ".join(str(error).split()))
         sys.stderr.write(f"rnn2dnn {options.command}: error: {line}\n")
         return 2
     except KeyboardInterrupt:

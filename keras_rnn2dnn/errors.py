@@ -27,6 +27,16 @@ def is_integer(value: object) -> bool:
     return isinstance(value, numbers.Integral) and not isinstance(value, bool)
 
 
+def is_text(value: object) -> bool:
+    r"""Tells whether a value is a string that can be written: without lone surrogates.
+
+    Example:
+        >>> is_text("Zürich"), is_text("\ud800"), is_text(3)
+        (True, False, False)
+    """
+    return isinstance(value, str) and not any("\ud800" <= c <= "\udfff" for c in value)
+
+
 def import_extra(module: str, extra: str, purpose: str) -> ModuleType:
     """Imports an optional dependency, or says how to install it.
 

@@ -4,6 +4,9 @@ import numpy as np
 
 from keras_rnn2dnn.errors import invalid, is_integer
 
+LARGEST_SAMPLE = 2.0  # of floats in [-1, 1], with what resampling adds
+SCALE = "Divide 16-bit PCM by 32768"
+
 
 def check_samples(name: str, samples: np.ndarray) -> np.ndarray:
     """Returns float64 `(samples,)`; raises ValueError unless 1-D floats, all finite."""
@@ -49,3 +52,17 @@ def check_range(name: str, value: int, low: int, high: int) -> None:
     """Raises ValueError unless `value` is an integer from `low` to `high`."""
     if not is_integer(value) or not low <= value <= high:
         raise ValueError(invalid(name, f"an integer from {low} to {high}", value))
+
+
+def check_scale(
+    name: str, samples: np.ndarray, largest: float = LARGEST_SAMPLE
+) -> None:
+    """Raises ValueError where float samples are far beyond [-1, 1], or no numbers.
+
+    Resampled or compressed speech reaches a little beyond 1; PCM that was never divided
+    by 32768 far.
+    """
+    if samples.size and not np.abs(samples).max() <= largest:  # nor NaN
+        reach = f"from {samples.min():.4g} to {samples.max():.4g}"
+        received = f"{samples.dtype.name} {reach}"
+        raise ValueError(invalid(name, "samples in [-1, 1]", received, SCALE))

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from keras_rnn2dnn.audio.checks import SCALE, check_scale
 from keras_rnn2dnn.audio.synthesis import english_voices, synthesize_words
+from keras_rnn2dnn.errors import invalid
 from keras_rnn2dnn.files import new_file
 
 DIGITS = (
@@ -131,15 +133,23 @@ def write_wav(path: str | Path, samples: np.ndarray, sample_rate_hz: int) -> Non
 
     Args:
         path: of the file; its directory is made.
-        samples: `(samples,)` in [-1, 1); what is beyond is clipped.
+        samples: `(samples,)` in [-1, 1); what is a little beyond is clipped.
         sample_rate_hz: of the samples.
+
+    Raises:
+        ValueError: if they are no floats, or far beyond [-1, 1].
 
     Example:
         >>> write_wav("a.wav", np.array([0.5, -1.0]), 8000)
         >>> read_wav("a.wav")
         (array([ 0.5, -1. ], dtype=float32), 8000)
     """
-    pcm = np.clip(np.rint(np.asarray(samples) * 32768), -32768, 32767).astype("<i2")
+    samples = np.asarray(samples)
+    if samples.ndim != 1 or samples.dtype.kind != "f":
+        received = f"{samples.dtype} {samples.shape}"
+        raise ValueError(invalid("samples", "floats (samples,)", received, SCALE))
+    check_scale("samples", samples)
+    pcm = np.clip(np.rint(samples * 32768), -32768, 32767).astype("<i2")
     with new_file(path) as temporary, wave.open(str(temporary), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)

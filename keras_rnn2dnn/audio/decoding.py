@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from keras_rnn2dnn.audio.checks import LARGEST_SAMPLE
 from keras_rnn2dnn.audio.headers import AudioHeader, read_header, read_whole
 from keras_rnn2dnn.errors import import_extra, invalid
 
@@ -62,20 +63,27 @@ def _tensorflow_io_loads():
             return False
 
 
-def decode(data: bytes, sample_rate_hz: int, backend: str | None = None) -> np.ndarray:
-    """Decodes a file to mono: the mean of its channels.
+def decode(
+    data: bytes,
+    sample_rate_hz: int,
+    backend: str | None = None,
+    channel: int | None = None,
+) -> np.ndarray:
+    """Decodes a file to mono: the mean of its channels, or one of them.
 
     Args:
         data: the bytes of a WAV, FLAC, MP3 or Ogg Vorbis file.
         sample_rate_hz: wanted.
         backend: one of `BACKENDS`; by default `choose_backend()`.
+        channel: which one, from 0; of a file that has but one, that one.
 
     Returns:
         float32 `(samples,)`, in [-1, 1] but for what MP3 and Vorbis add.
 
     Raises:
-        ValueError: if the file is empty, truncated, damaged or of another format; says
-            which, without the file's name.
+        ValueError: if the file is empty, truncated, damaged or of another format, has
+            no such channel, or samples far beyond [-1, 1]; says which, without the
+            file's name.
         ImportError: if an extra is missing; holds the pip line.
 
     Example:
@@ -85,6 +93,8 @@ def decode(data: bytes, sample_rate_hz: int, backend: str | None = None) -> np.n
         ...     stereo.writeframes(np.array([16384, 0] * 3, "<i2").tobytes())
         >>> decode(file.getvalue(), 8000)
         array([0.25, 0.25, 0.25], dtype=float32)
+        >>> decode(file.getvalue(), 8000, channel=0)
+        array([0.5, 0.5, 0.5], dtype=float32)
     """
     backend = backend or choose_backend()
     if backend not in BACKENDS:
@@ -101,7 +111,7 @@ def decode(data: bytes, sample_rate_hz: int, backend: str | None = None) -> np.n
     else:
         read = _by_wave if backend == "wave" and _is_plain(header) else _by_soundfile
         samples = read(data)
-    return _finished(samples, header, sample_rate_hz)
+    return _finished(samples, header, sample_rate_hz, channel)
 
 
 def decode_file(path: str | Path, sample_rate_hz: int) -> np.ndarray:
@@ -125,13 +135,16 @@ def decode_file(path: str | Path, sample_rate_hz: int) -> np.ndarray:
         raise ValueError(f"Cannot use the audio file {str(path)!r}: {error}") from error
 
 
-def decode_in_graph(data: tf.Tensor, sample_rate_hz: int, backend: str) -> tf.Tensor:
+def decode_in_graph(
+    data: tf.Tensor, sample_rate_hz: int, backend: str, channel: tf.Tensor | int = -1
+) -> tf.Tensor:
     """Decodes as `decode` does, as an operation of a `tf.data` pipeline.
 
     Args:
         data: scalar string, the bytes of a file.
         sample_rate_hz: wanted.
         backend: one of `BACKENDS`.
+        channel: scalar, which one, from 0; -1 for the mean of all.
 
     Returns:
         float32 `(samples,)`. Of a file that cannot be decoded there are no samples, or
@@ -139,23 +152,33 @@ def decode_in_graph(data: tf.Tensor, sample_rate_hz: int, backend: str) -> tf.Te
     """
     nothing = np.zeros(0, "float32")
     if backend != "tensorflow-io":
-        whole = _or(nothing, lambda data: decode(data, sample_rate_hz, backend))
-        return tf.ensure_shape(tf.numpy_function(whole, [data], tf.float32), (None,))
+
+        def whole(data, channel):
+            return decode(data, sample_rate_hz, backend, _known(channel))
+
+        found = tf.numpy_function(_or(nothing, whole), [data, channel], tf.float32)
+        return tf.ensure_shape(found, (None,))
 
     def form(data):
         header, plain = read_whole(data)
         check_extras(header, sample_rate_hz, backend)
         return np.int32(_form(header)), plain
 
-    def finish(samples, data):
-        return _finished(samples, read_header(data), sample_rate_hz)
+    def finish(samples, data, channel):
+        header = read_header(data)
+        return _finished(samples, header, sample_rate_hz, _known(channel))
 
     read = _or((np.int32(_NONE), b""), form)
     number, plain = tf.numpy_function(read, [data], (tf.int32, tf.string))
     number, plain = tf.ensure_shape(number, ()), tf.ensure_shape(plain, ())
     samples = _by_tensorflow_io(plain, number)
-    samples = tf.numpy_function(_or(nothing, finish), [samples, data], tf.float32)
+    arguments = [samples, data, channel]
+    samples = tf.numpy_function(_or(nothing, finish), arguments, tf.float32)
     return tf.ensure_shape(samples, (None,))
+
+
+def _known(channel):
+    return None if channel < 0 else int(channel)
 
 
 def _or(otherwise, function):
@@ -224,6 +247,7 @@ def _by_soundfile(data):
         return soundfile.read(io.BytesIO(data), dtype="float32", always_2d=True)[0]
     except soundfile.LibsndfileError as error:
         reason = error.error_string.removeprefix("Error : ").rstrip(".")
+        reason = reason or "it cannot be read to its end"
         raise ValueError(f"it is damaged: {reason}") from error
 
 
@@ -237,14 +261,28 @@ def _by_wave(data):
     return pcm.reshape(-1, channels).astype("float32") / 32768
 
 
-def _finished(samples, header, sample_rate_hz):
+def _finished(samples, header, sample_rate_hz, channel=None):
     """Returns mono at the rate wanted; raises ValueError where samples are missing."""
-    found = len(samples)
+    found, channels = samples.shape
     if found < (header.num_samples or 1):
         raise ValueError(f"it is truncated: {found} of {header.num_samples} samples")
-    mono = np.ascontiguousarray(samples.mean(axis=1, dtype="float32"))
-    if not np.isfinite(mono).all():
+    if not np.isfinite(samples).all():
         raise ValueError("it is damaged: it holds infinite samples or no numbers")
+    if np.abs(samples).max() > LARGEST_SAMPLE:
+        low, high = samples.min(), samples.max()
+        raise ValueError(
+            f"its samples reach from {low:.4g} to {high:.4g}. Expected floats in "
+            "[-1, 1]: divide those of 16-bit PCM by 32768"
+        )
+    if channel is None or channels == 1:
+        mono = samples.mean(axis=1, dtype="float32")
+    elif channel < channels:
+        mono = samples[:, channel]
+    else:
+        raise ValueError(
+            f"it has {channels} channels, and no channel {channel}, from 0"
+        )
+    mono = np.ascontiguousarray(mono)
     if header.sample_rate_hz == sample_rate_hz:
         return mono
     soxr = import_extra("soxr", "audio", "Changing the sample rate of audio")

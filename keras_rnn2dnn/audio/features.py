@@ -9,11 +9,13 @@ import tensorflow as tf
 from keras import ops
 
 from keras_rnn2dnn.audio.centering import running_mean, start_weights, utterance_mean
+from keras_rnn2dnn.audio.checks import check_scale
 from keras_rnn2dnn.audio.mel import mel_matrix, window_weights
 from keras_rnn2dnn.audio.spec_fields import check_fields
 from keras_rnn2dnn.errors import invalid
 
 _CENTERINGS = ("none", "utterance", "running")
+_LOUDEST = 16.0  # noise may go beyond 1; the softest PCM of 16 bits is louder
 _WINDOWS = ("hamming", "povey")
 
 
@@ -201,7 +203,8 @@ class LogMel(keras.layers.Layer):
 
     Raises:
         ValueError: if a value is out of its range, or the audio is not floats
-            `(batch, samples)` or is shorter than a window.
+            `(batch, samples)`, is shorter than a window or, outside of compiled
+            functions, has samples far beyond [-1, 1].
 
     Example:
         >>> layer = LogMel(8000, num_bins=24)
@@ -331,6 +334,8 @@ def _check_audio(inputs, spec):
             f"Audio too short. Expected at least {spec.frame_length} samples, one "
             f"window of {spec.frame_length_ms:g} ms. Received: {shape[1]}"
         )
+    if not tf.is_symbolic_tensor(inputs):  # whose values are known
+        check_scale("inputs", np.asarray(inputs), _LOUDEST)
 
 
 def _sums(x, centred, started):

@@ -11,13 +11,20 @@ import struct
 import zlib
 
 LONGEST_S = 3600  # a damaged header may promise more than the memory holds
-_PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
+_LARGEST = 1 << 30  # samples of all channels together
+_LONGEST_WAV_S = 36_000  # its samples are there, but its rate may be wrong
+_RATES_HZ = range(1000, 768_001)
+_MOST_CHANNELS = 1024  # that libsndfile reads
+_PCM, _FLOAT, _A_LAW, _MU_LAW, _EXTENSIBLE = 1, 3, 6, 7, 0xFFFE
 _WAV_KINDS = {
     (_PCM, 8): "uint8",
     (_PCM, 16): "int16",
     (_PCM, 24): "int32",
     (_PCM, 32): "other",  # tensorflow-io takes its bits for those of floats
     (_FLOAT, 32): "float32",
+    (_FLOAT, 64): "other",
+    (_A_LAW, 8): "other",
+    (_MU_LAW, 8): "other",
 }
 # ffmpeg streams WAV with the size 0xFFFFFFFF, sox with one just below 0x7FFFF000.
 _STREAMED = 0x7FFF0000
@@ -91,19 +98,28 @@ def read_whole(data: bytes) -> tuple[AudioHeader, bytes]:
         header, plain = _reader(data)(data)
     except (struct.error, IndexError) as error:
         raise ValueError("it ends within its header") from error
-    if not (1 <= header.sample_rate_hz <= 768_000 and 1 <= header.channels <= 8):
-        raise ValueError(
-            f"its header is damaged: {header.sample_rate_hz} Hz, {header.channels} "
-            "channels"
-        )
-    if header.num_samples == 0:
-        raise ValueError("it holds no samples")
-    promised = header.num_samples if header.kind in ("flac", "ogg") else None
-    if (promised or 0) > LONGEST_S * header.sample_rate_hz:
-        raise ValueError(
-            f"its header is damaged, or it is longer than {LONGEST_S} seconds"
-        )
+    _check(header)
     return header, plain
+
+
+def _check(header):
+    """Raises ValueError where a header promises what no recording has."""
+    rate, channels, number = header.sample_rate_hz, header.channels, header.num_samples
+    if rate not in _RATES_HZ or not channels:
+        raise ValueError(f"its header is damaged: {rate} Hz, {channels} channels")
+    if channels > _MOST_CHANNELS:
+        most = f"more than {_MOST_CHANNELS:,} are not supported"
+        raise ValueError(f"it has {channels:,} channels; {most}")
+    if number == 0:
+        raise ValueError("it holds no samples")
+    longest = {"wav": _LONGEST_WAV_S, "mp3": None}.get(header.kind, LONGEST_S)
+    if longest and (number or 0) > longest * rate:
+        raise ValueError(
+            f"its header is damaged, or it is longer than {longest} seconds"
+        )
+    if header.kind != "wav" and (number or 0) * channels > _LARGEST:
+        claimed = f"{number:,} samples of {channels} channels"
+        raise ValueError(f"its header is damaged, or it is too large: {claimed}")
 
 
 def compressed(head: bytes) -> str | None:
@@ -184,9 +200,23 @@ def _wav(data):
         size = there
     if size > there:
         raise ValueError(f"it is truncated: {there} of {size} bytes of samples")
+    if _has_samples(data, place + size + size % 2):
+        raise ValueError("it has several chunks of samples, which is not supported")
     header = AudioHeader("wav", rate, channels, _WAV_KINDS[tag, bits], size // block)
     form = (tag, channels, rate, rate * block % 2**32, block, bits)
     return header, _plain_wav(form, data[place : place + size // block * block])
+
+
+def _has_samples(data, place):
+    """Tells whether there are samples in the chunks from here on."""
+    while place + 8 <= len(data):
+        name, size = struct.unpack_from("<4sI", data, place)
+        if name == b"data" and size:
+            return True
+        if not (name.isascii() and name.decode().isprintable()):
+            return False  # no chunk
+        place += 8 + size + size % 2
+    return False
 
 
 def _plain_wav(form, samples):
@@ -207,7 +237,11 @@ def _flac(data):
         place += 4 + int.from_bytes(data[place + 1 : place + 4], "big")
     if data[place] != 0xFF or data[place + 1] not in (0xF8, 0xF9):
         raise ValueError("its header is damaged: no audio behind it")
-    return AudioHeader("flac", rate, channels, "other", num_samples or None), data
+    if (
+        not num_samples
+    ):  # of a pipe: libsndfile would take memory for the most there are
+        raise ValueError("its header does not tell how many samples it holds")
+    return AudioHeader("flac", rate, channels, "other", num_samples), data
 
 
 def _ogg(data):

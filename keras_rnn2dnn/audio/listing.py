@@ -1,11 +1,11 @@
 """The utterances of published corpora, by their directory layouts; no audio is read."""
 
-import math
 import re
 from collections import Counter
 from pathlib import Path
 
 from keras_rnn2dnn.audio.corpora import DIGITS
+from keras_rnn2dnn.audio.kaldi_tables import list_kaldi
 from keras_rnn2dnn.audio.loading import AudioFile
 from keras_rnn2dnn.audio.manifests import (
     found_utterances,
@@ -63,9 +63,10 @@ def list_corpus(path: str | Path, split: str | None = None) -> list[AudioFile]:
 
 
 def list_audio(path: str | Path) -> list[AudioFile]:
-    """Lists an audio file, or all in a directory and those below, without text.
+    r"""Lists an audio file, or all in a directory and those below, without text.
 
     Their ids are their paths without the ending; `a.wav` beside `a.flac` keep theirs.
+    What is no UTF-8 in a path is written as `\udcff` in an id.
 
     Raises:
         FileNotFoundError: if there is none.
@@ -216,67 +217,6 @@ def _rows(table, columns):
     return rows
 
 
-def list_kaldi(directory: str | Path) -> list[AudioFile]:
-    """Lists a Kaldi data directory: `wav.scp`, and `segments`, `text`, `utt2spk`.
-
-    Args:
-        directory: of the tables; `text` and `utt2spk` may be missing.
-
-    Raises:
-        FileNotFoundError: if there is no `wav.scp`.
-        ValueError: if a recording is a command (`sox ... |`), which is never run, or
-            `segments` names none of `wav.scp`.
-    """
-    root = Path(directory)
-    recordings = read_table(root / "wav.scp")
-    for name, value in recordings.items():
-        if value.endswith("|") or value.startswith("|"):
-            raise ValueError(
-                f"{str(root / 'wav.scp')!r} has a command for {name!r}: {value!r}. "
-                "Expected the path of an audio file. Write the command's output to a "
-                "file, and its path here"
-            )
-    texts, speakers = (
-        read_table(root / name) if (root / name).is_file() else {}
-        for name in ("text", "utt2spk")
-    )
-    segments = {name: (name, 0.0, None) for name in recordings}
-    if (root / "segments").is_file():
-        segments = _segments(root / "segments", recordings)
-    return [
-        AudioFile(
-            Path(recordings[recording]),
-            name,
-            texts.get(name),
-            speakers.get(name),
-            start,
-            end,
-        )
-        for name, (recording, start, end) in segments.items()
-    ]
-
-
-def _segments(path, recordings):
-    segments = {}
-    for name, value in read_table(path).items():
-        try:
-            recording, start, end = value.split()
-            segments[name] = (recording, float(start), float(end))
-            good = recording in recordings and float(start) >= 0
-            good = good and math.isfinite(float(start)) and math.isfinite(float(end))
-            good = good and (float(end) < 0 or float(end) > float(start))
-        except ValueError:
-            good = False
-        if not good:
-            raise ValueError(
-                f"Cannot use the segment {name!r} of {str(path)!r}. Expected a "
-                f"recording of wav.scp, its start and its end. Received: {value!r}"
-            )
-        if segments[name][2] < 0:  # Kaldi's -1: the end of the recording
-            segments[name] = (recording, float(start), None)
-    return segments
-
-
 def _fsdd_files(root):
     root = root / "recordings" if (root / "recordings").is_dir() else root
     pairs = [(p, _FSDD.fullmatch(p.stem)) for p in sorted(root.glob("*.wav"))]
@@ -294,4 +234,5 @@ def _audio_files(path):
 
 
 def _name(path, root):
-    return path.relative_to(root).with_suffix("").as_posix()
+    name = path.relative_to(root).with_suffix("").as_posix()
+    return name.encode("utf-8", "backslashreplace").decode()

@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 import logging
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from keras_rnn2dnn.audio.decoding import choose_backend, decode, decode_in_graph
 from keras_rnn2dnn.errors import invalid
 
 _LOG = logging.getLogger(__name__)
+_MOST_BEYOND_S = 0.5  # of the end of a recording, which tables round
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,6 +29,8 @@ class AudioFile:
         speaker: who says it, or None.
         start_s: where in the file it begins, in seconds.
         end_s: where it ends, or None for the end of the file.
+        channel: which one of the file, from 0, or None for the mean of all. A file
+            that has but one holds that one.
     """
 
     path: Path
@@ -35,6 +39,7 @@ class AudioFile:
     speaker: str | None = None
     start_s: float = 0.0
     end_s: float | None = None
+    channel: int | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,7 +56,8 @@ class AudioLoader:
     They are decoded in parallel by `tf.data`; a recording whose segments follow each
     other in `files` is decoded once, and they are cut from it. Files that are missing,
     empty, truncated or damaged are left out, logged and listed in `skipped`, or stop
-    the run.
+    the run; so are segments that end more than 0.5 s after their recording does, as
+    Kaldi's `extract-segments` has it.
 
     Args:
         files: of the utterances.
@@ -98,7 +104,7 @@ class AudioLoader:
             ImportError: if an extra is missing; holds the pip line.
         """
         self.skipped = []
-        groups = itertools.groupby(self.files, key=lambda file: str(file.path))
+        groups = itertools.groupby(self.files, key=lambda f: (str(f.path), f.channel))
         recordings = [list(files) for _, files in groups]
         expected = 0
         for number, samples in self._decoded(recordings).as_numpy_iterator():
@@ -109,8 +115,12 @@ class AudioLoader:
                 self._skip(files)
                 continue
             for file in files:
+                beyond = (file.end_s or 0) - len(samples) / self.sample_rate_hz
                 cut = self._cut(samples, file)
-                if len(cut):
+                if beyond > _MOST_BEYOND_S:
+                    reason = f"its segment ends {beyond:.1f} s after the recording"
+                    self._leave_out(file, f"{reason}: {file.name}")
+                elif len(cut):
                     yield file, cut
                 else:
                     self._leave_out(file, "no audio between its start and its end")
@@ -142,13 +152,17 @@ class AudioLoader:
         return tf.data.Dataset.from_generator(examples, output_signature=signature)
 
     def _decoded(self, recordings):
-        def load(number, path):
-            data = tf.io.read_file(path)
-            return number, decode_in_graph(data, self.sample_rate_hz, self.backend)
+        rate, backend = self.sample_rate_hz, self.backend
 
-        paths = [str(files[0].path) for files in recordings]
+        def load(number, path, channel):
+            data = tf.io.read_file(path)
+            return number, decode_in_graph(data, rate, backend, channel)
+
+        paths = [os.fsencode(files[0].path) for files in recordings]
+        channels = [files[0].channel for files in recordings]
+        channels = [-1 if channel is None else channel for channel in channels]
         numbers = np.arange(len(paths))
-        dataset = tf.data.Dataset.from_tensor_slices((numbers, paths))
+        dataset = tf.data.Dataset.from_tensor_slices((numbers, paths, channels))
         dataset = dataset.map(load, num_parallel_calls=tf.data.AUTOTUNE)
         # No samples, or a number that is missing, tell which file failed; another
         # look at it tells why.
@@ -163,7 +177,7 @@ class AudioLoader:
         """Leaves out all of one recording."""
         try:
             data = Path(files[0].path).read_bytes()
-            decode(data, self.sample_rate_hz, self.backend)
+            decode(data, self.sample_rate_hz, self.backend, files[0].channel)
             reason = "it could not be decoded a moment ago"
         except OSError as error:
             reason = f"it cannot be read: {error.strerror}"

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_rnn2dnn.audio.checks import check_count
+from keras_rnn2dnn.audio.checks import check_count, check_scale
 from keras_rnn2dnn.audio.corpora import Recording
 from keras_rnn2dnn.errors import import_extra, invalid
 
@@ -66,6 +66,7 @@ def _changed(samples, rate, wanted):
     if samples.ndim > 1:
         samples = samples.mean(axis=-1)
     samples = np.ascontiguousarray(samples, "float32")
+    check_scale("dataset", samples)
     if rate == wanted:
         return samples
     soxr = import_extra("soxr", "audio", "Changing the sample rate of audio")

@@ -1,9 +1,11 @@
 """What the parsers of all commands share."""
 
 import argparse
+import re
 import sys
 from collections.abc import Callable
 
+_CONTROL = re.compile(r"[\0-\x08\x0b-\x1f\x7f-\x9f]")
 _EPILOG = """example:
   {example}
 """
@@ -40,7 +42,18 @@ def add_command(
 
 def say(text: str) -> None:
     """Writes a result to standard output."""
-    sys.stdout.write(f"{text}\n")
+    sys.stdout.write(f"{fit_for_terminal(text)}\n")
+
+
+def fit_for_terminal(text: str) -> str:
+    r"""Returns text fit for a terminal: what would steer it, or is no UTF-8, escaped.
+
+    Example:
+        >>> print(fit_for_terminal("yes\x1b[2J.wav"))
+        yes\x1b[2J.wav
+    """
+    text = text.encode("utf-8", "backslashreplace").decode()
+    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
 
 
 def add_strict(parser: argparse.ArgumentParser) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from keras_rnn2dnn.audio.decoding import decode
 from keras_rnn2dnn.audio.headers import compressed
-from keras_rnn2dnn.commands.parser import add_command, add_strict, say
+from keras_rnn2dnn.commands.parser import add_command, add_strict, fit_for_terminal, say
 from keras_rnn2dnn.deploy.device import RecognizedWord
 from keras_rnn2dnn.recognizer import Recognizer
 from keras_rnn2dnn.transcript import Transcript
@@ -67,7 +67,8 @@ def _run(options):
         except (ValueError, OSError) as error:
             if options.strict or not several:
                 raise
-            sys.stderr.write(f"Left out: {' '.join(str(error).split())}\n")
+            reason = fit_for_terminal(" ".join(str(error).split()))
+            sys.stderr.write(f"Left out: {reason}\n")
             left_out += 1
             continue
         shown = None if options.json else (prefix, options.times)
@@ -119,7 +120,8 @@ def follow(
     for number, word in enumerate(words()):
         if shown:
             before = recognizer.separator if number else prefix
-            sys.stdout.write(_line(word, prefix) if times else before + word.text)
+            line = _line(word, prefix) if times else before + word.text
+            sys.stdout.write(fit_for_terminal(line))
             sys.stdout.flush()
     heard = bool(stream.transcript.words)
     if shown and not (times and (heard or not prefix)):

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from keras_rnn2dnn.errors import invalid, is_integer
+from keras_rnn2dnn.errors import invalid, is_integer, is_text
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,6 +84,8 @@ def checked_labels(labels: Sequence[str], blank: int) -> tuple[str, ...]:
     found = tuple(labels)
     if not found or not all(isinstance(label, str) for label in found):
         raise ValueError(invalid("labels", "a string for each class", labels))
+    if not all(map(is_text, found)):
+        raise ValueError(invalid("labels", "text without lone surrogates", labels))
     if not is_integer(blank) or not 0 <= blank < len(found):
         expected = f"the index of one of the {len(found)} classes"
         raise ValueError(invalid("blank", expected, blank))

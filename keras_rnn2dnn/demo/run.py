@@ -1,6 +1,7 @@
 """Runs the demo: trains, converts, decodes and compares."""
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from keras_rnn2dnn.errors import invalid
 from keras_rnn2dnn.files import new_file
 from keras_rnn2dnn.progress import StageProgress
 
+_NO_NAME = re.compile(r"[/\\\0-\x1f:%]")  # in the name of a directory
 _SYNTHETIC_VOICES, _SYNTHETIC_NEW_VOICES, _SYNTHETIC_REPETITIONS = 12, 4, 40
 
 
@@ -146,7 +148,11 @@ def run_demo(
 
 
 def _fold_name(held):
-    return "+".join(held) or "official"
+    """Returns the name of a directory: a speaker's may be any, such as `../x`."""
+    name = _NO_NAME.sub(lambda found: f"%{ord(found[0]):02X}", "+".join(held))
+    if name and not name.strip("."):
+        return name.replace(".", "%2E")
+    return name or "official"
 
 
 def _title(protocol, held, synthetic, seed):

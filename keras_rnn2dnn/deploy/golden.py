@@ -17,6 +17,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from keras_rnn2dnn.audio.checks import check_scale
 from keras_rnn2dnn.deploy.device.network import run_network
 from keras_rnn2dnn.deploy.device.recognizer import (
     DeviceNetwork,
@@ -39,7 +40,7 @@ def int16_pcm(recording: np.ndarray) -> np.ndarray:
         recording: int16, or floats in [-1, 1]; `(samples,)`.
 
     Raises:
-        ValueError: if it is neither.
+        ValueError: if it is neither, or has samples far beyond [-1, 1].
 
     Example:
         >>> int16_pcm(np.array([0.5, -1.0, 1.0])).tolist()
@@ -55,6 +56,7 @@ def int16_pcm(recording: np.ndarray) -> np.ndarray:
     if recording.dtype.kind == "i":
         received = recording.dtype.name
         raise ValueError(invalid("recordings", "int16 or floats", received))
+    check_scale("recordings", recording)
     return np.clip(np.rint(recording * 32768.0), -32768, 32767).astype(np.int16)
 
 

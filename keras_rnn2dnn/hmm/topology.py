@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from keras_rnn2dnn.errors import invalid, is_integer
+from keras_rnn2dnn.errors import invalid, is_integer, is_text
 from keras_rnn2dnn.pairing import check_utterances, words_of
 
 # Stands for log(0) where no path may pass: finite, so that differences stay defined.
@@ -184,6 +184,8 @@ def _check_words(words):
         if not isinstance(word, str) or word.split() != [word]:
             expected = "non-empty words without white space"
             raise ValueError(invalid("words", expected, word))
+        if not is_text(word):
+            raise ValueError(invalid("words", "text without lone surrogates", word))
     for word, times in Counter(words).items():
         if times > 1:
             raise ValueError(invalid("words", "every word once", word))

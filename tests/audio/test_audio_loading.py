@@ -1,3 +1,6 @@
+import os
+import wave
+
 import numpy as np
 import pytest
 
@@ -59,6 +62,45 @@ def test_the_samples_are_those_of_the_file_and_its_segments(tmp_path):
     for x, cut in zip(found, cuts, strict=True):
         np.testing.assert_array_equal(x, samples[cut])
     assert loader.skipped[0].reason == "no audio between its start and its end"
+
+
+def test_segments_far_beyond_their_recording_are_left_out_as_kaldi_does(tmp_path):
+    write_wav(tmp_path / "a.wav", np.arange(8000) / 32768, 8000)
+    spans = {"in": (0.5, 1.0), "near": (0.5, 1.4), "far": (0.5, 60.0)}
+    files = [AudioFile(tmp_path / "a.wav", n, None, None, *s) for n, s in spans.items()]
+    loader = AudioLoader(files, 8000)
+    assert [(file.name, len(x)) for file, x in loader] == [("in", 4000), ("near", 4000)]
+    (skipped,) = loader.skipped
+    assert skipped.reason == "its segment ends 59.0 s after the recording: far"
+    with pytest.raises(ValueError, match="ends 59.0 s after the recording: far"):
+        list(AudioLoader(files, 8000, strict=True))
+
+
+@pytest.mark.parametrize("backend", ["wave", None])
+def test_each_segment_is_of_its_channel(tmp_path, backend):
+    stereo = np.repeat([[8192, -16384]], 800, axis=0).astype("<i2")
+    with wave.open(str(tmp_path / "a.wav"), "wb") as file:
+        file.setparams((2, 2, 8000, 0, "NONE", ""))
+        file.writeframes(stereo.tobytes())
+    channels = (None, 0, 0, 1, 2)
+    files = [
+        AudioFile(tmp_path / "a.wav", str(n), end_s=0.05, channel=channel)
+        for n, channel in enumerate(channels)
+    ]
+    loader = AudioLoader(files, 8000, backend=backend)
+    assert [float(x[0]) for _, x in loader] == [-0.125, 0.25, 0.25, -0.5]
+    (skipped,) = loader.skipped
+    assert skipped.reason == "it has 2 channels, and no channel 2, from 0"
+
+
+def test_files_whose_names_are_no_utf_8_are_read(tmp_path):
+    path = tmp_path / os.fsdecode(b"a\xff.wav")
+    try:
+        write_wav(path, np.zeros(80), 8000)
+    except (OSError, UnicodeError):
+        pytest.skip("the file system has no such names")
+    (pair,) = AudioLoader([AudioFile(path, "a")], 8000)
+    assert len(pair[1]) == 80
 
 
 def test_a_recording_is_decoded_once_for_all_of_its_segments(tmp_path, monkeypatch):

@@ -23,6 +23,7 @@ FORMS = {
     "wav24": ("WAV", "PCM_24"),
     "wav32": ("WAV", "PCM_32"),
     "wavfloat": ("WAV", "FLOAT"),
+    "wavdouble": ("WAV", "DOUBLE"),
     "wavex": ("WAVEX", "PCM_16"),
     "flac16": ("FLAC", "PCM_16"),
     "flac24": ("FLAC", "PCM_24"),
@@ -77,6 +78,77 @@ def test_a_pipeline_gives_what_a_call_gives(form, backend):
     assert pipeline.element_spec.shape.as_list() == [None]
     for found, one in zip(pipeline.as_numpy_iterator(), data, strict=True):
         np.testing.assert_array_equal(found, decode(one, 16000, backend))
+
+
+def of_law(subtype):
+    """The 256 values of G.711, by its formulas."""
+    values = []
+    for code in range(256):
+        if subtype == "ULAW":
+            code ^= 0xFF
+            size = ((((code & 15) << 3) + 132) << (code >> 4 & 7)) - 132
+            values.append(-size if code & 0x80 else size)
+        else:
+            code ^= 0x55
+            exponent, size = code >> 4 & 7, (code & 15) << 4
+            size = size + 8 if not exponent else (size + 264) << (exponent - 1)
+            values.append(size if code & 0x80 else -size)
+    return np.array(values) / 32768
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize(("tag", "subtype"), [(6, "ALAW"), (7, "ULAW")])
+@pytest.mark.parametrize("kind", ["WAV", "WAVEX"])
+def test_both_laws_of_telephony_are_decoded(tag, subtype, kind, backend):
+    file = io.BytesIO()
+    soundfile.write(file, np.zeros(256), 8000, format=kind, subtype=subtype)
+    data = bytearray(file.getvalue())
+    place = data.index(b"data") + 8
+    data[place : place + 256] = bytes(range(256))
+    found = decode(bytes(data), 8000, backend)
+    np.testing.assert_allclose(found, of_law(subtype), atol=1e-7)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("form", ["wav16", "wavex", "wavfloat", "wavdouble", "flac16"])
+def test_one_of_several_channels_is_decoded(form, backend):
+    channels = 6 if form == "flac16" else 12
+    levels = np.arange(channels) / 16
+    data = encoded(form, np.tile(levels, (160, 1)).astype("f4"))
+    assert decode(data, 16000, backend) == pytest.approx(levels.mean(), abs=1e-4)
+    pipeline = tf.data.Dataset.from_tensors(data)
+    for channel in (0, 3):
+        found = decode(data, 16000, backend, channel)
+        assert found == pytest.approx(levels[channel], abs=1e-4)
+        (again,) = pipeline.map(
+            lambda d, c=channel: decode_in_graph(d, 16000, backend, c)
+        ).as_numpy_iterator()
+        np.testing.assert_array_equal(again, found)
+    with pytest.raises(ValueError, match=rf"it has {channels} channels, and no chann"):
+        decode(data, 16000, backend, channels)
+    mono = encoded(form, np.full(160, 0.5, "f4"))
+    assert decode(mono, 16000, backend, 1) == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("form", ["wavfloat", "wavdouble"])
+def test_samples_in_the_range_of_int16_are_refused(form, backend):
+    data = encoded(form, np.array([0, 12000, -3000], "f4"))
+    message = (
+        "its samples reach from -3000 to 1.2e+04. Expected floats in [-1, 1]: divide "
+        "those of 16-bit PCM by 32768"
+    )
+    with pytest.raises(ValueError) as error:
+        decode(data, 16000, backend)
+    assert str(error.value) == message
+    assert len(decode(encoded(form, np.array([1.9, -1.9], "f4")), 16000, backend)) == 2
+
+
+def test_flac_that_does_not_tell_its_length_is_refused():
+    data = bytearray(encoded("flac16", tone(seconds=0.5)))
+    data[21:26] = bytes([data[21] & 0xF0, 0, 0, 0, 0])
+    with pytest.raises(ValueError, match="does not tell how many samples it holds"):
+        decode(bytes(data), 16000)
 
 
 @pytest.mark.parametrize("rate", [8000, 16000, 44100])

@@ -1,4 +1,5 @@
 import json
+import os
 
 import pytest
 
@@ -105,6 +106,91 @@ def test_kaldi(tmp_path):
         list_corpus(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("segments", "reco", "scp", "channels"),
+    [
+        ("a r1 0 1 1\nb r2 0 1 A\nc r2 1 2", "", "r1 x.wav\nr2 x.wav", [1, 0, None]),
+        ("", "r1 x A\nr2 x B", "r1 x.wav\nr2 x.wav", [0, 1]),
+        ("", "r1 x 1\nr2 x 2", "r1 x.wav\nr2 x.wav", [0, 1]),
+        ("", "", "r1 x.wav A\nr2  x.wav  1", [0, 1]),
+        ("a r2 0 1", "r1 x A\nr2 x B", "r1 x.wav\nr2 x.wav", [1]),
+        ("a r2 0 1 0", "r1 x A\nr2 x B", "r1 x.wav\nr2 x.wav", [0]),
+    ],
+)
+def test_channels_of_kaldi(tmp_path, segments, reco, scp, channels):
+    tables = {"wav.scp": scp, "segments": segments, "reco2file_and_channel": reco}
+    make(tmp_path, **{name: text for name, text in tables.items() if text})
+    files = list_corpus(tmp_path)
+    assert [file.channel for file in files] == channels
+    assert {file.path.name for file in files} == {"x.wav"}
+
+
+def test_what_is_no_channel_of_kaldi_is_named(tmp_path):
+    make(tmp_path, **{"wav.scp": "r1 x.wav", "segments": "a r1 0 1 left"})
+    with pytest.raises(
+        ValueError, match=r"and maybe a channel. Received: 'r1 0 1 left"
+    ):
+        list_corpus(tmp_path)
+    (tmp_path / "segments").unlink()
+    make(tmp_path, **{"reco2file_and_channel": "r1 x 0"})
+    with pytest.raises(
+        ValueError, match=r"`r1 of .* a file and a channel, A or B. Rec"
+    ):
+        list_corpus(tmp_path)
+    make(tmp_path, **{"wav.scp": "r1 x.wav B", "x.wav B": "", "empty": ""})
+    (tmp_path / "reco2file_and_channel").unlink()
+    (tmp_path / "wav.scp").write_text(f"r1 {tmp_path}/x.wav B")  # a file of that name
+    assert list_corpus(tmp_path)[0].path.name == "x.wav B"
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        (
+            {"offset": -1},
+            "`offset`. Expected a number >= 0, in seconds. Received: offs",
+        ),
+        ({"offset": True}, "`offset`. Expected a number >= 0"),
+        ({"duration": 0}, "`duration`. Expected a number > 0, in seconds"),
+        ({"duration": "2"}, "`duration`. Expected a number > 0, in seconds"),
+        ({"duration": float("nan")}, "`duration`. Expected a number > 0, in seconds"),
+        ({"channel": -1}, "`channel`. Expected a whole number from 0"),
+        ({"start": 1.0}, "'start' is no field of a manifest. Expected \"offset\" and"),
+        ({"text": 3}, 'Expected strings for "audio", "name", "text" and "speaker"'),
+        ({"text": "\ud800"}, "Expected text that UTF-8 can hold. Received: a lone sur"),
+        ({"name": "\udcff"}, "Expected text that UTF-8 can hold. Received: a lone sur"),
+    ],
+)
+def test_fields_of_a_manifest_are_checked(tmp_path, fields, reason):
+    path = tmp_path / "a.jsonl"
+    path.write_text(json.dumps({"audio": "a.wav", **fields}))
+    with pytest.raises(ValueError, match=reason):
+        read_manifest(path)
+
+
+def test_segments_of_a_manifest_and_unknown_fields(tmp_path, caplog):
+    lines = [
+        {"audio": "a.wav", "offset": 2, "duration": 1.5, "lang": "de"},
+        {"audio": "a.wav", "offset": None, "duration": 3, "gender": "f", "lang": "de"},
+    ]
+    path = tmp_path / "a.jsonl"
+    path.write_text("\n".join(map(json.dumps, lines)))
+    found = [(file.start_s, file.end_s) for file in read_manifest(path)]
+    assert found == [(2.0, 3.5), (0.0, 3.0)]
+    (message,) = [record.getMessage() for record in caplog.records]
+    assert "left out are" in message and "'lang'" in message and "'gender'" in message
+
+
+def test_names_that_are_no_utf_8_are_escaped(tmp_path):
+    name = os.fsdecode(b"a\xff.wav")
+    try:
+        (tmp_path / name).write_bytes(b"")
+    except (OSError, UnicodeError):
+        pytest.skip("the file system has no such names")
+    (file,) = list_corpus(tmp_path)
+    assert (file.path.name, file.name) == (name, r"a\udcff")
+
+
 def test_a_manifest(tmp_path):
     lines = [
         {"audio": "a/b.wav", "text": "yes", "speaker": "ann"},
@@ -119,8 +205,13 @@ def test_a_manifest(tmp_path):
     assert list_corpus(path) == expected
     write_manifest(tmp_path / "other" / "again.jsonl", expected)
     assert read_manifest(tmp_path / "other" / "again.jsonl") == expected
-    with pytest.raises(ValueError, match="`files`. Expected whole files"):
-        write_manifest(path, [AudioFile(path, "x", start_s=1.0)])
+    parts = [
+        AudioFile(path, "x", start_s=1.0),
+        AudioFile(path, "y", start_s=0.5, end_s=1.25, channel=1),
+        AudioFile(path, "z", end_s=2.0),
+    ]
+    write_manifest(tmp_path / "parts.jsonl", parts)
+    assert read_manifest(tmp_path / "parts.jsonl") == parts
     for line in ('{"audio": 3}', '{"text": "x"}', "[]", "no json"):
         path.write_text(f"{json.dumps(lines[0])}\n{line}\n")
         with pytest.raises(ValueError, match="Cannot use line 2 of"):

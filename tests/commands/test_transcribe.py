@@ -198,3 +198,13 @@ def test_bad_input_gives_one_line(bundle, tmp_path, pipe, run):
         assert (code, output) == (2, ""), arguments
         assert error.startswith("rnn2dnn transcribe: error: ") and text in error
         assert error.count("\n") == 1, error
+
+
+def test_names_of_files_do_not_steer_the_terminal(run, bundle, wav, tmp_path):
+    name = tmp_path / "b\x1b[2J.wav"
+    name.write_bytes(wav.read_bytes())
+    code, out, _ = run("transcribe", bundle, wav, name)
+    assert code == 0 and "\x1b" not in out and r"b\x1b[2J.wav: " in out
+    name.write_bytes(b"")
+    code, _, error = run("transcribe", bundle, wav, name)
+    assert code == 1 and "\x1b" not in error and r"b\x1b[2J.wav" in error

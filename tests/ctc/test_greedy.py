@@ -125,3 +125,8 @@ def test_an_impossible_decoder_is_an_error(labels, blank, message):
     with pytest.raises(ValueError) as error:
         GreedyDecoder(labels, blank)
     assert str(error.value) == f"Invalid value for {message}"
+
+
+def test_labels_that_cannot_be_written_are_refused():
+    with pytest.raises(ValueError, match="`labels`. Expected text without lone surrog"):
+        GreedyDecoder(("", "\ud800"))

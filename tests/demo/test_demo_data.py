@@ -9,6 +9,7 @@ from keras_rnn2dnn.audio.corpora import Recording
 from keras_rnn2dnn.audio.features import FeatureSpec, LogMel
 from keras_rnn2dnn.audio.strings import make_strings, num_label_frames
 from keras_rnn2dnn.demo import data
+from keras_rnn2dnn.demo.run import _fold_name
 
 WORDS = ("one", "two")
 
@@ -318,3 +319,18 @@ def test_training_strings_keep_no_samples(marked_split, layer):
     states = [np.zeros(num_label_frames(r, layer.spec)) for r in marked_split.train]
     _, mixed = data.training_banks(marked_split, states, layer, 0, (2, 2), 1, seed=0)
     assert [s.samples for s in mixed[0]] == [None] * 4
+
+
+@pytest.mark.parametrize(
+    ("held", "name"),
+    [
+        (("ann",), "ann"),
+        (("Jürgen.2", "b"), "Jürgen.2+b"),
+        (("../../x",), "..%2F..%2Fx"),
+        (("..",), "%2E%2E"),
+        (("a\0b%",), "a%00b%25"),
+        ((), "official"),
+    ],
+)
+def test_the_directory_of_a_speaker_lies_in_that_of_the_results(held, name):
+    assert _fold_name(held) == name

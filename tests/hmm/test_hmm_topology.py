@@ -108,3 +108,8 @@ def test_transcripts_of_another_kind_are_refused(transcripts, message):
         flat_start([np.zeros((4, 1))], transcripts, topology, cepstra=None)
     with pytest.raises(TypeError, match=message.replace("transcripts", "references")):
         tune_decoder(WordLoopDecoder(topology), scores, transcripts)
+
+
+def test_words_that_cannot_be_written_are_refused():
+    with pytest.raises(ValueError, match="`words`. Expected text without lone surr"):
+        Topology(("no", "o\udcff"))

@@ -1,0 +1,60 @@
+"""Floats in the range of int16 are refused wherever samples come in."""
+
+import numpy as np
+import pytest
+
+from keras_rnn2dnn import LogMel
+from keras_rnn2dnn.audio.corpora import write_wav
+from keras_rnn2dnn.audio.features import FeatureSpec
+from keras_rnn2dnn.commands.sources import FeatureSource
+from keras_rnn2dnn.deploy.golden import int16_pcm
+from keras_rnn2dnn.streaming import int16_samples
+
+LOUD = 1000 * np.sin(np.arange(800, dtype="float32"))
+MESSAGE = (
+    "Invalid value for `{name}`. Expected samples in [-1, 1]. Received: {name}="
+    "'float32 from -1000 to 1000'. Divide 16-bit PCM by 32768"
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "take"),
+    [
+        ("inputs", lambda x: LogMel(8000)(x[None])),
+        ("recordings", int16_pcm),
+        ("samples", lambda x: write_wav("never.wav", x, 8000)),
+    ],
+)
+def test_arrays_are_refused(name, take):
+    with pytest.raises(ValueError) as error:
+        take(LOUD)
+    assert MESSAGE.format(name=name) in str(error.value)
+    with pytest.raises(ValueError, match=r"Expected samples in \[-1, 1\].*from nan"):
+        take(np.full(800, np.nan, "float32"))
+
+
+def test_streams_refuse_them_in_their_words():
+    with pytest.raises(ValueError, match=r"int16, or floats in \[-1, 1\].* to 1000"):
+        int16_samples(LOUD)
+
+
+def test_noise_beyond_1_has_features():
+    noise = np.random.default_rng(0).normal(size=(1, 800)).astype("float32")
+    assert LogMel(8000)(2 * noise).shape == (1, 8, 40)
+
+
+def test_integers_are_never_scaled_and_clipped():
+    with pytest.raises(
+        ValueError, match=r"`samples`. Expected floats .*int16 .*Divide"
+    ):
+        write_wav("never.wav", LOUD.astype("int16"), 8000)
+
+
+def test_files_are_refused_where_features_are_made(tmp_path):
+    soundfile = pytest.importorskip("soundfile", reason="needs the extra `audio`")
+    soundfile.write(tmp_path / "a.wav", LOUD, 8000, subtype="FLOAT")
+    source = FeatureSource(tmp_path / "a.wav", FeatureSpec(8000), strict=True)
+    with pytest.raises(
+        ValueError, match="its samples reach from -1000 to 1000. Expect"
+    ):
+        list(source.batches())
