@@ -9,6 +9,7 @@ from keras import ops
 
 from keras_rnn2dnn import checks
 from keras_rnn2dnn.hard_loss import hard_losses
+from keras_rnn2dnn.inference import all_frames
 from keras_rnn2dnn.losses import SoftAlignmentKL, frame_kl
 from keras_rnn2dnn.masked_statistics import has_statistics, statistics_of
 from keras_rnn2dnn.multi_worker import MultiWorkerModel, with_an_axis
@@ -170,8 +171,15 @@ class DistillationStep(TeacherHolder, MultiWorkerModel):
         """
         x, soft = self._targets(x, y)
         if y_pred is None:
-            y_pred = self.student(finite(split_inputs(x)[1]), training=False)
+            y_pred = self.student_output(split_inputs(x)[1], training=False)
         return self._gathered(soft, y_pred, y, sample_weight)
+
+    def student_output(self, x, training=None):
+        """Returns the student's output, `(batch, frames, classes)`, of its input."""
+        x = finite(x)
+        return all_frames(
+            "student", self.student, x, self.student(x, training=training)
+        )
 
     def _targets(self, x, y):
         """Returns the inputs, there once the teacher is done, and its soft alignments.
@@ -183,7 +191,10 @@ class DistillationStep(TeacherHolder, MultiWorkerModel):
         if self.teacher is None:
             return x, y["soft"] if isinstance(y, dict) else y
         teacher_x, student_x = split_inputs(x)
-        outputs = [model(teacher_x, training=False) for model in as_list(self.teacher)]
+        outputs = [
+            all_frames("teacher", model, teacher_x, model(teacher_x, training=False))
+            for model in as_list(self.teacher)
+        ]
         soft = mean_posteriors(outputs, self.teacher_weights, self._teacher_from_logits)
         if tf.executing_eagerly():
             return x, soft

@@ -13,7 +13,7 @@ from keras_rnn2dnn.distillation_step import DistillationStep
 from keras_rnn2dnn.errors import invalid, is_integer
 from keras_rnn2dnn.hard_loss import check_labels
 from keras_rnn2dnn.losses import ScheduledNumber, SoftAlignmentKL
-from keras_rnn2dnn.nan_watch import NaNWatch, finite, with_watch
+from keras_rnn2dnn.nan_watch import NaNWatch, with_watch
 from keras_rnn2dnn.running_means import TotalLoss
 from keras_rnn2dnn.soft_batch import SoftBatch, keep_weights, split_inputs
 from keras_rnn2dnn.teacher_holder import as_list
@@ -168,7 +168,7 @@ class Distiller(DistillationStep):
 
     def call(self, inputs, training=None):
         """Returns the student's output; see the class."""
-        return self.student(finite(split_inputs(inputs)[1]), training=training)
+        return self.student_output(split_inputs(inputs)[1], training=training)
 
     def fit(
         self,

@@ -9,8 +9,15 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_rnn2dnn.checks import after_equal
+
 _LOG = logging.getLogger(__name__)
 _PROBE_FRAMES = 32
+_LOST_FRAMES = (
+    "The {role} loses frames where it is compiled for any number of them. Expected an "
+    "output for each frame. Keras 3.14 and 3.15 lose the time axis of "
+    "`TimeDistributed`: `Dense(n)` does what `TimeDistributed(Dense(n))` does"
+)
 _TOLERANCE = 1e-2  # of logits in float16; what is wrong is wrong by more
 # Whether a compiled function knows the numbers of utterances and of frames.
 _WAYS = ((False, False), (False, True), (True, True))
@@ -152,6 +159,51 @@ def inference_function(model: keras.Model) -> Inference:
         TensorShape([4, 7, 3])
     """
     return Inference(functools.partial(model, training=False), [model])
+
+
+def all_frames(role: str, model: keras.Model, x, outputs):
+    """Returns a model's outputs, there once it is known that no frame was lost.
+
+    For steps that are compiled by others, who choose what is known of the lengths.
+
+    Args:
+        role: `"teacher"` or `"student"`.
+        model: whose outputs they are.
+        x: what it was given.
+        outputs: `(batch, frames, classes)`; its Keras mask stays.
+
+    Raises:
+        tf.errors.InvalidArgumentError: when the step runs, if they are not as many as
+            the frames, although the model keeps them.
+    """
+    frames = [a for a in keras.tree.flatten(x) if len(a.shape) > 2]
+    if tf.executing_eagerly() or not frames or frames[0].shape[1] is not None:
+        return outputs
+    if not _keeps_frames(model):
+        return outputs
+    mask = getattr(outputs, "_keras_mask", None)
+    sizes = tf.shape(outputs)[1], tf.shape(frames[0])[1]
+    outputs = after_equal(*sizes, _LOST_FRAMES.format(role=role), outputs)
+    if mask is not None:
+        outputs._keras_mask = mask
+    return outputs
+
+
+def _keeps_frames(model):
+    """Tells whether a model has an output for each frame, where it can be told."""
+    try:
+        for frames in (61, 64):
+            # A `Sequential` has no `input` before it is called.
+            inputs = model.inputs[0] if len(model.inputs) == 1 else model.input
+            shapes = keras.tree.map_structure(
+                lambda a, n=frames: (1, n, *a.shape[2:]), inputs
+            )
+            if tuple(model.compute_output_shape(shapes))[:2] != (1, frames):
+                return False
+    except Exception as error:  # as models of one's own may raise: it cannot be told
+        _LOG.debug("The frames of %s are not known: %s", model.name, error)
+        return False
+    return True
 
 
 def input_shapes(models: Sequence[keras.Model]) -> list[tuple[int | None, ...]]:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_rnn2dnn import SoftAlignments
+from keras_rnn2dnn import Distiller, SoftAlignments
 from keras_rnn2dnn.batches import predict_utterances
 from keras_rnn2dnn.inference import Inference, inference_function
 
@@ -221,3 +221,38 @@ def test_models_of_whole_utterances_are_not_predicted():
     message = r"Invalid output of the model. .* Received: \(2, 12\). A model with one"
     with pytest.raises(ValueError, match=message):
         predict_utterances(model, list(features(2, 60)))
+
+
+def of_unknown_lengths(x):
+    signature = tf.TensorSpec((None, None, FEATURES))
+    return tf.data.Dataset.from_generator(lambda: [x], output_signature=signature)
+
+
+@pytest.mark.parametrize("role", ["teacher", "student", "both"])
+def test_training_stops_where_frames_are_lost(role):
+    plain = [keras.Input((None, FEATURES)), keras.layers.Dense(CLASSES)]
+    wrong, right = time_distributed(), keras.Sequential(plain)
+    models = {
+        "teacher": (wrong, right),
+        "student": (right, wrong),
+        "both": (wrong, time_distributed()),
+    }
+    distiller = Distiller(*models[role])
+    distiller.compile("adam")
+    before = [w.copy() for w in distiller.student.get_weights()]
+    message = (
+        f"The {'student' if role == 'student' else 'teacher'} loses frames where it is "
+        "compiled for any number of them. Expected an output for each frame. Keras 3.14"
+    )
+    with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+        distiller.fit(of_unknown_lengths(features()), verbose=0)
+    for left, right in zip(before, distiller.student.get_weights(), strict=True):
+        np.testing.assert_array_equal(left, right)
+
+
+def test_training_with_known_lengths_loses_no_frame():
+    distiller = Distiller(time_distributed(), time_distributed())
+    distiller.compile("adam")
+    history = distiller.fit(features(), verbose=0)
+    assert history.history["kl"][0] < 1e-6  # the same model twice
+    distiller.evaluate(features(), verbose=0)

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pages
 import pytest
+import tensorflow as tf
 from bundles import DECODER, SPEC, parts
 from bundles import student as small_student
 
@@ -63,6 +64,23 @@ def not_a_number():
     model = teacher()
     model.layers[-1].bias.assign([float("nan")] * 5)
     compiled(model, student()).fit(X)
+
+
+def lost_frames():
+    dense = keras.layers.TimeDistributed(keras.layers.Dense(5))
+    model = keras.Sequential([keras.Input((None, 4)), dense])
+    signature = tf.TensorSpec((None, None, 4))
+    data = tf.data.Dataset.from_generator(lambda: [X], output_signature=signature)
+    try:
+        compiled(model, student()).fit(data, verbose=0)
+    except tf.errors.InvalidArgumentError as error:
+        raise ValueError(error.message) from error
+
+
+def several_outputs():
+    x = keras.Input((None, 4))
+    model = keras.Model(x, [keras.layers.Dense(n)(x) for n in (5, 2)])
+    SoftAlignments.write("store", model, X)
 
 
 def other_schedule():
@@ -187,6 +205,11 @@ RAISED = {
     "Different numbers of frames": lambda: compiled(teacher(), student(stride=2)).fit(
         X
     ),
+    "loses frames where it is compiled for any number of them": lost_frames,
+    "Invalid output of the teacher": lambda: SoftAlignments.write(
+        "store", keras.Sequential([keras.Input((None, 4)), keras.layers.LSTM(5)]), X
+    ),
+    "several outputs of the teacher": several_outputs,
     "needs a hard loss": lambda: compiled(
         teacher(), student(), student_loss_weight=0.5
     ),
