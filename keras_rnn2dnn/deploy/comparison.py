@@ -72,6 +72,31 @@ def _student_logits(student, utterance):
     return keras.ops.cast(logits, "float32").numpy()[0]
 
 
+def long_enough(
+    student: keras.Model,
+    field: ReceptiveField,
+    utterances: Sequence[np.ndarray],
+    held: Sequence[int],
+) -> list[int]:
+    """Returns which utterances the student gives frames for.
+
+    Args:
+        student: as given to `convert`.
+        field: its context.
+        utterances: features `(frames, features)` of each.
+        held: indices of those to choose from.
+
+    Raises:
+        ValueError: if no utterance is long enough.
+    """
+    least = field.window if shortens(student) else 1
+    long = [k for k in held if len(utterances[k]) >= least]
+    if not long:
+        expected = f"utterances of at least {least} frames among those held back"
+        raise ValueError(invalid("calibration", expected, "shorter ones"))
+    return long
+
+
 def compare(
     student: keras.Model,
     device: Int8Student,
@@ -86,21 +111,13 @@ def compare(
         student: as given to `convert`.
         device: the file.
         utterances: features `(frames, features)` of each.
-        held: indices of those to compare on.
+        held: indices of those to compare on, of `long_enough`.
         decode: of logits, for the word error rates.
         references: words of each utterance, or None: no word error rates.
 
     Returns:
         `comparison` of the report.
-
-    Raises:
-        ValueError: if no utterance is long enough.
     """
-    least = device.receptive_field.window if shortens(student) else 1
-    held = [k for k in held if len(utterances[k]) >= least]
-    if not held:
-        expected = f"utterances of at least {least} frames among those held back"
-        raise ValueError(invalid("calibration", expected, "shorter ones"))
     floats = [_student_logits(student, utterances[k]) for k in held]
     int8s = device.predict([utterances[k] for k in held])
     int8s = [z[: len(reference)] for z, reference in zip(int8s, floats, strict=True)]

@@ -21,7 +21,7 @@ from keras_rnn2dnn.deploy.bundle import (
     missing_c,
 )
 from keras_rnn2dnn.deploy.calibration import calibration_windows, split, utterances_of
-from keras_rnn2dnn.deploy.comparison import check_equal, compare
+from keras_rnn2dnn.deploy.comparison import check_equal, compare, long_enough
 from keras_rnn2dnn.deploy.fake_quant import is_fake_quantized
 from keras_rnn2dnn.deploy.graph import student_graph
 from keras_rnn2dnn.deploy.interpreter import Int8Student
@@ -77,9 +77,9 @@ def convert(
         directory: of the bundle; made if it is missing. An earlier bundle there is
             replaced.
         calibration: real features, never random numbers: `(utterances, frames,
-            features)`, a list of `(frames, features)`, or a `tf.data.Dataset` or
-            another iterable of batches `x` or `(x, ...)`. All-zero frames at the end of
-            an utterance are padding.
+            features)`, a list of `(frames, features)`, a `tf.RaggedTensor`, or a
+            `tf.data.Dataset`, `PyDataset` or another iterable of utterances or batches,
+            `x` or `(x, ...)`. All-zero frames at the end of an utterance are padding.
         feature_spec: how the features were made: a `FeatureSpec` (or a layer with
             one), for the C code; for the report alone also a dict or another object
             with `to_dict()`. Its `frame_step_ms` replaces the argument.
@@ -140,6 +140,7 @@ def convert(
         expected = f"{len(utterances)} references, one per utterance"
         raise ValueError(invalid("references", expected, len(references)))
     chosen, held = split(utterances, seed)
+    held = long_enough(student, field, utterances, held)
     used = [utterances[k] for k in chosen]
     windows = calibration_windows(used, field, num_calibration_windows)
     heard = compare_features(pcm, given_spec, used) if pcm else None
