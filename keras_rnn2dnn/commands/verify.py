@@ -15,7 +15,7 @@ def add(commands) -> None:
         "verify",
         _run,
         "Prove that a firmware bundle computes what Python computes, to the bit: on "
-        "this host and on emulated Cortex-M3, M4F and M55.",
+        "this host and on emulated Cortex-M0, M3, M4F and M55, and RISC-V.",
         "rnn2dnn verify bundle --recordings test_audio.npz",
     )
     parser.add_argument("bundle", metavar="BUNDLE", help="directory of `convert`")

@@ -1,7 +1,6 @@
 """The firmware bundle: everything that is written around a converted student."""
 
 import dataclasses
-import hashlib
 import json
 import tempfile
 from collections.abc import Sequence
@@ -12,7 +11,7 @@ import numpy as np
 
 from keras_rnn2dnn.audio.features import FeatureSpec
 from keras_rnn2dnn.ctc import GreedyDecoder
-from keras_rnn2dnn.deploy import c_tables, golden, tflm
+from keras_rnn2dnn.deploy import c_tables, golden, sums, tflm
 from keras_rnn2dnn.deploy.device import ram
 from keras_rnn2dnn.deploy.device.decoder import MOST_NODES, word_loop_tables
 from keras_rnn2dnn.deploy.device.features import feature_tables
@@ -247,8 +246,11 @@ def write(
     """
     directory = Path(directory)
     files = {**files, "report.md": report.to_markdown().encode()}
-    sums = {name: hashlib.sha256(files[name]).hexdigest() for name in sorted(files)}
-    report = dataclasses.replace(report, files=sums)
+    found = {name: sums.sha256(files[name]) for name in sorted(files)}
+    if "Makefile" in files:
+        files[sums.SUMS] = sums.sums_file(found)
+        found[sums.SUMS] = sums.sha256(files[sums.SUMS])
+    report = dataclasses.replace(report, files=found)
     text = json.dumps(report.to_dict(), indent=2) + "\n"
     files["report.json"] = text.encode()
     publish(directory, files, _stale(directory, files))
@@ -297,6 +299,6 @@ def _stale(directory, files):
         inside = path.resolve().is_relative_to(directory.resolve())
         if name in files or not inside or not path.is_file():
             continue
-        if hashlib.sha256(path.read_bytes()).hexdigest() == expected:
+        if sums.sha256(path.read_bytes()) == expected:
             stale.append(path)
     return stale

@@ -129,10 +129,13 @@ def features_header(spec: FeatureSpec, input_quantization: tuple[float, int]) ->
     }
     weights = np.concatenate([*tables.mel_weights, np.zeros(0, np.float32)])
     lengths = [len(weights) for weights in tables.mel_weights]
+    # What the C code reads: a multiplication by 1 is left out, and beyond the right
+    # angle the values are those before it.
+    quarter = slice(1, spec.fft_length // 4 + 1)
     arrays = [
         array("float", "features_window", tables.window),
-        array("float", "features_cosine", tables.cosine),
-        array("float", "features_sine", tables.sine),
+        array("float", "features_cosine", tables.cosine[quarter]),
+        array("float", "features_sine", tables.sine[quarter]),
         array("uint16_t", "features_mel_start", tables.mel_start),
         array("uint16_t", "features_mel_length", lengths),
         array("float", "features_mel_weights", weights),

@@ -1,8 +1,6 @@
 """Reads a firmware bundle, and refuses one that is damaged."""
 
 import dataclasses
-import hashlib
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +8,7 @@ from keras_rnn2dnn.audio.features import FeatureSpec
 from keras_rnn2dnn.deploy.bundle import DECODERS
 from keras_rnn2dnn.deploy.device.recognizer import DeviceNetwork, DeviceRecognizer
 from keras_rnn2dnn.deploy.interpreter import Int8Student
+from keras_rnn2dnn.deploy.sums import check_files, read_report
 from keras_rnn2dnn.deploy.window import ReceptiveField
 
 _HINT = "Convert the student again"
@@ -55,8 +54,8 @@ def load_bundle(directory: str | Path) -> Bundle:
             damaged or another program's; names the file.
     """
     directory = Path(directory)
-    report = _read_report(directory)
-    _check_files(directory, report["files"])
+    report = read_report(directory)
+    check_files(directory, report["files"])
     try:
         return _built(directory, report)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -80,48 +79,3 @@ def _built(directory, report):
         spec = FeatureSpec.from_dict(report["feature_spec"])
         recognizer = DeviceRecognizer(network, spec, type_.from_dict(decoder))
     return Bundle(directory, report, tflite, student, network, recognizer)
-
-
-def _read_report(directory):
-    path = directory / "report.json"
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"No bundle in {str(directory)!r}. Expected a directory with the "
-            "report.json of `rnn2dnn convert`"
-        )
-    try:
-        report = json.loads(path.read_text(encoding="utf-8"))
-        listed = report["files"], report["firmware"]["c"], report["context"]["left"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(
-            f"Cannot read {str(path)!r}: {error!r}. Expected the report of a firmware "
-            f"bundle. {_HINT}"
-        ) from error
-    if not isinstance(listed[0], dict):
-        raise ValueError(f"Cannot read {str(path)!r}: no list of files. {_HINT}")
-    return report
-
-
-def _check_files(directory, sums):
-    for name, expected in sums.items():
-        path = directory / name
-        if not path.is_file():
-            raise FileNotFoundError(
-                f"The bundle is not whole. Expected {name!r}, as report.json lists it, "
-                f"in {str(directory)!r}. {_HINT}"
-            )
-        found = hashlib.sha256(path.read_bytes()).hexdigest()
-        if found != expected:
-            raise ValueError(
-                f"{name!r} in {str(directory)!r} was changed. Expected SHA-256 "
-                f"{expected}. Received: {found}. {_HINT}"
-            )
-    # The build takes all that lies in these folders.
-    for folder in ("c", "check", "qemu"):
-        for path in sorted((directory / folder).glob("*")):
-            name = path.relative_to(directory).as_posix()
-            if name not in sums:
-                raise ValueError(
-                    f"{name!r} in {str(directory)!r} is not of this bundle. Expected "
-                    "the files that report.json lists. Take it out"
-                )

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from keras_rnn2dnn.deploy import sums
+
 
 @dataclass(frozen=True)
 class ConversionReport:
@@ -52,6 +54,7 @@ class ConversionReport:
         left_out: part of the student that the file leaves out, such as a softmax at
             its end; or None.
         missing_c: which C code was asked for and cannot be, and why; or None.
+        format: of report.json; earlier versions state none.
     """
 
     tflite: str
@@ -74,10 +77,15 @@ class ConversionReport:
     files: dict[str, str] = field(default_factory=dict)
     left_out: str | None = None
     missing_c: str | None = None
+    format: int = sums.FORMAT
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns the report as plain numbers, strings, lists and dicts, for JSON."""
-        return json.loads(json.dumps(dataclasses.asdict(self), default=_plain))
+        """Returns the report as plain numbers, strings, lists and dicts, for JSON.
+
+        The last of them is `sum`, the SHA-256 of all the others.
+        """
+        plain = json.loads(json.dumps(dataclasses.asdict(self), default=_plain))
+        return {**plain, "sum": sums.report_sum(plain)}
 
     @property
     def rows(self) -> list[tuple[str, str]]:

@@ -1,5 +1,6 @@
 """Builds a bundle and runs its check, on this host and on emulated cores."""
 
+import collections
 import dataclasses
 import logging
 import os
@@ -7,14 +8,18 @@ import re
 import shutil
 import subprocess
 import tempfile
+import threading
 from pathlib import Path
 
 import numpy as np
 
 CORES = {"m3": "Cortex-M3", "m4": "Cortex-M4F", "m55": "Cortex-M55"}
+# Further ones, of which the report has no costs.
+PORTS = {"m0": "Cortex-M0", "rv32": "RISC-V RV32IMC"}
 _logger = logging.getLogger(__name__)
 _HOST_TOOLS = ("make", "cc")
 _CORE_TOOLS = ("make", "arm-none-eabi-gcc", "qemu-system-arm")
+_RISCV_TOOLS = ("make", "riscv64-unknown-elf-gcc", "qemu-system-riscv32")
 _CALIBRATION = 200_000  # instructions, IO_CALIBRATION of check/io.h
 # An instruction takes 2 or 64 ns: 24 bits last for 335 or 10 million of them.
 _COUNTED_COARSELY, _COUNTED_FINELY = 200e6, 6e6
@@ -27,10 +32,18 @@ def missing_tools(target: str) -> list[str]:
     """Lists the programs that building and running for a target needs, and lacks.
 
     Args:
-        target: `"host"`, `"sanitize"`, or a core: `"m3"`, `"m4"`, `"m55"`.
+        target: `"host"`, `"sanitize"`, or a core: `"m0"`, `"m3"`, `"m4"`, `"m55"`,
+            `"rv32"`.
     """
-    tools = _CORE_TOOLS if target in CORES else _HOST_TOOLS
+    tools = _HOST_TOOLS
+    if is_core(target):
+        tools = _RISCV_TOOLS if target == "rv32" else _CORE_TOOLS
     return [tool for tool in tools if shutil.which(tool) is None]
+
+
+def is_core(target: str) -> bool:
+    """Tells whether a target is an emulated core."""
+    return target in CORES or target in PORTS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,6 +81,7 @@ class Workbench:
         self._copy = Path(self._folder.name) / "bundle"  # make knows no spaces in paths
         shutil.copytree(bundle, self._copy, ignore=_NOT_BUILT)
         self.build_directory = self._copy / "build"
+        self._locks = collections.defaultdict(threading.Lock)
 
     def __enter__(self):
         return self
@@ -75,8 +89,13 @@ class Workbench:
     def __exit__(self, *exception):
         self._folder.cleanup()
 
+    def builds_for(self, target: str) -> bool:
+        """Tells whether the bundle can be built for a target: older ones know less."""
+        makefile = (self._copy / "Makefile").read_text()
+        return target not in PORTS or f"{target}_FLAGS" in makefile
+
     def build(self, target: str) -> Path:
-        """Builds the check for a target, once.
+        """Builds the check for a target, once, whichever thread asks first.
 
         Args:
             target: `"host"`, `"sanitize"`, or a core.
@@ -89,10 +108,11 @@ class Workbench:
         """
         name = _TARGETS.get(target, f"{target}/check.elf")
         program = self.build_directory / name
-        if not program.is_file():
-            line = ["make", "-s", "-C", str(self._copy), "-f", "Makefile"]
-            line += [f"build/{name}", "BUILD=build", *self._options]
-            _call(line, f"The bundle does not build for {target}")
+        with self._locks[target]:
+            if not program.is_file():
+                line = ["make", "-s", "-C", str(self._copy), "-f", "Makefile"]
+                line += [f"build/{name}", "BUILD=build", *self._options]
+                _call(line, f"The bundle does not build for {target}")
         return program
 
     def run(self, target: str, stage: str, data: bytes = b"", options: str = ""):
@@ -114,7 +134,7 @@ class Workbench:
         with tempfile.TemporaryDirectory(dir=self._folder.name) as folder:
             (Path(folder) / "in").write_bytes(data)
             line = [str(program), stage, "in", "out"]
-            if target in CORES:
+            if is_core(target):
                 script = self._copy / "qemu" / "run.sh"
                 line = ["sh", str(script), target, str(program), stage, "in", "out"]
             environment = {**os.environ, "QEMU_OPTIONS": options}
@@ -160,8 +180,8 @@ class Workbench:
         """Lists what the library's object files need from elsewhere."""
         self.build(core)
         objects = sorted((self.build_directory / core).glob("*.o"))
-        line = ["arm-none-eabi-nm", *map(str, objects)]
-        listed = _call(line, "arm-none-eabi-nm failed").splitlines()
+        nm = "riscv64-unknown-elf-nm" if core == "rv32" else "arm-none-eabi-nm"
+        listed = _call([nm, *map(str, objects)], f"{nm} failed").splitlines()
         parts = [text.split() for text in listed if text]
         undefined = {p[1] for p in parts if len(p) == 2 and p[0] == "U"}
         return sorted(undefined - {p[2] for p in parts if len(p) == 3})

@@ -11,7 +11,7 @@ import numpy as np
 
 from keras_rnn2dnn.deploy import golden
 from keras_rnn2dnn.deploy.loading import Bundle
-from keras_rnn2dnn.deploy.toolchain import CORES, Workbench
+from keras_rnn2dnn.deploy.toolchain import CORES, PORTS, Workbench
 from keras_rnn2dnn.deploy.verify.outcome import (
     NOT_RUN,
     PASSED,
@@ -23,6 +23,10 @@ from keras_rnn2dnn.deploy.verify.outcome import (
 _MOST_REGRESSION = 0.03
 # Arithmetic that the core lacks, from the compiler's own library; no C library.
 _ARITHMETIC = ("__aeabi_f", "__aeabi_i2f", "__aeabi_ui2f", "__aeabi_l", "__aeabi_ul")
+_ARITHMETIC += ("__aeabi_idiv", "__aeabi_uidiv", "__gnu_thumb1_case_")
+_ARITHMETIC += ("__addsf", "__subsf", "__mulsf", "__divsf", "__fixsf", "__float")
+_ARITHMETIC += ("__ltsf", "__lesf", "__gtsf", "__gesf", "__eqsf", "__nesf")
+_ARITHMETIC += ("__divdi", "__udivdi", "__moddi", "__umoddi", "__muldi", "__ash")
 _LARGEST_STACK = 2048
 
 
@@ -55,7 +59,7 @@ def symbols(bundle: Bundle, bench: Workbench, _: Sequence) -> Iterator[Outcome]:
             text += f" ({len(needed)} routines of the compiler for arithmetic)"
         return judged(stage, not foreign, text)
 
-    yield from on_targets("symbols", CORES, check)
+    yield from on_targets("symbols", CORES | PORTS, check, bench)
 
 
 def core_costs(bundle: Bundle, bench: Workbench, _: Sequence) -> Iterator[Outcome]:

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 
 from keras_rnn2dnn.deploy.loading import Bundle
-from keras_rnn2dnn.deploy.toolchain import missing_tools
+from keras_rnn2dnn.deploy.toolchain import Workbench, missing_tools
 
 PASSED, FAILED, NOT_RUN = "passed", "FAILED", "NOT RUN"
 
@@ -36,14 +36,19 @@ def judged(stage: str, good: bool, detail: str) -> Outcome:
     return Outcome(stage, PASSED if good else FAILED, detail)
 
 
-def missing(stage: str, tools: list[str], hint: str = "") -> Outcome:
+def missing(
+    stage: str, tools: list[str], hint: str = "", optional: bool = False
+) -> Outcome:
     """Returns the outcome of a check whose tools are missing."""
     listed = ", ".join(tools)
-    return Outcome(stage, NOT_RUN, f"{listed} missing{hint}")
+    return Outcome(stage, NOT_RUN, f"{listed} missing{hint}", optional)
 
 
 def on_targets(
-    stage: str, targets: Mapping[str, str], check: Callable[[str, str], Outcome]
+    stage: str,
+    targets: Mapping[str, str],
+    check: Callable[[str, str], Outcome],
+    bench: Workbench | None = None,
 ) -> Iterator[Outcome]:
     """Makes a check on each target; what fails on one does not end the others.
 
@@ -51,14 +56,19 @@ def on_targets(
         stage: what is checked.
         targets: names by target, as of `missing_tools`.
         check: called with the stage, the target's name added, and the target.
+        bench: where the bundle is built, if some targets may be new to it.
 
     Yields:
         One outcome for each target.
     """
     for target, name in targets.items():
         title, lacking = f"{stage}: {name}", missing_tools(target)
-        if lacking:
-            yield missing(title, lacking)
+        if lacking:  # a verdict does not need RISC-V
+            yield missing(title, lacking, optional=target == "rv32")
+            continue
+        if bench is not None and not bench.builds_for(target):
+            text = "an earlier version wrote this bundle, without a build for it"
+            yield Outcome(title, NOT_RUN, text, optional=True)
             continue
         try:
             yield check(title, target)

@@ -6,7 +6,7 @@
  * paths agree on it; one that they still disagree on after DECODER_HISTORY_FRAMES is
  * decided by the best path, and the paths that disagree end. */
 #if defined(__GNUC__) && !defined(__clang__)
-/* keeps GCC from turning loops into calls of memcpy and memset */
+/* keeps the compiler from turning loops into calls of memcpy and memset */
 #pragma GCC optimize("no-tree-loop-distribute-patterns")
 #endif
 
@@ -14,6 +14,11 @@
 
 #define DECODER_TABLES
 #include "decoder_table.h"
+
+#if defined(__clang__) && __clang_major__ >= 10 /* the same for Clang */
+#pragma clang attribute push(__attribute__((no_builtin("memcpy", "memmove", "memset"))), \
+                             apply_to = function)
+#endif
 
 #if defined(DECODER_WORD_LOOP)
 
@@ -173,9 +178,9 @@ static void add_scores(decoder_state *state, const int8_t *logits)
     int32_t best = INT32_MIN;
 
     for (uint32_t node = 0; node < DECODER_NODES; node++) {
-        const uint32_t class = decoder_state_of_node[node];
+        const uint32_t label = decoder_state_of_node[node];
 
-        state->score[node] += DECODER_SLOPE * logits[class] + decoder_offset[class];
+        state->score[node] += DECODER_SLOPE * logits[label] + decoder_offset[label];
         if (state->score[node] > best)
             best = state->score[node];
     }
@@ -287,4 +292,8 @@ void decoder_finish(decoder_state *state, decoder_emit emit, void *context)
     state->label = DECODER_BLANK;
 }
 
+#endif
+
+#if defined(__clang__) && __clang_major__ >= 10
+#pragma clang attribute pop
 #endif

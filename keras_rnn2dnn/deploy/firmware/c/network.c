@@ -5,7 +5,7 @@
  * asks for plain C; NETWORK_SINGLE_ROUNDING rounds once instead of twice, as builds of
  * TensorFlow Lite with TFLITE_SINGLE_ROUNDING do. */
 #if defined(__GNUC__) && !defined(__clang__)
-/* keeps GCC from turning loops into calls of memcpy and memset */
+/* keeps the compiler from turning loops into calls of memcpy and memset */
 #pragma GCC optimize("no-tree-loop-distribute-patterns")
 #endif
 
@@ -14,6 +14,15 @@
 #define MODEL_TABLES
 #include "model.h"
 
+#if defined(__ARM_FEATURE_MVE) && !defined(NETWORK_PLAIN)
+#include <arm_mve.h>
+#endif
+
+#if defined(__clang__) && __clang_major__ >= 10 /* the same for Clang */
+#pragma clang attribute push(__attribute__((no_builtin("memcpy", "memmove", "memset"))), \
+                             apply_to = function)
+#endif
+
 /* A call of its own: merged into its caller the inner loop runs out of registers. */
 #if defined(__GNUC__)
 #define APART __attribute__((noinline))
@@ -21,9 +30,15 @@
 #define APART
 #endif
 
+/* Four bytes at any address. Unlike memcpy it never becomes a call. */
+#if defined(__ARM_FEATURE_SIMD32) || defined(__ARM_FEATURE_UNALIGNED)
+typedef struct {
+    uint32_t value;
+} __attribute__((packed, may_alias)) any_word;
+#endif
+
 /* acc[r] = from[r] + sum of w[r * stride + k] * x[k], k < count, for four rows r. */
 #if defined(__ARM_FEATURE_MVE) && !defined(NETWORK_PLAIN)
-#include <arm_mve.h>
 
 APART static void add_products(const int8_t *w, uint32_t stride, const int8_t *x,
                                uint32_t count, const int32_t *from, int32_t *acc)
@@ -59,14 +74,11 @@ APART static void add_products(const int8_t *w, uint32_t stride, const int8_t *x
     acc[3] = a3;
 }
 
-#elif defined(__ARM_FEATURE_DSP) && !defined(NETWORK_PLAIN)
+#elif defined(__ARM_FEATURE_SIMD32) && !defined(NETWORK_PLAIN)
 
 static inline uint32_t load4(const int8_t *p)
 {
-    uint32_t v;
-
-    __builtin_memcpy(&v, p, 4); /* one load: these cores read unaligned words */
-    return v;
+    return ((const any_word *)(const void *)p)->value; /* one load on these cores */
 }
 
 /* Bytes 0, 2 and bytes 1, 3 of a word, extended to pairs of 16 bits. */
@@ -276,12 +288,13 @@ static void append(int8_t *history, uint32_t size, const int8_t *frame, uint32_t
 {
     uint32_t i = 0;
 
+#if defined(__ARM_FEATURE_UNALIGNED)
     for (; i + count + 4 <= size; i += 4) {
-        uint32_t word;
+        const any_word word = *(const any_word *)(const void *)(history + i + count);
 
-        __builtin_memcpy(&word, history + i + count, 4);
-        __builtin_memcpy(history + i, &word, 4);
+        ((any_word *)(void *)(history + i))->value = word.value;
     }
+#endif
     for (; i + count < size; i++)
         history[i] = history[i + count];
     for (i = 0; i < count; i++)
@@ -333,3 +346,7 @@ void network_run(const int8_t *input, int8_t *output, network_scratch *scratch)
         x = y;
     }
 }
+
+#if defined(__clang__) && __clang_major__ >= 10
+#pragma clang attribute pop
+#endif

@@ -1,11 +1,16 @@
 /* The stages in a row. Beyond both ends of an utterance the window repeats the first
  * and the last frame, as in training. */
 #if defined(__GNUC__) && !defined(__clang__)
-/* keeps GCC from turning loops into calls of memcpy and memset */
+/* keeps the compiler from turning loops into calls of memcpy and memset */
 #pragma GCC optimize("no-tree-loop-distribute-patterns")
 #endif
 
 #include "recognizer.h"
+
+#if defined(__clang__) && __clang_major__ >= 10 /* the same for Clang */
+#pragma clang attribute push(__attribute__((no_builtin("memcpy", "memmove", "memset"))), \
+                             apply_to = function)
+#endif
 
 static void start(recognizer *r)
 {
@@ -105,3 +110,7 @@ void recognizer_finish(recognizer *r)
     decoder_finish(&r->decoder, report, r);
     start(r);
 }
+
+#if defined(__clang__) && __clang_major__ >= 10
+#pragma clang attribute pop
+#endif

@@ -2,20 +2,76 @@
  *
  * Every operation is a single IEEE-754 one in a fixed order, so that the bits are the
  * same on every core, with and without a floating-point unit. */
+#include <float.h>
+
 #include "speech_features.h"
 
 #define FEATURES_TABLES
 #include "features_table.h"
 
-/* A fused multiply-add rounds once where two operations round twice. */
-#if defined(__FAST_MATH__) || defined(__ASSOCIATIVE_MATH__) || \
-    defined(__RECIPROCAL_MATH__)
+#if defined(__FAST_MATH__) || defined(__ASSOCIATIVE_MATH__) ||                             \
+    defined(__RECIPROCAL_MATH__) || defined(_M_FP_FAST)
 #error "speech_features.c needs IEEE-754 arithmetic: compile it without -ffast-math"
 #endif
+#if defined(__FLT_EVAL_METHOD__)
+#define ROUNDING_TO __FLT_EVAL_METHOD__
+#elif defined(FLT_EVAL_METHOD)
+#define ROUNDING_TO FLT_EVAL_METHOD
+#else
+#define ROUNDING_TO 0
+#endif
+/* 16 and 32 are those of C23: what is no wider than float is computed in float. */
+#if ROUNDING_TO != 0 && ROUNDING_TO != 16 && ROUNDING_TO != 32
+#error "speech_features.c needs operations that round to float, as those of x87 do not: \
+compile it with -msse2 -mfpmath=sse"
+#endif
+
+/* Not all compilers have a macro for what options allow: it is taken back here. A fused
+ * multiply-add rounds once where two operations round twice. */
 #if defined(__clang__)
+#if __clang_major__ >= 12
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Wignored-pragmas" /* by some targets */
+#pragma float_control(precise, on)
+#pragma clang diagnostic pop
+#pragma clang fp reassociate(off)
+#endif
 #pragma STDC FP_CONTRACT OFF
-#elif defined(__GNUC__)
-#pragma GCC optimize("fp-contract=off", "no-tree-loop-distribute-patterns")
+#elif defined(__GNUC__) && !defined(__INTEL_COMPILER)
+#pragma GCC optimize("fp-contract=off", "no-unsafe-math-optimizations", "signed-zeros",    \
+                     "no-tree-loop-distribute-patterns")
+#elif defined(_MSC_VER)
+#pragma fp_contract(off)
+#else
+#pragma STDC FP_CONTRACT OFF
+#endif
+
+/* Clang fuses in spite of the pragma where -ffp-contract=fast says so, and multiplies by
+ * an inverse where -freciprocal-math does. It cannot see through this: what is added is
+ * rounded before, and a divisor is another one each time. */
+#if defined(__clang__) && defined(__aarch64__)
+#define OPAQUE "+w"
+#elif defined(__clang__) && defined(__ARM_FP)
+#define OPAQUE "+t"
+#elif defined(__clang__) && defined(__SSE__)
+#define OPAQUE "+x"
+#elif defined(__clang__) && defined(__riscv_flen)
+#define OPAQUE "+f"
+#elif defined(__clang__)
+#define OPAQUE "+m"
+#endif
+
+static inline float rounded(float value)
+{
+#ifdef OPAQUE
+    __asm__ volatile("" : OPAQUE(value));
+#endif
+    return value;
+}
+
+#if defined(__clang__) && __clang_major__ >= 10 /* the same for Clang */
+#pragma clang attribute push(__attribute__((no_builtin("memcpy", "memmove", "memset"))), \
+                             apply_to = function)
 #endif
 
 enum { HALF = FEATURES_FFT_LENGTH / 2 };
@@ -49,19 +105,20 @@ static float logarithm(float x)
     }
     t = (m - 1.0f) / (m + 1.0f);
     t2 = t * t;
-    p = 0.22222222f * t2;
-    p = (p + 0.28571430f) * t2;
-    p = (p + 0.4f) * t2;
-    p = (p + 0.66666667f) * t2;
-    p = (p + 2.0f) * t;
+    p = rounded(0.22222222f * t2);
+    p = rounded((p + 0.28571430f) * t2);
+    p = rounded((p + 0.4f) * t2);
+    p = rounded((p + 0.66666667f) * t2);
+    p = rounded((p + 2.0f) * t);
     e = (float)exponent; /* log 2 in two parts: the first is exact times an exponent */
-    return (p + e * -1.904654323148236e-09f) + e * 0.693147182464599609375f;
+    return (p + rounded(e * -1.904654323148236e-09f)) +
+           rounded(e * 0.693147182464599609375f);
 }
 
 /* A sample in the window, whose table scales 16 bits to [-1, 1]; 0 beyond it. */
 static inline float windowed(const int16_t *pcm, uint32_t i)
 {
-    return i < FEATURES_FRAME_LENGTH ? (float)pcm[i] * features_window[i] : 0.0f;
+    return i < FEATURES_FRAME_LENGTH ? rounded((float)pcm[i] * features_window[i]) : 0.0f;
 }
 
 /* The first two stages of the FFT, which multiply by nothing but 1 and -i. The signal
@@ -108,23 +165,35 @@ static inline void butterfly(float *a, float *b, float re, float im)
     b[1] = ai - im;
 }
 
-/* The other stages of the complex FFT of HALF points, in place, radix 2. */
+/* The butterflies of a stage that share the twiddle wr + i wi. */
+static void butterflies(float *a, const float *end, uint32_t length, float wr, float wi)
+{
+    for (; a < end; a += 2 * length) {
+        const float re = a[length], im = a[length + 1];
+
+        butterfly(a, a + length, rounded(re * wr) - rounded(im * wi),
+                  rounded(re * wi) + rounded(im * wr));
+    }
+}
+
+/* The other stages of the complex FFT of HALF points, in place, radix 2. The tables hold
+ * cosine and sine of 2 pi k / FEATURES_FFT_LENGTH from k = 1 on up to the right angle:
+ * beyond it they are the same, but for the sign of the cosine. */
 static void later_stages(float *z)
 {
+    const float *const end = z + 2 * HALF;
+
     for (uint32_t length = 8; length <= HALF; length <<= 1) {
         const uint32_t half = length >> 1, step = FEATURES_FFT_LENGTH / length;
 
-        for (float *a = z; a < z + 2 * HALF; a += 2 * length) { /* a twiddle of 1 */
-            butterfly(a, a + 2 * half, a[2 * half], a[2 * half + 1]);
-        }
-        for (uint32_t k = 1; k < half; k++) {
-            const float wr = features_cosine[k * step], wi = -features_sine[k * step];
+        for (float *a = z; a < end; a += 2 * length) /* a twiddle of 1 */
+            butterfly(a, a + length, a[length], a[length + 1]);
+        for (uint32_t k = 1; k <= half / 2; k++) {
+            const float c = features_cosine[k * step - 1], s = features_sine[k * step - 1];
 
-            for (float *a = z + 2 * k; a < z + 2 * HALF; a += 2 * length) {
-                const float re = a[2 * half], im = a[2 * half + 1];
-
-                butterfly(a, a + 2 * half, re * wr - im * wi, re * wi + im * wr);
-            }
+            butterflies(z + 2 * k, end, length, c, -s);
+            if (k < half / 2)
+                butterflies(z + 2 * (half - k), end, length, -c, -s);
         }
     }
 }
@@ -138,12 +207,13 @@ static void power_in_place(float *z)
         float *a = z + 2 * k, *b = z + 2 * (HALF - k);
         const float er = 0.5f * (a[0] + b[0]), ei = 0.5f * (a[1] - b[1]);
         const float or_ = 0.5f * (a[1] + b[1]), oi = -0.5f * (a[0] - b[0]);
-        const float c = features_cosine[k], s = -features_sine[k];
-        const float re = or_ * c - oi * s, im = or_ * s + oi * c;
+        const float c = features_cosine[k - 1], s = -features_sine[k - 1];
+        const float re = rounded(or_ * c) - rounded(oi * s);
+        const float im = rounded(or_ * s) + rounded(oi * c);
         const float xr = er + re, xi = ei + im, yr = er - re, yi = im - ei;
 
-        a[0] = xr * xr + xi * xi;
-        b[0] = yr * yr + yi * yi;
+        a[0] = rounded(xr * xr) + rounded(xi * xi);
+        b[0] = rounded(yr * yr) + rounded(yi * yi);
     }
 }
 
@@ -159,7 +229,7 @@ static void compute_frame(features_state *state, float *z, float *frame)
         float energy = 0.0f;
 
         for (uint32_t k = start; k < start + features_mel_length[bin]; k++)
-            energy = energy + z[2 * k] * *weight++;
+            energy = energy + rounded(z[2 * k] * *weight++);
         frame[bin] = logarithm(energy + FEATURES_FLOOR);
     }
 #if FEATURES_MEMORY_FRAMES > 0
@@ -174,7 +244,7 @@ static void compute_frame(features_state *state, float *z, float *frame)
         divisor = (float)count;
         for (uint32_t bin = 0; bin < FEATURES_NUM_BINS; bin++)
             state->mean[bin] =
-                state->mean[bin] + (frame[bin] - state->mean[bin]) / divisor;
+                state->mean[bin] + (frame[bin] - state->mean[bin]) / rounded(divisor);
     }
 #endif
     for (uint32_t bin = 0; bin < FEATURES_NUM_BINS; bin++)
@@ -211,7 +281,7 @@ size_t features_push(features_state *state, features_scratch *scratch, const int
 void features_quantize(const float *frame, int8_t *quantized)
 {
     for (uint32_t bin = 0; bin < FEATURES_NUM_BINS; bin++) {
-        const float v = frame[bin] * FEATURES_INVERSE_SCALE + FEATURES_ROUNDING;
+        const float v = rounded(frame[bin] * FEATURES_INVERSE_SCALE) + FEATURES_ROUNDING;
         int32_t floor;
 
         if (v < -128.0f) {
@@ -225,3 +295,7 @@ void features_quantize(const float *frame, int8_t *quantized)
         quantized[bin] = (int8_t)floor;
     }
 }
+
+#if defined(__clang__) && __clang_major__ >= 10
+#pragma clang attribute pop
+#endif

@@ -10,7 +10,8 @@
  *     check sizes    -   SIZES        bytes of the structures: see `sizes`
  *
  * PCM holds for each recording the number of its samples and the size of the chunks to
- * push them in (uint32; 0: chunks of changing size), then its int16 samples. */
+ * push them in (uint32; 0: chunks of changing size), then its int16 samples. All files
+ * are little-endian, on every machine. */
 #include "io.h"
 #include "network.h"
 
@@ -31,6 +32,35 @@ static int read_all(void *data, size_t size)
 static void write_all(const void *data, size_t size)
 {
     incomplete |= io_write(output, data, size) < size;
+}
+
+/* Turns `count` values of `size` bytes, at most 8, from or to little-endian. */
+static void turn(void *data, size_t count, size_t size)
+{
+    const uint16_t one = 1;
+    uint8_t *bytes = (uint8_t *)data;
+
+    if (*(const uint8_t *)&one == 1)
+        return;
+    for (; count > 0; count--, bytes += size)
+        for (size_t i = 0; i < size / 2; i++) {
+            const uint8_t byte = bytes[i];
+
+            bytes[i] = bytes[size - 1 - i];
+            bytes[size - 1 - i] = byte;
+        }
+}
+
+static void write_values(const void *data, size_t count, size_t size)
+{
+    for (const uint8_t *from = (const uint8_t *)data; count > 0; count--, from += size) {
+        uint8_t value[8];
+
+        for (size_t i = 0; i < size; i++)
+            value[i] = from[i];
+        turn(value, 1, size);
+        write_all(value, size);
+    }
 }
 
 static void run_network(void)
@@ -57,8 +87,10 @@ static void for_each_chunk(void (*push)(const int16_t *pcm, size_t count), void 
     uint32_t header[2], random = 1;
 
     while (read_all(header, sizeof header)) {
-        uint32_t left = header[0];
+        uint32_t left;
 
+        turn(header, 2, sizeof header[0]);
+        left = header[0];
         while (left > 0) {
             uint32_t count = header[1];
 
@@ -72,6 +104,7 @@ static void for_each_chunk(void (*push)(const int16_t *pcm, size_t count), void 
                 incomplete = 1;
                 return;
             }
+            turn(pcm, count, sizeof pcm[0]);
             push(pcm, count);
             left -= count;
         }
@@ -81,7 +114,7 @@ static void for_each_chunk(void (*push)(const int16_t *pcm, size_t count), void 
 
 static void write_frame(const float *frame)
 {
-    write_all(frame, FEATURES_NUM_BINS * sizeof frame[0]);
+    write_values(frame, FEATURES_NUM_BINS, sizeof frame[0]);
 }
 
 static void write_quantized(const float *frame)
@@ -126,7 +159,7 @@ static void write_word(const recognizer_word *word, void *context)
     const uint32_t row[3] = {word->index, word->start_ms, word->end_ms};
 
     (void)context;
-    write_all(row, sizeof row);
+    write_values(row, 3, sizeof row[0]);
 }
 
 static void write_logits(const int8_t *logits, void *context)
@@ -150,7 +183,7 @@ static void finish_words(void)
     const uint32_t row[3] = {NO_WORD, 0, 0};
 
     recognizer_finish(&device);
-    write_all(row, sizeof row);
+    write_values(row, 3, sizeof row[0]);
 }
 
 static void run_words(void)
@@ -233,16 +266,16 @@ static void run_count(void)
     counts[0] = ticks_since(before);
     restart();
     for_each_chunk(count_features, restart);
-    write_all(counts, sizeof counts);
+    write_values(counts, 7, sizeof counts[0]);
 }
 
 static void run_sizes(void)
 {
-    const uint32_t sizes[5] = {sizeof(recognizer), sizeof(features_state),
-                               sizeof(decoder_state), sizeof device.network,
-                               sizeof device.scratch};
+    static const uint32_t sizes[5] = {sizeof(recognizer), sizeof(features_state),
+                                      sizeof(decoder_state), sizeof device.network,
+                                      sizeof device.scratch};
 
-    write_all(sizes, sizeof sizes);
+    write_values(sizes, 5, sizeof sizes[0]);
 }
 
 #else
@@ -264,14 +297,14 @@ static void run_count(void)
         counts[2] += (before - io_ticks()) & 0xffffffu;
         counts[5]++;
     }
-    write_all(counts, sizeof counts);
+    write_values(counts, 7, sizeof counts[0]);
 }
 
 static void run_sizes(void)
 {
-    const uint32_t sizes[5] = {0, 0, 0, 0, sizeof(network_scratch)};
+    static const uint32_t sizes[5] = {0, 0, 0, 0, sizeof(network_scratch)};
 
-    write_all(sizes, sizeof sizes);
+    write_values(sizes, 5, sizeof sizes[0]);
 }
 
 #endif

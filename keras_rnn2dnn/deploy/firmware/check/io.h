@@ -5,6 +5,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* A handle, or a negative number. `mode` is 0 to read, 1 to write. */
 int io_open(const char *name, int mode);
 size_t io_read(int handle, void *data, size_t size);
@@ -21,4 +25,7 @@ void io_calibrate(void);
 
 int check_main(int count, const char *const *arguments);
 
+#ifdef __cplusplus
+}
+#endif
 #endif
