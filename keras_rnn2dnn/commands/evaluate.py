@@ -5,7 +5,10 @@ import json
 import zipfile
 from pathlib import Path
 
+import numpy as np
+
 from keras_rnn2dnn.batches import predict_utterances
+from keras_rnn2dnn.checks import are_probabilities
 from keras_rnn2dnn.commands import inputs
 from keras_rnn2dnn.commands.parser import add_command, add_strict, say
 from keras_rnn2dnn.deploy import Int8Student, load_bundle
@@ -65,14 +68,21 @@ def _on_host(options):
     if path.suffix == ".keras":
         model = inputs.load_model(options.model)
         inputs.check_width(model, data)
-        return word_error_rate(
-            references, decode(predict_utterances(model, data.features))
-        )
+        scores = predict_utterances(model, data.features)
+        return word_error_rate(references, decode(_logits(scores)))
     if path.suffix != ".tflite" and not path.is_dir():
         expected = "a .keras file, a .tflite file of `rnn2dnn convert`, or a bundle"
         raise ValueError(invalid("MODEL", expected, options.model))
     logits = Int8Student.load(path).predict(data.features)
     return word_error_rate(references, decode(logits))
+
+
+def _logits(scores):
+    """Returns logits; of a model that ends in a softmax, log-posteriors."""
+    rows = np.concatenate(scores)
+    if not len(rows) or not are_probabilities(rows):
+        return scores
+    return [np.log(np.maximum(rows, 1e-30)) for rows in scores]
 
 
 def _features(path):

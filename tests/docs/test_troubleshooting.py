@@ -9,7 +9,7 @@ import numpy as np
 import pages
 import pytest
 import tensorflow as tf
-from bundles import DECODER, SPEC, parts
+from bundles import BINS, DECODER, SPEC, TOPOLOGY, parts
 from bundles import student as small_student
 
 from keras_rnn2dnn import (
@@ -29,7 +29,7 @@ from keras_rnn2dnn import (
 from keras_rnn2dnn.alignments import manifest
 from keras_rnn2dnn.audio.corpora import read_fsdd
 from keras_rnn2dnn.audio.loading import AudioFile, AudioLoader
-from keras_rnn2dnn.deploy import load_bundle
+from keras_rnn2dnn.deploy import load_bundle, quantization_aware
 from keras_rnn2dnn.errors import import_extra
 from keras_rnn2dnn.report.utterances import choose
 from keras_rnn2dnn.streaming import int16_samples
@@ -147,6 +147,32 @@ def subclassed():
     convert(Student(), "bundle", X)
 
 
+def missing_c(layer, **options):
+    layers = [layer, keras.layers.Dense(TOPOLOGY.num_states)]
+    model = keras.Sequential([keras.Input((None, BINS)), *layers])
+    calibration = parts()["calibration"]
+    raise RuntimeError(convert(model, "bundle", calibration, **options).missing_c)
+
+
+def own_layer():
+    class Dense(keras.layers.Dense):
+        pass
+
+    convert(keras.Sequential([keras.Input((None, 4)), Dense(5)]), "bundle", X)
+
+
+def padded_shift():
+    norm = keras.layers.BatchNormalization(beta_initializer="ones")
+    conv = keras.layers.Conv1D(5, 3, padding="same")
+    model = keras.Sequential([keras.Input((None, 4)), norm, conv])
+    quantization_aware(model, X)
+
+
+def file_in_the_way():
+    pages.Path("file").touch()
+    convert(student(), "file/bundle", X)
+
+
 def fixed_frames():
     inputs = keras.Input((20, 4))
     model = keras.Model(inputs, keras.layers.Dense(5)(inputs))
@@ -251,6 +277,14 @@ RAISED = {
     "Expected at least 500 context windows": lambda: convert(student(), "b", X),
     "hides its layers": subclassed,
     "Recurrent: it cannot run on a window": recurrent,
+    "The bundle has no C code": lambda: missing_c(keras.layers.LeakyReLU()),
+    "The C code is the network alone": lambda: missing_c(
+        keras.layers.Dense(8, "relu"),
+        feature_spec=SPEC,
+        decode=hmm.WordLoopDecoder(TOPOLOGY, bigram=np.zeros((3, 2))),
+    ),
+    "It is one of your own, of which nothing is known": own_layer,
+    "quantization_aware folds it into a layer with weights": padded_shift,
     "Its number of frames is fixed": fixed_frames,
     "It holds teacher and student": lambda: convert(
         Distiller(teacher(), student()), "bundle", X
@@ -258,6 +292,7 @@ RAISED = {
     "Is it the specification of this student's features?": lambda: convert(
         student(), "bundle", X, feature_spec=LogMel(8000).spec
     ),
+    "Cannot write to": file_in_the_way,
     "It holds files of other origin": other_files,
     "was changed. Expected SHA-256": edited,
     "No bundle in": lambda: Recognizer.load("."),
