@@ -11,6 +11,7 @@ import numpy as np
 from keras_rnn2dnn.batches import predict_utterances
 from keras_rnn2dnn.errors import invalid, is_integer
 from keras_rnn2dnn.pairing import as_words, check_utterances, paired
+from keras_rnn2dnn.vocabulary import check_vocabulary
 
 Transcripts = Sequence[str | Sequence[str]]
 
@@ -167,8 +168,9 @@ class WordErrorRateCallback(keras.callbacks.Callback):
     Raises:
         TypeError: if `references` is no sequence of such; after an epoch, if `decode`
             returns none.
-        ValueError: if `data` is no pair, or `decode` returns another number of
-            utterances.
+        ValueError: if `data` is no pair, the references hold no word that the decoder
+            knows (see `vocabulary.check_vocabulary`), or `decode` returns another
+            number of utterances.
 
     Example:
         >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
@@ -198,6 +200,7 @@ class WordErrorRateCallback(keras.callbacks.Callback):
         if number != len(self.references):
             expected = f"one for each of the {number} utterances"
             raise ValueError(invalid("references", expected, len(self.references)))
+        check_vocabulary(self.references, decode)
         self.decode = decode
         self.batch_size = batch_size
         self.prefix = prefix

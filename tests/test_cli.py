@@ -7,7 +7,13 @@ import keras
 import numpy as np
 import pytest
 
-from keras_rnn2dnn import Distiller, demo, dnn_student, rnn_teacher
+from keras_rnn2dnn import (
+    Distiller,
+    SoftAlignments,
+    demo,
+    dnn_student,
+    rnn_teacher,
+)
 from keras_rnn2dnn.audio.features import FeatureSpec
 from keras_rnn2dnn.files import Audio, Utterances
 from keras_rnn2dnn.hmm import Topology, WordLoopDecoder
@@ -245,6 +251,34 @@ def test_an_utterance_without_frames_has_no_words(files, tmp_path, run):
         )
         assert (code, error) == (0, "")
         assert json.loads(output)["deletions"] == 1 + 2
+
+
+def test_transcripts_are_written_as_the_vocabulary_is(files, tmp_path, run):
+    data = Utterances.load(files / "test.npz")
+    spoken = [text.upper().replace(" ", ", ") + "." for text in data.transcripts]
+    Utterances(data.features, spoken).save(tmp_path / "upper.npz")
+    data = ("--data", tmp_path / "upper.npz", "--decoder", files / "decoder.json")
+    evaluate = ("evaluate", files / "student.keras", *data)
+    code, _, error = run(*evaluate)
+    assert code == 2 and "121 of 121 words" in error
+    assert "Known with --lowercase --remove-punctuation" in error
+    code, output, _ = run(*evaluate, "--lowercase", "--remove-punctuation")
+    assert code == 0 and output.startswith("0.83 % (1/121 words")
+    convert = (
+        *("convert", files / "student.keras", "--out", tmp_path / "bundle"),
+        *("--calibration", tmp_path / "upper.npz"),
+        *("--decoder", files / "decoder.json"),
+    )
+    code, _, error = run(*convert)
+    assert code == 2 and "`references`. Expected words of the decoder's" in error
+    align = (
+        *("align", files / "student.keras", tmp_path / "upper.npz"),
+        *("--decoder", files / "decoder.json", "--out", tmp_path / "store"),
+    )
+    code, _, error = run(*align)
+    assert code == 2 and "`transcripts`. Expected words of the decoder's" in error
+    assert run(*align, "--lowercase", "--remove-punctuation")[0] == 0
+    assert next(SoftAlignments(tmp_path / "store").utterances()).transcript.islower()
 
 
 def test_unknown_commands_and_options_are_usage_errors(run):

@@ -15,12 +15,18 @@ from keras_rnn2dnn.alignments.manifest import Manifest
 from keras_rnn2dnn.alignments.options import AlignOptions
 from keras_rnn2dnn.alignments.teacher_pass import utterances_of
 from keras_rnn2dnn.commands import inputs, numbers
-from keras_rnn2dnn.commands.parser import add_command, add_strict, say
+from keras_rnn2dnn.commands.parser import (
+    add_command,
+    add_normalisation,
+    add_strict,
+    say,
+)
 from keras_rnn2dnn.commands.sources import FeatureSource
 from keras_rnn2dnn.errors import invalid
 from keras_rnn2dnn.hmm import WordLoopDecoder, constrained, decoded
 from keras_rnn2dnn.kaldi import KaldiDirectory, store_posteriors
 from keras_rnn2dnn.progress import RateProgress
+from keras_rnn2dnn.vocabulary import check_vocabulary
 
 _MATCHED_UTTERANCES = 300  # at least, where there are as many
 _TRANSCRIBED_WEIGHT = 0.3  # beside utterances without transcripts: docs/results.md
@@ -82,6 +88,7 @@ def add(commands) -> None:
     parser.add_argument(
         "--features", metavar="SPEC.json", help="feature specification, for audio"
     )
+    add_normalisation(parser)
     add_strict(parser)
     parser.add_argument(
         "--shard",
@@ -133,7 +140,8 @@ def _run(options):
         store = _keep_posteriors(options, teachers[0], KaldiDirectory(data))
     else:
         spec = inputs.feature_spec(options.features) if options.features else None
-        source = FeatureSource(data, spec, options.strict)
+        alike = tuple(options.normalisation)
+        source = FeatureSource(data, spec, options.strict, alike)
         store = _write(options, [inputs.load_model(path) for path in teachers], source)
     say(_summary(store) if store else f"Part {options.shard} is written: {options.out}")
 
@@ -145,7 +153,7 @@ def _write(options, teachers, source):
         if not isinstance(decoder, WordLoopDecoder):
             expected = "a decoder of words with states, not of CTC"
             raise ValueError(invalid("--decoder", expected, options.decoder))
-        unlabelled = _unlabelled(source)
+        unlabelled = _unlabelled(source, decoder)
         transform = _transform(options, decoder, teachers, unlabelled)
         if unlabelled and options.transcribed_weight is None:
             weight = _TRANSCRIBED_WEIGHT
@@ -161,10 +169,15 @@ def _write(options, teachers, source):
         )
 
 
-def _unlabelled(source):
-    """Returns utterances without transcripts, from all parts of the source."""
-    kept, number, step = [], 0, 1
+def _unlabelled(source, decoder):
+    """Returns utterances without transcripts, from all parts of the source.
+
+    Raises ValueError where the decoder cannot know the words of the others.
+    """
+    kept, number, step, spoken = [], 0, 1, []
     for utterance in utterances_of(source.batches()):
+        if utterance.transcript is not None:
+            spoken.append(utterance.transcript)
         if utterance.transcript is not None or not len(utterance.student):
             continue
         if number % step == 0:
@@ -172,6 +185,7 @@ def _unlabelled(source):
         number += 1
         if len(kept) == 2 * _MATCHED_UTTERANCES:
             kept, step = kept[::2], 2 * step
+    check_vocabulary(spoken, decoder, "transcripts")
     return kept
 
 

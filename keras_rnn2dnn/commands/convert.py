@@ -2,7 +2,12 @@
 
 from keras_rnn2dnn.audio.features import FeatureSpec
 from keras_rnn2dnn.commands import inputs
-from keras_rnn2dnn.commands.parser import add_command, add_strict, say
+from keras_rnn2dnn.commands.parser import (
+    add_command,
+    add_normalisation,
+    add_strict,
+    say,
+)
 from keras_rnn2dnn.commands.sources import FeatureSource
 from keras_rnn2dnn.deploy import convert
 from keras_rnn2dnn.deploy.ranges import RANGES
@@ -72,6 +77,7 @@ def add(commands) -> None:
         help="exit with code 0 also where the C code cannot be, or is the network "
         "alone in spite of --features and --decoder",
     )
+    add_normalisation(parser)
     add_strict(parser)
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="default: 0")
 
@@ -79,7 +85,8 @@ def add(commands) -> None:
 def _run(options):
     student = inputs.load_model(options.student)
     spec = inputs.feature_spec(options.features) if options.features else None
-    source = FeatureSource(options.calibration, spec, options.strict)
+    alike = options.normalisation
+    source = FeatureSource(options.calibration, spec, options.strict, tuple(alike))
     calibration = source.utterances(_MOST_UTTERANCES)
     spec = spec or _of_source(source)
     decode = references = None
@@ -91,7 +98,7 @@ def _run(options):
             expected = "a feature specification beside --recordings"
             raise ValueError(invalid("--features", expected, spec))
         rate = spec.sample_rate_hz
-        recordings = inputs.audio(options.recordings, rate, options.strict)
+        recordings = inputs.audio(options.recordings, rate, options.strict, alike)
     report = convert(
         student,
         options.out,

@@ -10,11 +10,17 @@ import numpy as np
 from keras_rnn2dnn.batches import predict_utterances
 from keras_rnn2dnn.checks import are_probabilities
 from keras_rnn2dnn.commands import inputs
-from keras_rnn2dnn.commands.parser import add_command, add_strict, say
+from keras_rnn2dnn.commands.parser import (
+    add_command,
+    add_normalisation,
+    add_strict,
+    say,
+)
 from keras_rnn2dnn.deploy import Int8Student, load_bundle
 from keras_rnn2dnn.errors import invalid
 from keras_rnn2dnn.files import Utterances
 from keras_rnn2dnn.scoring import word_error_rate
+from keras_rnn2dnn.vocabulary import check_vocabulary
 
 
 def add(commands) -> None:
@@ -51,6 +57,7 @@ def add(commands) -> None:
         help="compute features, network and words as the C code of the bundle does, to "
         "the bit",
     )
+    add_normalisation(parser)
     add_strict(parser)
     parser.add_argument("--json", action="store_true", help="print all counts as JSON")
 
@@ -62,8 +69,10 @@ def _run(options):
 
 def _on_host(options):
     data = _features(options.data)
-    references, path = inputs.transcripts(data), Path(options.model)
+    references = inputs.transcripts(data, options.normalisation)
+    path = Path(options.model)
     decode = _decoder(options, path)
+    check_vocabulary(references, decode, "transcripts")
     decode = getattr(decode, "words", decode)
     if path.suffix == ".keras":
         model = inputs.load_model(options.model)
@@ -115,6 +124,7 @@ def _on_device(options):
         raise ValueError(invalid("--decoder", expected, options.decoder))
     rate = bundle.recognizer.spec.sample_rate_hz
     audio = inputs.audio(options.data, rate, options.strict)
-    references = inputs.transcripts(audio)
+    references = inputs.transcripts(audio, options.normalisation)
+    check_vocabulary(references, bundle.recognizer.decoder, "transcripts")
     words = bundle.recognizer.recognize(audio.samples)
     return word_error_rate(references, [[w.text for w in found] for found in words])

@@ -1,6 +1,7 @@
 """Reading what commands are given: models, features, decoders, specifications."""
 
 import contextlib
+import dataclasses
 import json
 import zipfile
 from pathlib import Path
@@ -15,6 +16,7 @@ from keras_rnn2dnn.deploy.golden import int16_pcm
 from keras_rnn2dnn.distiller import Distiller
 from keras_rnn2dnn.files import Audio
 from keras_rnn2dnn.hmm import WordLoopDecoder
+from keras_rnn2dnn.vocabulary import normalised
 
 
 def load_model(path) -> keras.Model:
@@ -67,8 +69,16 @@ def decoder(path) -> WordLoopDecoder | GreedyDecoder:
         return kind.from_dict(config)
 
 
-def audio(path, sample_rate_hz, strict=False) -> Audio:
+def audio(path, sample_rate_hz, strict=False, normalisation=()) -> Audio:
     """Reads PCM at one rate: an `.npz` file of `Audio`, or what `list_corpus` reads."""
+    found = _audio(path, sample_rate_hz, strict)
+    if found.transcripts is None:
+        return found
+    texts = [normalised(text, normalisation) for text in found.transcripts]
+    return dataclasses.replace(found, transcripts=texts)
+
+
+def _audio(path, sample_rate_hz, strict):
     path = Path(path)
     if path.suffix == ".npz":
         found = Audio.load(path)
@@ -100,14 +110,14 @@ def check_width(model, data) -> None:
         )
 
 
-def transcripts(utterances) -> list[str]:
+def transcripts(utterances, normalisation=()) -> list[str]:
     """Returns the transcripts of a file; raises ValueError where there are none."""
     if utterances.transcripts is None:
         raise ValueError(
             "Transcripts are missing. Expected the array `transcripts` beside "
             "`features` in the .npz file"
         )
-    return utterances.transcripts
+    return [normalised(text, normalisation) for text in utterances.transcripts]
 
 
 def read_json(path):

@@ -56,6 +56,25 @@ def fit_for_terminal(text: str) -> str:
     return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
 
 
+def add_normalisation(parser: argparse.ArgumentParser) -> None:
+    """Adds `--lowercase` and `--remove-punctuation`, for commands with transcripts."""
+    parser.add_argument(
+        "--lowercase",
+        dest="normalisation",
+        action="append_const",
+        const="lowercase",
+        default=[],
+        help="of transcripts, as most vocabularies are written",
+    )
+    parser.add_argument(
+        "--remove-punctuation",
+        dest="normalisation",
+        action="append_const",
+        const="remove-punctuation",
+        help="of transcripts, but for ' and - within words",
+    )
+
+
 def add_strict(parser: argparse.ArgumentParser) -> None:
     """Adds `--strict`, for commands that read audio."""
     parser.add_argument(

@@ -13,6 +13,7 @@ from keras_rnn2dnn.audio.listing import list_corpus
 from keras_rnn2dnn.audio.loading import AudioLoader
 from keras_rnn2dnn.files import Utterances
 from keras_rnn2dnn.kaldi import KaldiDirectory
+from keras_rnn2dnn.vocabulary import normalised
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,6 +26,7 @@ class FeatureSource:
             `audio.listing.list_corpus` recognises.
         spec: how the features of audio are made; None for other sources.
         strict: whether an audio file that cannot be decoded is an error.
+        normalisation: of the transcripts, `vocabulary.OPTIONS` one after the other.
 
     Raises:
         ValueError: if there is nothing to read, or a specification is missing.
@@ -39,6 +41,7 @@ class FeatureSource:
     path: str | Path
     spec: FeatureSpec | None = None
     strict: bool = False
+    normalisation: tuple[str, ...] = ()
 
     def __post_init__(self):
         path = Path(self.path)
@@ -77,14 +80,20 @@ class FeatureSource:
 
     def batches(self) -> Iterator[tuple[np.ndarray, dict]]:
         """Yields `(x, y)` of one utterance, `x` `(1, frames, features)`."""
+        for x, y in self._utterances():
+            if self.normalisation and "transcripts" in y:
+                (text,) = y["transcripts"]
+                y["transcripts"] = [normalised(text, self.normalisation)]
+            yield x, y
+
+    def _utterances(self):
         if self._is_store():
-            yield from self._of_store()
-        elif self._is_audio():
-            yield from self._of_audio()
-        elif self._is_kaldi():
-            yield from self._of_kaldi()
-        else:
-            yield from self._of_npz()
+            return self._of_store()
+        if self._is_audio():
+            return self._of_audio()
+        if self._is_kaldi():
+            return self._of_kaldi()
+        return self._of_npz()
 
     def utterances(self, at_most: int) -> Utterances:
         """Returns the first utterances, with their transcripts if all have one."""

@@ -34,6 +34,7 @@ from keras_rnn2dnn.deploy.window import window_model
 from keras_rnn2dnn.errors import invalid, is_integer
 from keras_rnn2dnn.files import Audio
 from keras_rnn2dnn.scoring import word_error_rate
+from keras_rnn2dnn.vocabulary import check_vocabulary
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -139,6 +140,9 @@ def convert(
     if references is not None and len(references) != len(utterances):
         expected = f"{len(utterances)} references, one per utterance"
         raise ValueError(invalid("references", expected, len(references)))
+    for name, texts in (("references", references), ("recordings", transcripts)):
+        if texts is not None:
+            check_vocabulary(texts, decode, name)
     chosen, held = split(utterances, seed)
     held = long_enough(student, field, utterances, held)
     used = [utterances[k] for k in chosen]

@@ -10,6 +10,7 @@ from keras_rnn2dnn.errors import invalid
 from keras_rnn2dnn.hmm.decoding import WordLoopDecoder, best_words
 from keras_rnn2dnn.hmm.utterances import Transcripts, as_utterances, check_scores
 from keras_rnn2dnn.pairing import as_words
+from keras_rnn2dnn.vocabulary import check_vocabulary
 
 _MAX_EXTENSIONS = 10
 
@@ -82,7 +83,8 @@ def tune_decoder(
 
     Raises:
         TypeError: if the references are something else, such as a mapping.
-        ValueError: if there is nothing to try, or not one reference per utterance.
+        ValueError: if there is nothing to try, not one reference per utterance, or they
+            hold no word of the vocabulary.
 
     Example:
         >>> from keras_rnn2dnn.hmm import Topology
@@ -98,6 +100,7 @@ def tune_decoder(
         expected = f"one reference for each of the {len(utterances)} utterances"
         received = f"{len(references)} references"
         raise ValueError(invalid("references", expected, received))
+    check_vocabulary(references, decoder)
     if decoder.log_priors is None:
         prior_scales = [scale for scale in prior_scales if not scale]
     for name, values in (
