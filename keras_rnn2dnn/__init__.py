@@ -7,8 +7,11 @@ import sys
 # The command keeps TensorFlow's start-up lines off the terminal, which works only
 # while it is imported. Programs that import the package decide themselves.
 if os.path.basename(sys.argv[0]) == "rnn2dnn":
+    from keras_rnn2dnn.bundle_sums import exit_where_changed
     from keras_rnn2dnn.quiet import captured_output
 
+    if sys.argv[1:2] == ["verify"]:
+        exit_where_changed(sys.argv[2:])
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with captured_output():
         importlib.import_module("tensorflow")

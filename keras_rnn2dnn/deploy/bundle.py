@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from keras_rnn2dnn import bundle_sums as sums
 from keras_rnn2dnn.audio.features import FeatureSpec
 from keras_rnn2dnn.ctc import GreedyDecoder
-from keras_rnn2dnn.deploy import c_tables, golden, sums, tflm
+from keras_rnn2dnn.deploy import c_tables, golden, tflm
 from keras_rnn2dnn.deploy.device import ram
 from keras_rnn2dnn.deploy.device.decoder import MOST_NODES, word_loop_tables
 from keras_rnn2dnn.deploy.device.features import feature_tables

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 import keras_rnn2dnn
+from keras_rnn2dnn import bundle_sums as sums
 from keras_rnn2dnn.audio.features import FeatureSpec
 from keras_rnn2dnn.audio.mel import mel_matrix
-from keras_rnn2dnn.deploy import golden, sums, tflm
+from keras_rnn2dnn.deploy import golden, tflm
 from keras_rnn2dnn.deploy.bundle import Firmware
 from keras_rnn2dnn.deploy.device.features import feature_tables
 from keras_rnn2dnn.deploy.device.network import run_network

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from bundles import features, needs_cores, parts, recordings, residual, student
 
-from keras_rnn2dnn.deploy import convert, sums, verify
+from keras_rnn2dnn import bundle_sums as sums
+from keras_rnn2dnn.deploy import convert, verify
 from keras_rnn2dnn.deploy.toolchain import missing_tools
 from keras_rnn2dnn.deploy.verify import Outcome, Verification, costs, outputs
 
