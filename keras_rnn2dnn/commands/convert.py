@@ -78,6 +78,12 @@ def add(commands) -> None:
         "alone in spite of --features and --decoder",
     )
     add_normalisation(parser)
+    parser.add_argument(
+        "--prefix",
+        default="",
+        metavar="NAME",
+        help="of all names in the C code, so that several bundles go into one program",
+    )
     add_strict(parser)
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="default: 0")
 
@@ -111,6 +117,7 @@ def _run(options):
         seed=options.seed,
         ranges=options.ranges,
         activations=options.activations,
+        prefix=options.prefix,
         no_c=True,  # said below, once
     )
     say(str(report))

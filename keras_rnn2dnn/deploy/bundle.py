@@ -12,7 +12,7 @@ import numpy as np
 from keras_rnn2dnn import bundle_sums as sums
 from keras_rnn2dnn.audio.features import FeatureSpec
 from keras_rnn2dnn.ctc import GreedyDecoder
-from keras_rnn2dnn.deploy import c_tables, golden, tflm
+from keras_rnn2dnn.deploy import c_tables, golden, naming, tflm
 from keras_rnn2dnn.deploy.device import ram
 from keras_rnn2dnn.deploy.device.decoder import MOST_NODES, word_loop_tables
 from keras_rnn2dnn.deploy.device.features import feature_tables
@@ -100,26 +100,33 @@ class Firmware:
         recognizer: all from PCM to words, or None.
         refused: why there is not more, or None.
         arena_bytes: tensor arena of TensorFlow Lite Micro, None where not measured.
+        prefix: of the names in C, or "".
     """
 
     network: DeviceNetwork | None
     recognizer: DeviceRecognizer | None
     refused: str | None
     arena_bytes: int | None
+    prefix: str = ""
 
     @classmethod
     def of(
-        cls, tflite: bytes, student: Int8Student, spec: Any, decode: Any
+        cls,
+        tflite: bytes,
+        student: Int8Student,
+        spec: Any,
+        decode: Any,
+        prefix: str = "",
     ) -> "Firmware":
         """Finds out what the C code runs; see `convert` for the arguments."""
         arena = tflm.smallest_arena(tflite) if tflm.is_installed() else None
         try:
             network = DeviceNetwork.of(tflite, student)
         except UnsupportedStudent as error:
-            return cls(None, None, str(error), arena)
+            return cls(None, None, str(error), arena, prefix)
         refused = _refused(spec, decode)
         recognizer = None if refused else DeviceRecognizer(network, spec, decode)
-        return cls(network, recognizer, refused, arena)
+        return cls(network, recognizer, refused, arena, prefix)
 
     def decode(self, utterances: Sequence[np.ndarray]) -> list[list[str]]:
         """Recognises features with network and decoder of the device."""
@@ -159,9 +166,10 @@ class Firmware:
         texts = tflm.tflm_files(tflite, operators, self.arena_bytes)
         files = {f"tflm/{name}": text.encode() for name, text in texts.items()}
         files["student.tflite"] = tflite
-        if self.network is None:
-            return files
-        files |= self._sources() | {k: t.encode() for k, t in self._tables().items()}
+        if self.network is not None:
+            tables = {name: text.encode() for name, text in self._tables().items()}
+            files |= self._sources() | tables
+        files = naming.with_prefix(files, self.prefix)
         if self.recognizer is not None:
             files |= golden.recognizer_golden(self.recognizer, recordings)
         return files
@@ -203,6 +211,7 @@ class Firmware:
             "ram_bytes": None,
             "tensor_arena_bytes": self.arena_bytes,
             "cores": None,
+            "prefix": self.prefix,
         }
         if self.recognizer is not None:
             found["ram_bytes"] = ram.recognizer_ram(self.recognizer)

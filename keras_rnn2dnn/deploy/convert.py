@@ -25,6 +25,7 @@ from keras_rnn2dnn.deploy.comparison import check_equal, compare, long_enough
 from keras_rnn2dnn.deploy.fake_quant import is_fake_quantized
 from keras_rnn2dnn.deploy.graph import student_graph
 from keras_rnn2dnn.deploy.interpreter import Int8Student
+from keras_rnn2dnn.deploy.naming import check_prefix
 from keras_rnn2dnn.deploy.operators import check_runs_on_device, operators
 from keras_rnn2dnn.deploy.quantize import check_quantization, quantize
 from keras_rnn2dnn.deploy.rebuild import logits_student
@@ -54,6 +55,7 @@ def convert(
     ranges: str = "minmax",
     activations: str = "int8",
     no_c: bool = False,
+    prefix: str = "",
 ) -> ConversionReport:
     """Converts a feed-forward student to int8, and writes the firmware bundle.
 
@@ -103,6 +105,9 @@ def convert(
         activations: `"int8"`, or `"int16"`: finer, for twice the memory of activations.
             Weights are int8 always. The C code runs int8 alone.
         no_c: whether a bundle without the C code will do: no warning then.
+        prefix: of all names in the C code, such as `"kitchen"` for
+            `kitchen_recognizer_push` in `c/kitchen_recognizer.h`: with one of their own
+            several bundles go into one program.
 
     Returns:
         The report.
@@ -130,6 +135,7 @@ def convert(
         expected = "a value, since `references` is given"
         raise ValueError(invalid("decode", expected, None))
     bundle.check_directory(directory)
+    check_prefix(prefix)
     graph = student_graph(student)
     model, field = window_model(student)
     check_quantization(model, ranges, activations)
@@ -154,7 +160,7 @@ def convert(
     tflite = quantize(model, windows, ranges, activations)
     check_runs_on_device(tflite, activations)
     device = Int8Student.load(tflite, field)
-    firmware = Firmware.of(tflite, device, given_spec, decode)
+    firmware = Firmware.of(tflite, device, given_spec, decode, prefix)
     compared = compare(floats, device, utterances, held, decode, references)
     compared["wer_device"] = None
     if references is not None and firmware.recognizer is not None:

@@ -34,6 +34,11 @@ class Bundle:
     network: DeviceNetwork | None
     recognizer: DeviceRecognizer | None
 
+    @property
+    def prefix(self) -> str:
+        """Of the names in C; "" where there is none."""
+        return self.report["firmware"].get("prefix", "")
+
     def golden(self, name: str) -> bytes:
         """Returns the content of a file of `golden/`."""
         return (self.directory / "golden" / name).read_bytes()

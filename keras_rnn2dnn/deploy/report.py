@@ -47,9 +47,9 @@ class ConversionReport:
             None.
         firmware: of the bundle: `c` (`"recognizer"`, `"network"`, or None where the C
             code does not run the student), `refused` (why not more), `rounding`,
-            `ram_bytes` by part, `tensor_arena_bytes` (of TensorFlow Lite Micro), and
-            `cores` (flash, stack and instructions per frame, by core). None for what
-            was not measured.
+            `ram_bytes` by part, `tensor_arena_bytes` (of TensorFlow Lite Micro),
+            `cores` (flash, stack and instructions per frame, by core), and `prefix` (of
+            the names in C). None for what was not measured.
         files: SHA-256 of every other file of the bundle, by path.
         left_out: part of the student that the file leaves out, such as a softmax at
             its end; or None.

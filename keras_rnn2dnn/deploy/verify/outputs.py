@@ -40,6 +40,7 @@ def generated_files(bundle: Bundle, bench: Workbench, _: Sequence) -> Iterator[O
         bundle.recognizer,
         firmware["refused"],
         firmware["tensor_arena_bytes"],
+        bundle.prefix,
     )
     recordings = []
     if (bundle.directory / "golden/test_set.pcm").is_file():
