@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import errno
 import os
 import tempfile
 import zipfile
@@ -12,6 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from keras_rnn2dnn.errors import invalid
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
 
 
 @contextlib.contextmanager
@@ -24,6 +27,9 @@ def new_file(path: str | Path) -> Iterator[Path]:
     Yields:
         A path of the same ending, in the same directory.
 
+    Raises:
+        OSError: if it cannot be written; names `path`, and no temporary one.
+
     Example:
         >>> with new_file("out/note.txt") as temporary:
         ...     _ = temporary.write_text("done")
@@ -31,11 +37,19 @@ def new_file(path: str | Path) -> Iterator[Path]:
         'done'
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".writing-", dir=path.parent) as folder:
-        temporary = Path(folder) / path.name
-        yield temporary
-        os.replace(temporary, path)
+    folder = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".writing-", dir=path.parent) as folder:
+            temporary = Path(folder) / path.name
+            yield temporary
+            os.replace(temporary, path)
+    except OSError as error:
+        inside = folder is None or str(error.filename or "").startswith(folder)
+        if not inside and error.errno not in _NO_ROOM:
+            raise  # of something else
+        text = f"Cannot write to {str(path)!r}: {error.strerror or error}"
+        raise type(error)(error.errno, text) from error
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -222,6 +222,16 @@ def test_bad_arguments_give_one_line_and_exit_code_2(files, tmp_path, run):
     assert not (tmp_path / "out").exists()
 
 
+def test_posteriors_are_decoded_as_the_logits_they_come_from(files, tmp_path, run):
+    logits = keras.saving.load_model(files / "student.keras")
+    layers = [keras.Input(logits.input_shape[1:]), *logits.layers]
+    softmax = keras.Sequential([*layers, keras.layers.Softmax()])
+    softmax.save(tmp_path / "softmax.keras")
+    data = ["--data", files / "test.npz", "--decoder", files / "decoder.json"]
+    expected = run("evaluate", files / "student.keras", *data)
+    assert run("evaluate", tmp_path / "softmax.keras", *data) == expected
+
+
 def test_a_saved_distiller_stands_for_its_student(files, tmp_path, run):
     student, teacher = (
         keras.saving.load_model(files / f"{name}.keras")

@@ -1,3 +1,4 @@
+import errno
 import random
 import re
 from pathlib import Path
@@ -23,6 +24,21 @@ def test_a_file_takes_its_place_when_it_is_whole(tmp_path):
         temporary.write_text("newer")
         assert path.read_text() == "new"
     assert path.read_text() == "newer" and names(path.parent) == ["note.txt"]
+
+
+def test_a_place_that_cannot_be_written_is_named_as_it_was_given(tmp_path):
+    (tmp_path / "file").touch()
+    path = tmp_path / "file" / "note.txt"
+    with pytest.raises(OSError) as error, new_file(path):
+        pass
+    assert error.value.strerror.startswith(f"Cannot write to '{path}': ")
+    path = tmp_path / "note.txt"
+    with pytest.raises(OSError) as error, new_file(path) as temporary:
+        raise OSError(errno.ENOSPC, "No space left on device", str(temporary))
+    assert error.value.strerror == f"Cannot write to '{path}': No space left on device"
+    with pytest.raises(FileNotFoundError, match="elsewhere"), new_file(path):
+        (tmp_path / "elsewhere").read_text()
+    assert names(tmp_path) == ["file"]
 
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])

@@ -47,7 +47,9 @@ def add(commands) -> None:
     parser.add_argument("store", metavar="STORE", help="of `rnn2dnn align`")
     parser.add_argument("--out", required=True, metavar="STUDENT.keras")
     parser.add_argument(
-        "--student", metavar="STUDENT.keras", help="a student to train, as it is"
+        "--student",
+        metavar="STUDENT.keras",
+        help="a student to train, as it is; a softmax at its end is left out",
     )
     parser.add_argument(
         "--units",
@@ -215,7 +217,9 @@ def _holds_paths(store, decoder):
 def _student(options, store):
     keras.utils.set_random_seed(options.seed)
     student = (
-        inputs.load_model(options.student) if options.student else _new(options, store)
+        inputs.load_student(options.student)
+        if options.student
+        else _new(options, store)
     )
     if options.int8:
         calibration = FeatureSource(options.store).utterances(_MOST_UTTERANCES)

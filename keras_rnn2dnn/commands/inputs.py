@@ -29,6 +29,20 @@ def load_model(path) -> keras.Model:
     return model.student if isinstance(model, Distiller) else model
 
 
+def load_student(path) -> keras.Model:
+    """Loads a student to train on logits: a softmax at its end is left out."""
+    model = load_model(path)
+    last = model.layers[-1] if model.layers else None
+    graph = isinstance(model, keras.Sequential | keras.Function)
+    if graph and isinstance(last, keras.layers.Softmax):
+        one = len(model.inputs) == 1
+        given = model.inputs[0] if one else model.inputs
+        return keras.Model(given, last.input, name=model.name)
+    if graph and getattr(last, "activation", None) is keras.activations.softmax:
+        last.activation = keras.activations.linear
+    return model
+
+
 def _check_keras_file(path):
     """Refuses what Keras would call "not found"."""
     received = None

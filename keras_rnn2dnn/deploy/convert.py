@@ -34,6 +34,7 @@ from keras_rnn2dnn.deploy.report import ConversionReport
 from keras_rnn2dnn.deploy.window import window_model
 from keras_rnn2dnn.errors import invalid, is_integer
 from keras_rnn2dnn.files import Audio
+from keras_rnn2dnn.pairing import as_words
 from keras_rnn2dnn.scoring import word_error_rate
 from keras_rnn2dnn.vocabulary import check_vocabulary
 
@@ -143,6 +144,8 @@ def convert(
     pcm, transcripts = pcm_of(recordings)
     check_parts(given_spec, decode, student.output_shape[-1], pcm)
     utterances = utterances_of(calibration, student.input_shape[-1])
+    if references is not None:
+        as_words(references, "references")  # raises where they are none
     if references is not None and len(references) != len(utterances):
         expected = f"{len(utterances)} references, one per utterance"
         raise ValueError(invalid("references", expected, len(references)))

@@ -112,6 +112,8 @@ def _check_model(student):
     if hasattr(student, "teacher") and hasattr(student, "student"):
         hint = "It holds teacher and student: give its `.student`"
         raise ValueError(invalid("student", expected, received, hint))
+    if isinstance(student, keras.Layer):
+        single_output("student", student)
     if not _is_graph(student):
         hint = (
             f"A {type(student).__name__} hides its layers: rebuild the student as "
@@ -127,7 +129,6 @@ def _check_model(student):
     if len(student.inputs) != 1:
         hint = "It must have one input"
         raise ValueError(invalid("student", expected, received, hint))
-    single_output("student", student)
     shapes = [tuple(student.inputs[0].shape), tuple(student.outputs[0].shape)]
     if any(len(shape) != 3 or shape[-1] is None for shape in shapes):
         hint = (

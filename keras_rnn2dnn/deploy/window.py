@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import keras
 
 from keras_rnn2dnn.deploy.fold_affine import fold_affine
+from keras_rnn2dnn.deploy.fold_splice import fold_splice
 from keras_rnn2dnn.deploy.graph import student_graph
 from keras_rnn2dnn.deploy.quantize import refuse
 from keras_rnn2dnn.deploy.window_layers import (
@@ -83,6 +84,7 @@ def window_model(student: keras.Model) -> tuple[keras.Model, ReceptiveField]:
     """
     steps = student_graph(student).steps
     fold_affine(steps)
+    fold_splice(steps)
     _set_strides(steps)
     steps[-1].needed.append(range(0, 1))
     for step in reversed(steps):

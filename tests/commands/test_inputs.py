@@ -1,3 +1,4 @@
+import keras
 import numpy as np
 import pytest
 
@@ -34,3 +35,18 @@ def test_its_rate_is_changed(manifest):
     pytest.importorskip("soxr", reason="needs the extra `audio`")
     found = inputs.audio(manifest[0], 8000)
     assert [len(s) for s in found.samples] == [800, 800]
+
+
+@pytest.mark.parametrize("last", ["layer", "activation", "none"])
+def test_students_are_trained_without_their_softmax(last, tmp_path):
+    layers = [keras.layers.Dense(3, "softmax" if last == "activation" else None)]
+    layers += [keras.layers.Softmax()] * (last == "layer")
+    model = keras.Sequential([keras.Input((None, 4)), *layers])
+    model.save(tmp_path / "a.keras")
+    student = inputs.load_student(tmp_path / "a.keras")
+    x = np.random.default_rng(0).normal(size=(2, 5, 4)).astype("float32")
+    expected = x @ model.layers[0].get_weights()[0]
+    np.testing.assert_allclose(student(x), expected, rtol=1e-5, atol=1e-6)
+    student.save(tmp_path / "b.keras")
+    loaded = inputs.load_model(tmp_path / "b.keras")
+    np.testing.assert_array_equal(loaded(x), student(x))

@@ -77,6 +77,15 @@ STUDENTS = {
         ),
         *(0, 0),
     ),
+    "spliced frames of several frames": (
+        lambda: stack(
+            SpliceFrames(1, 1),
+            L.Dense(6, "relu"),
+            SpliceFrames(2, 0, step=2),
+            L.Masking(),
+        ),
+        *(5, 1),
+    ),
     "rescaling": (lambda: stack(L.Rescaling([1, 2, 3, 4.0], -0.5)), 0, 0),
     "normalization": (lambda: stack(normalization(), L.Conv1D(5, 2)), 0, 1),
     "by frames": (

@@ -419,6 +419,16 @@ def test_frames_apart_become_dilated_convolutions(build, expected_field):
     assert kinds <= {"CONV_2D", "FULLY_CONNECTED", "RESHAPE"}
 
 
+def test_a_saved_model_of_several_outputs_is_refused_before_it_is_built(tmp_path):
+    inputs = keras.Input((None, FEATURES))
+    outputs = {"a": L.Dense(3)(inputs), "b": L.Dense(3)(inputs)}
+    keras.Model(inputs, outputs).export(tmp_path, verbose=False)
+    layer = L.TFSMLayer(tmp_path, call_endpoint="serving_default")
+    for student in (layer, keras.Sequential([layer])):
+        with pytest.raises(ValueError, match="several outputs of the student"):
+            window_model(student)
+
+
 def test_a_student_of_several_outputs_is_refused_with_the_way_to_one():
     inputs = keras.Input((None, FEATURES))
     outputs = [L.Dense(3, name="a")(inputs), L.Dense(3, name="b")(inputs)]
