@@ -11,8 +11,11 @@ import tensorflow as tf
 from keras_rnn2dnn.checks import check_frame_outputs, single_output
 from keras_rnn2dnn.errors import invalid
 from keras_rnn2dnn.inference import inference_function
+from keras_rnn2dnn.teacher_state import left_as_found
 
 Batch = tuple[Any, Any, Any]
+
+_BUCKETS = 10  # lengths to pad to, where none are given
 
 
 def iterate_batches(
@@ -123,14 +126,16 @@ def bucketed_dataset(
     """Batches utterances of like length, padded to few lengths and weighted.
 
     The data set holds all epochs one after the other, for `fit` with
-    `steps_per_epoch`; so the order depends on the seed alone, never on how often it
-    was read.
+    `steps_per_epoch` from `num_bucketed_batches`; so the order depends on the seed
+    alone, never on how often it was read.
 
     Args:
         epochs: the utterances of each epoch; an utterance is a structure (array,
             tuple or dict) of arrays whose first axis is its frames: `x` or `(x, y)`.
         batch_size: utterances per batch; the last batch of a bucket is smaller.
-        buckets: lengths to pad to, in frames; by default every length is its own.
+        buckets: lengths to pad to, in frames; by default a few that fit the data: of
+            utterances in the order of their lengths, such that all batches are full but
+            the last.
         seed: shuffles utterances and batches; None keeps their order.
 
     Returns:
@@ -152,7 +157,7 @@ def bucketed_dataset(
         received = [len(utterances) for utterances in epochs]
         expected = "a sequence of epochs with at least one utterance each"
         raise ValueError(invalid("epochs", expected, received))
-    plans = [_plan_buckets(utterances, buckets) for utterances in epochs]
+    plans = [_plan(utterances, batch_size, buckets) for utterances in epochs]
     example = epochs[0][0]
     has_labels = isinstance(example, tuple)
     signature = keras.tree.map_structure(
@@ -173,6 +178,28 @@ def bucketed_dataset(
     if not has_labels:
         dataset = dataset.map(lambda x, weights: (x, None, weights))
     return without_autotune(dataset.prefetch(2))
+
+
+def num_bucketed_batches(
+    utterances: Sequence[Any],
+    batch_size: int = 32,
+    buckets: Sequence[int] | None = None,
+) -> int:
+    """Returns the number of batches which `bucketed_dataset` makes of an epoch.
+
+    Args:
+        utterances: of one epoch.
+        batch_size: as there.
+        buckets: as there.
+
+    Example:
+        >>> utterances = [np.ones((n, 2)) for n in (3, 5, 4)]
+        >>> num_bucketed_batches(utterances, batch_size=2)
+        2
+        >>> num_bucketed_batches(utterances, batch_size=2, buckets=[3, 4, 5])
+        3
+    """
+    return len(_batch_plan(_plan(utterances, batch_size, buckets), batch_size, None))
 
 
 def without_autotune(dataset: tf.data.Dataset) -> tf.data.Dataset:
@@ -220,7 +247,8 @@ def predict_utterances(
         return [np.zeros((0, 0), "float32")] * len(lengths)
     single_output("model", model)
     spoken = [utterance for utterance in utterances if len(utterance)]
-    outputs = map_by_length(inference_function(model), spoken, batch_size)
+    with left_as_found([model]):
+        outputs = map_by_length(inference_function(model), spoken, batch_size)
     check_frame_outputs("model", (len(spoken), *outputs[0].shape))
     silent, following = np.zeros((0, outputs[0].shape[-1]), "float32"), iter(outputs)
     return [next(following) if length else silent for length in lengths]
@@ -253,6 +281,21 @@ def map_by_length(
     return results
 
 
+def _plan(utterances, batch_size, buckets):
+    if buckets:
+        return _plan_buckets(utterances, buckets)
+    # Of utterances in the order of their lengths, runs of some full batches each.
+    by_length = _plan_buckets(utterances, None)
+    ordered = [(length, n) for length, numbers in by_length.items() for n in numbers]
+    num_batches = -(-len(ordered) // batch_size)
+    run = batch_size * -(-num_batches // _BUCKETS)
+    plan: dict[int, list[int]] = {}
+    for start in range(0, len(ordered), run):
+        lengths, numbers = zip(*ordered[start : start + run], strict=True)
+        plan.setdefault(lengths[-1], []).extend(numbers)
+    return plan
+
+
 def _plan_buckets(utterances, buckets):
     """Groups the numbers of the utterances by the length they are padded to."""
     plan: dict[int, list[int]] = {}
@@ -264,6 +307,11 @@ def _plan_buckets(utterances, buckets):
                 f"same number of frames in each. Received: {lengths} frames"
             )
         frames = lengths[0]
+        if not frames:
+            raise ValueError(
+                f"Utterance {number} has no frames. Expected at least one frame in "
+                "each. Received: 0 frames. Leave it out"
+            )
         fitting = [b for b in sorted(buckets) if b >= frames] if buckets else [frames]
         if not fitting:
             raise ValueError(

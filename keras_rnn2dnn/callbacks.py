@@ -1,7 +1,6 @@
 """Keras callback for the KL divergence, with schedules for the distillation."""
 
 import functools
-import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,8 +12,15 @@ from keras import ops
 from keras_rnn2dnn.batches import iterate_batches
 from keras_rnn2dnn.distiller import Distiller
 from keras_rnn2dnn.errors import invalid
+from keras_rnn2dnn.fit_data import as_arguments, as_keras_takes_it
 from keras_rnn2dnn.losses import SoftAlignmentKL, frame_kl
+from keras_rnn2dnn.nan_watch import NaNWatch
+from keras_rnn2dnn.running_means import weighted_sums
+from keras_rnn2dnn.soft_batch import split_inputs
 from keras_rnn2dnn.summaries import write_scalar
+from keras_rnn2dnn.teacher_holder import as_list
+from keras_rnn2dnn.teacher_state import left_as_found
+from keras_rnn2dnn.utterance_lists import input_rank
 
 Schedule = Callable[[int], float]
 
@@ -83,7 +89,7 @@ class KLCallback(keras.callbacks.Callback):
         self.student_loss_weight = student_loss_weight
         self.prefix = prefix
         self.log_dir = log_dir
-        self._distiller = self._sums = self._writer = None
+        self._distiller = self._measure = self._writer = None
 
     def set_model(self, model):
         """Takes the model of `fit`; see `keras.callbacks.Callback`."""
@@ -105,10 +111,11 @@ class KLCallback(keras.callbacks.Callback):
         if not distiller:
             model = Distiller(None, model, distillation_loss=loss if soft else None)
         self._distiller = model
-        self._sums = _frame_sums(model)  # traced once, not in every epoch
+        self._measure = _Measure(model)  # traced once, not in every epoch
 
     def on_train_begin(self, logs=None):
-        """Opens the file for TensorBoard."""
+        """Looks at the first batch of the data, and opens the file for TensorBoard."""
+        self._measure.check(self.data, self.batch_size)
         if self.log_dir is not None:
             Path(self.log_dir).mkdir(parents=True, exist_ok=True)
             self._writer = tf.summary.create_file_writer(str(self.log_dir))
@@ -131,7 +138,7 @@ class KLCallback(keras.callbacks.Callback):
         """Measures."""
         if logs is None:
             return
-        kl, share = _means(self._sums, self.data, self.batch_size)
+        kl, share = self._measure(self.data, self.batch_size)
         measured = {f"{self.prefix}kl": kl, f"{self.prefix}agreement": share}
         logs.update(measured)
         if self._writer is not None:
@@ -164,38 +171,65 @@ def kl_and_agreement(
         >>> kl_and_agreement(Distiller(None, student), (x, student(x)))
         (0.0, 1.0)
     """
-    return _means(_frame_sums(distiller), data, batch_size)
+    return _Measure(distiller)(data, batch_size)
 
 
-def _frame_sums(distiller):
-    """Returns a compiled function of a batch: sums of KL, agreement and weights."""
-    loss = distiller.distillation_loss
-    from_logits = getattr(loss, "from_logits", True)
-    teacher_from_logits = getattr(loss, "teacher_from_logits", True)
+class _Measure:
+    """Sums up KL and agreement of frames; compiled once for all epochs."""
 
-    def sums(x, y, sample_weight):
+    def __init__(self, distiller: Distiller):
+        self._distiller, self._watch = distiller, NaNWatch()
+        # A partial: see `Distiller._forward`.
+        self._compiled = tf.function(
+            functools.partial(self._sums), reduce_retracing=True, autograph=False
+        )
+
+    def _sums(self, x, y, sample_weight):
+        """Returns the sums of KL, agreement and weights of a batch."""
+        distiller = self._distiller
+        loss = distiller.distillation_loss
+        from_logits = getattr(loss, "from_logits", True)
+        teacher_from_logits = getattr(loss, "teacher_from_logits", True)
         batch = distiller.soft_batch(x, y, None, sample_weight)
+        self._watch.observe(batch.soft, batch.weights, split_inputs(x)[1])
         batch = batch.delayed(distiller.teacher_delay)
         kl = frame_kl(batch.soft, batch.student, teacher_from_logits, from_logits)
-        counted = [kl, batch.agreement()]
-        counted = [ops.where(batch.weights > 0, c * batch.weights, 0) for c in counted]
-        return ops.stack([ops.sum(c) for c in [*counted, batch.weights]])
+        kl, weight = weighted_sums(kl, batch.weights)
+        agreement, _ = weighted_sums(batch.agreement(), batch.weights)
+        return ops.stack([kl, agreement, weight])
 
-    # A partial: see `Distiller._forward`.
-    return tf.function(functools.partial(sums), reduce_retracing=True, autograph=False)
+    def _batches(self, data, batch_size):
+        distiller = self._distiller
+        inputs = getattr(distiller.student, "inputs", None) or [None]
+        x, *others = as_arguments(data, len(inputs))
+        rank = input_rank(distiller.student)
+        taken = as_keras_takes_it(x, *others, batch_size=batch_size, rank=rank)
+        return iterate_batches(*taken, batch_size=batch_size)
 
+    def check(self, data, batch_size):
+        """Refuses data which cannot be measured, by their first batch."""
+        batch = next(iter(self._batches(data, batch_size)), None)
+        if batch is not None:
+            self._distiller.check_first_batch(*batch, trains=False)
 
-def _means(sums, data, batch_size):
-    arrays = data if isinstance(data, tuple) else (data,)
-    total = np.zeros(3)
-    for batch in iterate_batches(*arrays, batch_size=batch_size):
-        tensors = keras.tree.map_structure(
-            lambda a: None if a is None else ops.convert_to_tensor(a), batch
-        )
-        total += ops.convert_to_numpy(sums(*tensors)).astype("float64")
-    if not total[2] > 0 or not math.isfinite(total[2]):
-        raise ValueError(
-            "No frame counts. Expected at least one frame with a weight > 0. "
-            "Received: masks and `sample_weight` that leave none"
-        )
-    return float(total[0] / total[2]), float(total[1] / total[2])
+    def __call__(self, data, batch_size):
+        total = np.zeros(3)
+        self._watch.reset()
+        with left_as_found(as_list(self._distiller.teacher)):
+            for batch in self._batches(data, batch_size):
+                tensors = keras.tree.map_structure(
+                    lambda a: None if a is None else ops.convert_to_tensor(a), batch
+                )
+                total += ops.convert_to_numpy(self._compiled(*tensors)).astype(
+                    "float64"
+                )
+                if not np.isfinite(total).all() and self._watch.message():
+                    break
+        if self._watch.message():
+            raise ValueError(self._watch.message())
+        if not total[2] > 0:
+            raise ValueError(
+                "No frame counts. Expected at least one frame with a weight > 0. "
+                "Received: masks and `sample_weight` that leave none"
+            )
+        return float(total[0] / total[2]), float(total[1] / total[2])

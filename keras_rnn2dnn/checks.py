@@ -26,8 +26,16 @@ def check_models(teacher, student: keras.Model) -> None:
         raise ValueError(invalid("teacher", expected, teacher))
     teachers = teacher if several else [] if teacher is None else [teacher]
     for role, model in [*(("teacher", t) for t in teachers), ("student", student)]:
+        if isinstance(model, keras.Layer):
+            single_output(role, model)
         if not isinstance(model, keras.Model):
-            raise TypeError(invalid(role, "a Keras model", type(model).__name__))
+            hint = ""
+            if isinstance(model, keras.Layer):
+                hint = (
+                    "Make a model of the layer: x = keras.Input((None, features)); "
+                    f"keras.Model(x, {role}(x))"
+                )
+            raise TypeError(invalid(role, "a Keras model", type(model).__name__, hint))
     for teacher in teachers:
         given, expected = output_classes(student), output_classes(teacher)
         if given and expected and given != expected:

@@ -27,6 +27,7 @@ from keras_rnn2dnn.soft_batch import (
     without_stand_in,
 )
 from keras_rnn2dnn.teacher_holder import TeacherHolder, as_list
+from keras_rnn2dnn.teacher_state import run_stateless
 
 
 class DistillationStep(TeacherHolder, MultiWorkerModel):
@@ -191,10 +192,11 @@ class DistillationStep(TeacherHolder, MultiWorkerModel):
         if self.teacher is None:
             return x, y["soft"] if isinstance(y, dict) else y
         teacher_x, student_x = split_inputs(x)
-        outputs = [
-            all_frames("teacher", model, teacher_x, model(teacher_x, training=False))
-            for model in as_list(self.teacher)
-        ]
+        outputs = []
+        for model in as_list(self.teacher):
+            output = run_stateless(model, teacher_x)
+            checks.single_output("teacher", model, output)
+            outputs.append(all_frames("teacher", model, teacher_x, output))
         soft = mean_posteriors(outputs, self.teacher_weights, self._teacher_from_logits)
         if tf.executing_eagerly():
             return x, soft
@@ -203,6 +205,7 @@ class DistillationStep(TeacherHolder, MultiWorkerModel):
         return {"teacher": teacher_x, "student": student_x}, soft
 
     def _gathered(self, soft, y_pred, y, sample_weight):
+        checks.single_output("student", self.student, y_pred)
         checks.check_shapes(soft.shape, y_pred.shape, self.teacher_delay)
         weights = frame_weights(y_pred, soft, sample_weight)
         frames = tf.shape(soft)[1], tf.shape(y_pred)[1]

@@ -11,12 +11,23 @@ from keras_rnn2dnn import checks
 from keras_rnn2dnn.batches import first_batch
 from keras_rnn2dnn.distillation_step import DistillationStep
 from keras_rnn2dnn.errors import invalid, is_integer
+from keras_rnn2dnn.fit_data import as_arguments, as_keras_takes_it, check_options
 from keras_rnn2dnn.hard_loss import check_labels
-from keras_rnn2dnn.losses import ScheduledNumber, SoftAlignmentKL
+from keras_rnn2dnn.keras_distillation import (
+    STUDENT_LOSS_WEIGHT,
+    as_distillation_loss,
+    is_keras_form,
+)
+from keras_rnn2dnn.losses import ScheduledNumber
 from keras_rnn2dnn.nan_watch import NaNWatch, with_watch
 from keras_rnn2dnn.running_means import TotalLoss
 from keras_rnn2dnn.soft_batch import SoftBatch, keep_weights, split_inputs
 from keras_rnn2dnn.teacher_holder import as_list
+from keras_rnn2dnn.teacher_state import check_not_shared, left_as_found
+from keras_rnn2dnn.time_major import check_axes
+from keras_rnn2dnn.utterance_lists import input_rank
+
+_NOT_GIVEN = float("0")  # an object of its own, to tell it from a 0.0 that was given
 
 
 @keras.saving.register_keras_serializable(package="keras_rnn2dnn")
@@ -85,18 +96,24 @@ class Distiller(DistillationStep):
         teacher: keras.Model | list[keras.Model] | None,
         student: keras.Model,
         distillation_loss: keras.losses.Loss | None = None,
-        student_loss_weight: float = 0.0,
+        student_loss_weight: float = _NOT_GIVEN,
         teacher_delay: int = 0,
         teacher_weights: list[float] | None = None,
         name: str = "distiller",
         **kwargs,
     ):
+        if is_keras_form(distillation_loss, kwargs) and (
+            student_loss_weight is _NOT_GIVEN
+        ):
+            student_loss_weight = STUDENT_LOSS_WEIGHT
+        loss = as_distillation_loss(distillation_loss, kwargs)
         super().__init__(name=name, **kwargs)
         checks.check_models(teacher, student)
+        check_not_shared(as_list(teacher), student)
         teachers = as_list(teacher)
         if not is_integer(teacher_delay) or teacher_delay < 0:
             raise ValueError(invalid("teacher_delay", "an integer >= 0", teacher_delay))
-        self.distillation_loss = distillation_loss or SoftAlignmentKL()
+        self.distillation_loss = loss
         for model in teachers:
             checks.check_softmax("teacher", model, self._teacher_from_logits)
         checks.check_softmax("student", student, self._from_logits)
@@ -205,20 +222,27 @@ class Distiller(DistillationStep):
                 later, if the teacher's output or the student's input is not a
                 number, which does not reach the weights.
         """
-        weights = kwargs.get("sample_weight")
+        shuffle = kwargs.get("shuffle", True)
+        x, y, weights = self._taken(
+            x, y, kwargs.pop("sample_weight", None), batch_size, bool(shuffle)
+        )
         batch, x = first_batch(x, y, weights, batch_size)
         self.check_first_batch(*batch)
+        check_options(kwargs, self._has_metrics, self._labels(batch[1]) is not None)
         y, kwargs["sample_weight"] = keep_weights(x, y, weights)
-        if isinstance(kwargs.get("validation_data"), (tuple, list)):
-            vx, vy, vw = keras.utils.unpack_x_y_sample_weight(kwargs["validation_data"])
-            kwargs["validation_data"] = (vx, *keep_weights(vx, vy, vw))
+        validation = kwargs.get("validation_data")
+        if isinstance(validation, (tuple, list)):
+            size = kwargs.get("validation_batch_size") or batch_size
+            taken = self._taken(*as_arguments(validation), batch_size=size)
+            kwargs["validation_data"] = _as_validation(*taken)
         if isinstance(x, tf.data.Dataset):  # Keras warns of its own default
-            kwargs.setdefault("shuffle", False)
+            kwargs["shuffle"] = False
         if self.compiled and not self.optimizer.built:  # else the step is traced twice
             with self.distribute_strategy.scope():
                 self.optimizer.build(self.trainable_variables)
         callbacks = with_watch(callbacks, self._held.nan_watch)
-        return super().fit(x, y, batch_size, epochs, verbose, callbacks, **kwargs)
+        with left_as_found(as_list(self.teacher)):
+            return super().fit(x, y, batch_size, epochs, verbose, callbacks, **kwargs)
 
     def evaluate(
         self,
@@ -232,19 +256,42 @@ class Distiller(DistillationStep):
         **kwargs,
     ):
         """Measures `loss`, `kl`, `agreement` and `hard_loss`; arguments as of `fit`."""
+        x, y, sample_weight = self._taken(x, y, sample_weight, batch_size)
+        if not kwargs.get("_use_cached_eval_dataset"):  # as `fit` calls it
+            batch, x = first_batch(x, y, sample_weight, batch_size)
+            self.check_first_batch(*batch, trains=False)
         y, sample_weight = keep_weights(x, y, sample_weight)
         callbacks = with_watch(callbacks, self._held.nan_watch)
-        return super().evaluate(
-            x, y, batch_size, verbose, sample_weight, steps, callbacks, **kwargs
-        )
+        with left_as_found(as_list(self.teacher)):
+            return super().evaluate(
+                x, y, batch_size, verbose, sample_weight, steps, callbacks, **kwargs
+            )
 
-    def check_first_batch(self, x, y=None, sample_weight=None) -> None:
+    def _taken(self, x, y=None, weights=None, batch_size=None, shuffle=False):
+        """Makes batches of lists of utterances; see `fit_data`."""
+        rank = input_rank(self.student)
+        return as_keras_takes_it(x, y, weights, batch_size, rank, shuffle)
+
+    @property
+    def _has_metrics(self):
+        return self.compiled and self._compile_metrics is not None
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        """Returns what is logged; metrics of `compile` are those of the hard labels."""
+        labels = self._labels(y)
+        check_options({}, self._has_metrics, labels is not None)
+        if isinstance(sample_weight, dict):
+            sample_weight = sample_weight["soft"]
+        return super().compute_metrics(x, labels, y_pred, sample_weight)
+
+    def check_first_batch(self, x, y=None, sample_weight=None, trains=True) -> None:
         """Refuses a batch that cannot teach; called by `fit`.
 
         Args:
             x: as in `fit`.
             y: as in `fit`.
             sample_weight: as in `fit`.
+            trains: whether the labels must be there that a training needs.
 
         Raises:
             ValueError: says what does not fit.
@@ -254,8 +301,12 @@ class Distiller(DistillationStep):
                 "A Distiller without a teacher learns from the data. Expected `y` to "
                 "hold soft targets (batch, frames, classes). Received: y=None"
             )
-        batch = self._forward(x, y, sample_weight)
-        if self.student_loss_weight > 0 and batch.labels is None:
+        self._check_axes(x, y, sample_weight)
+        teachers = as_list(self.teacher)
+        with left_as_found(teachers, check=True):
+            batch = self._forward(x, y, sample_weight)
+        check_not_shared(teachers, self.student)
+        if trains and self.student_loss_weight > 0 and batch.labels is None:
             raise ValueError(
                 f"`student_loss_weight={self.student_loss_weight}` needs hard labels. "
                 "Expected them as `y`. Received: none"
@@ -269,6 +320,16 @@ class Distiller(DistillationStep):
         batch = batch.delayed(self.teacher_delay)
         checks.check_weights(batch.weights)
         checks.check_values(batch, self._from_logits, self._teacher_from_logits)
+
+    def _check_axes(self, x, y, sample_weight):
+        """Refuses time-major features, where labels or weights tell."""
+        given = {"y": y} if not isinstance(y, dict) else dict(y)
+        if not isinstance(sample_weight, dict):
+            given["sample_weight"] = sample_weight
+        shapes = {name: a.shape for name, a in given.items() if hasattr(a, "shape")}
+        student_x = split_inputs(x)[1]
+        if hasattr(student_x, "shape"):
+            check_axes(student_x.shape, **shapes)
 
     def _forward(self, x, y, sample_weight):
         """Runs both models, compiled: a recurrent teacher is slow eagerly."""
@@ -284,7 +345,12 @@ class Distiller(DistillationStep):
             lambda a: None if a is None else ops.convert_to_tensor(a),
             (x, y, sample_weight),
         )
-        return SoftBatch(*self._held.outputs(*tensors), self._labels(y))
+        try:
+            outputs = self._held.outputs(*tensors)
+        except Exception:
+            self._held.outputs = None  # one that failed in its tracing gives None
+            raise
+        return SoftBatch(*outputs, self._labels(y))
 
     def _outputs(self, x, y, sample_weight):
         batch = self.soft_batch(x, y, None, sample_weight)
@@ -318,3 +384,10 @@ class Distiller(DistillationStep):
                 config[key], custom_objects=custom_objects
             )
         return cls(**config)
+
+
+def _as_validation(x, y, sample_weight):
+    """Returns validation data as Keras takes them: a tuple, or a data set."""
+    if isinstance(x, tf.data.Dataset):
+        return x
+    return (x, *keep_weights(x, y, sample_weight))

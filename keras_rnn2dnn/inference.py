@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_rnn2dnn.checks import after_equal
+from keras_rnn2dnn.teacher_state import run_stateless
 
 _LOG = logging.getLogger(__name__)
 _PROBE_FRAMES = 32
@@ -158,7 +159,7 @@ def inference_function(model: keras.Model) -> Inference:
         >>> inference_function(model)(np.ones((4, 7, 2), "float32")).shape
         TensorShape([4, 7, 3])
     """
-    return Inference(functools.partial(model, training=False), [model])
+    return Inference(functools.partial(run_stateless, model), [model])
 
 
 def all_frames(role: str, model: keras.Model, x, outputs):

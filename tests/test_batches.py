@@ -8,6 +8,7 @@ from keras_rnn2dnn.batches import (
     first_batch,
     is_arrays,
     iterate_batches,
+    num_bucketed_batches,
     predict_utterances,
 )
 from keras_rnn2dnn.models import dnn_student
@@ -132,11 +133,36 @@ def test_every_utterance_comes_once_padded_and_weighted():
     assert dataset.cardinality() == 4
 
 
-def test_without_buckets_nothing_is_padded():
-    dataset = bucketed_dataset([list(utterances(LENGTHS))], batch_size=8)
+def test_without_buckets_batches_are_full_and_of_like_lengths():
+    lengths = np.random.default_rng(0).permutation(np.arange(10, 210))
+    given = [np.ones((n, 1), "float32") for n in lengths]
+    dataset = bucketed_dataset([given, given], batch_size=8, seed=0)
+    shapes = [tuple(x.shape[:2]) for x, _, _ in dataset]
+    assert len(shapes) == dataset.cardinality() == 2 * num_bucketed_batches(given, 8)
+    assert num_bucketed_batches(given, 8) == 25
+    assert {size for size, _ in shapes} == {8}
+    assert len({frames for _, frames in shapes}) <= 10
+    padded = sum(size * frames for size, frames in shapes)
+    assert padded < 1.15 * 2 * lengths.sum()
+    seen = [w.numpy().sum(1) for _, _, w in dataset]
+    for half in (seen[:25], seen[25:]):  # an epoch each
+        assert sorted(np.concatenate(half)) == sorted(lengths)
+
+
+def test_without_buckets_equal_lengths_are_not_padded():
+    dataset = bucketed_dataset([list(utterances([5] * 9 + [7] * 8))], batch_size=8)
     shapes = [(len(x), x.shape[1]) for x, _, _ in dataset.as_numpy_iterator()]
-    assert shapes == [(1, 2), (1, 3), (1, 5), (1, 6), (2, 9), (1, 10)]
-    assert all(weights.all() for _, _, weights in dataset.as_numpy_iterator())
+    assert shapes == [(8, 5), (8, 7), (1, 7)]
+    assert num_bucketed_batches(list(utterances(LENGTHS)), 2, [10, 4, 7]) == 4
+
+
+def test_an_utterance_without_frames_is_named():
+    with pytest.raises(ValueError) as error:
+        bucketed_dataset([[np.ones((3, 2)), np.ones((0, 2))]])
+    assert str(error.value) == (
+        "Utterance 1 has no frames. Expected at least one frame in each. Received: 0 "
+        "frames. Leave it out"
+    )
 
 
 def order(dataset):

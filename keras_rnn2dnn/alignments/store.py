@@ -21,6 +21,7 @@ from keras_rnn2dnn.alignments.teacher_pass import utterances_of
 from keras_rnn2dnn.alignments.writer import StoreWriter
 from keras_rnn2dnn.errors import invalid, is_integer
 from keras_rnn2dnn.teacher_holder import as_list
+from keras_rnn2dnn.teacher_state import left_as_found
 from keras_rnn2dnn.utterance_lists import input_rank
 
 
@@ -153,10 +154,11 @@ class SoftAlignments:
         if len(part) != 2 or not 0 <= part[0] < part[1]:
             raise ValueError(invalid("part", "a pair (i, n) with 0 <= i < n", part))
         writer = StoreWriter(Path(path), part, num_utterances, on_shard)
-        writer.write(
-            lambda first: options.plan(teacher, first),
-            utterances_of(dataset, batch_size, rank=input_rank(as_list(teacher)[0])),
+        utterances = utterances_of(
+            dataset, batch_size, rank=input_rank(as_list(teacher)[0])
         )
+        with left_as_found([m for m in as_list(teacher) if isinstance(m, keras.Layer)]):
+            writer.write(lambda first: options.plan(teacher, first), utterances)
         return cls(path) if part[1] == 1 else None
 
     @classmethod

@@ -23,6 +23,7 @@ from keras_rnn2dnn.inference import Inference, outputs_of
 from keras_rnn2dnn.losses import log_posteriors
 from keras_rnn2dnn.padding import stacked, without_padding
 from keras_rnn2dnn.soft_batch import mean_posteriors, split_inputs
+from keras_rnn2dnn.teacher_state import run_stateless
 from keras_rnn2dnn.time_major import check_axes
 from keras_rnn2dnn.top_k import top_k_targets
 from keras_rnn2dnn.utterance_lists import (
@@ -214,7 +215,7 @@ class TeacherPass:
         self._compiled_targets: Callable | None = None
 
     def _graph(self, x):
-        outputs = [model(x, training=False) for model in self.teachers]
+        outputs = [run_stateless(model, x) for model in self.teachers]
         mean = mean_posteriors(outputs, self.shares, self.from_logits)
         log_p = log_posteriors(mean, self.from_logits, self.temperature)
         return log_p if self.transform else self._targets(log_p)
@@ -251,7 +252,7 @@ class TeacherPass:
         remedy = "`teacher_from_logits=False` (`--probabilities`)"
         for model in self.teachers:
             check_softmax("teacher", model, self.from_logits, remedy)
-            outputs = model(x, training=False)
+            outputs = run_stateless(model, x)
             single_output("teacher", model, outputs)
             check_frame_outputs("teacher", outputs.shape)
             rows = np.asarray(outputs)[0]
@@ -261,7 +262,7 @@ class TeacherPass:
     def num_classes(self, utterance: Utterance) -> int:
         """Returns the teacher's classes, by running it on an utterance."""
         x = self._run.as_taken(_stack([utterance.teacher]))[0]
-        return int(self.teachers[0](x, training=False).shape[-1])
+        return int(run_stateless(self.teachers[0], x).shape[-1])
 
     def ignores_padding(self, utterance: Utterance) -> bool:
         """Tells whether zeros behind an utterance leave its posteriors unchanged."""
