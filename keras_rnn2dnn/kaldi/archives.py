@@ -17,9 +17,12 @@ import numpy as np
 from keras_rnn2dnn.audio.manifests import read_table
 from keras_rnn2dnn.errors import import_extra, invalid
 from keras_rnn2dnn.files import new_file
+from keras_rnn2dnn.kaldi.array_headers import HEADER_BYTES, check_array_header
 
 _PLACE = re.compile(r"(?P<path>.+?)(?::(?P<offset>\d+))?(?P<range>\[.*\])?")
 _NOT_ARRAYS = (b"PKL", b"NPY", b"RIF", b"fLa", b"AUD")
+_MOST_PACKED = 1032  # bytes out of one: zlib can do no better
+_LONGEST_NAME = 4096
 _INT32 = np.iinfo("int32")
 _INTEGER = re.compile(rb"[+-]?\d+")
 
@@ -52,16 +55,20 @@ def read_archive(
     path = Path(path)
     if path.suffix == ".scp":
         for name, place in read_table(path).items():
-            yield name, read_array(place, root)
+            with entry_named(name, path):
+                array = read_array(place, root)
+            yield name, array
         return
     matio = import_extra("kaldiio.matio", "kaldi", "Reading a Kaldi archive")
     with _opened(path) as stream:
+        name, end = "", _most_bytes(path)
         while True:
-            with _damage_named(path):
+            with _damage_named(path), _behind(name):
                 name = _read_name(stream)
-                if not name:
-                    return
-                array = _array(matio, stream)
+            if not name:
+                return
+            with entry_named(name, path), _damage_named(path):
+                array = _array(matio, stream, end)
             yield name, array
 
 
@@ -88,8 +95,24 @@ def read_array(place: str, root: str | Path = ".") -> np.ndarray:
             f"{str(root)!r}: give the directory in which Kaldi ran as `root`"
         )
     with _opened(path) as stream, _damage_named(path):
-        stream.seek(int(match["offset"] or 0))
-        return _array(matio, stream)
+        offset, end = int(match["offset"] or 0), _most_bytes(path)
+        if offset >= end:
+            raise ValueError(f"it has {end:,} bytes, and none at {offset:,}")
+        stream.seek(max(0, offset - 1))
+        if offset and not stream.read(1).isspace():
+            raise ValueError(f"no array begins at byte {offset:,}")
+        return _array(matio, stream, end)
+
+
+@contextlib.contextmanager
+def entry_named(name: str, path: str | Path) -> Iterator[None]:
+    """Adds to whatever error there is in which entry of which file it came up."""
+    try:
+        yield
+    except (ValueError, FileNotFoundError) as error:
+        text = f"{error}. It is the entry {name!r} of {str(path)!r}"
+        kind = ValueError if isinstance(error, ValueError) else FileNotFoundError
+        raise kind(text) from error
 
 
 def write_archive(
@@ -158,18 +181,39 @@ def _opened(path):
     return gzip.open(path) if path.suffix == ".gz" else open(path, "rb")
 
 
-def _array(matio, stream):
+def _most_bytes(path):
+    """Returns how many bytes there are at most, of a packed file when unpacked."""
+    size = path.stat().st_size
+    return size * _MOST_PACKED if path.suffix == ".gz" else size
+
+
+@contextlib.contextmanager
+def _behind(name):
+    """Says behind which entry it was where the next one's id cannot be read."""
+    try:
+        yield
+    except ValueError as error:
+        place = f", behind the entry {name!r}" if name else ""
+        raise ValueError(f"{error}{place}") from error
+
+
+def _array(matio, stream, end):
     start = stream.tell()
-    head = stream.read(5)
+    head = stream.read(HEADER_BYTES)
     stream.seek(start)
     if head[:3] in _NOT_ARRAYS:
         raise ValueError(f"it holds {head[:3]!r}, and no array of numbers")
     if head[:2] != b"\0B":
         return _text_array(stream)
+    check_array_header(head, end - start)
     if len(head) < 5:  # of which kaldiio would go back too far
         raise ValueError("it is damaged")
     array = matio.read_kaldi(stream)
-    return array if array.dtype.kind == "i" else array.astype("float32")
+    if array.dtype.kind == "i":
+        return array
+    if np.isnan(array).any():
+        raise ValueError("it is damaged: it holds what is no number")
+    return array.astype("float32")
 
 
 def _read_name(stream):
@@ -181,9 +225,14 @@ def _read_name(stream):
     while byte and not byte.isspace():
         name += byte
         byte = stream.read(1)
+        if len(name) > _LONGEST_NAME or (name and name[-1] < 32):
+            raise ValueError(f"no id of an utterance begins with {name[:20]!r}")
     if byte == b"\n":  # an id alone
         stream.seek(-1, 1)
-    return name.decode()
+    try:
+        return name.decode()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"no id of an utterance is {name[:20]!r}") from error
 
 
 def _text_array(stream):
@@ -227,7 +276,7 @@ def _damage_named(path):
         yield
     except (
         *(ValueError, AssertionError, RuntimeError, struct.error),
-        *(EOFError, IndexError, OSError, zlib.error),
+        *(EOFError, IndexError, OSError, MemoryError, zlib.error),
     ) as error:
         reason = str(error) or "it is damaged"
         raise ValueError(

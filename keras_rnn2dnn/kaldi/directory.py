@@ -9,7 +9,7 @@ import numpy as np
 from keras_rnn2dnn.audio.manifests import read_table
 from keras_rnn2dnn.errors import invalid
 from keras_rnn2dnn.files import new_file
-from keras_rnn2dnn.kaldi.archives import read_array, write_archive
+from keras_rnn2dnn.kaldi.archives import entry_named, read_array, write_archive
 
 CMVN = ("none", "mean", "mean-variance")
 
@@ -87,7 +87,8 @@ class KaldiDirectory:
             KeyError: if there is none of that name.
             ValueError: if its features or statistics are damaged or missing.
         """
-        features = read_array(self._places[name], self.root)
+        with entry_named(name, self.path / "feats.scp"):
+            features = read_array(self._places[name], self.root)
         if features.ndim != 2 or features.dtype.kind != "f":
             received = f"{features.dtype} {features.shape}"
             expected = "floats of shape (frames, features)"
@@ -108,7 +109,8 @@ class KaldiDirectory:
             if speaker not in self._stats:
                 expected = f"the speaker {speaker!r}"
                 raise ValueError(invalid("cmvn.scp", expected, sorted(self._stats)[:3]))
-            stats = read_array(self._stats[speaker], self.root).astype("float64")
+            with entry_named(speaker, self.path / "cmvn.scp"):
+                stats = read_array(self._stats[speaker], self.root).astype("float64")
             if stats.ndim != 2 or len(stats) != 2 or stats[0, -1] <= 0:
                 expected = "sums, squares and a count > 0: shape (2, features + 1)"
                 raise ValueError(invalid(f"cmvn of {speaker}", expected, stats.shape))

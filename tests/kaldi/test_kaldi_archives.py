@@ -151,3 +151,98 @@ def test_what_cannot_be_written_is_refused(tmp_path):
         with pytest.raises(ValueError, match=text):
             write_archive(tmp_path / path, arrays)
     assert not list(tmp_path.iterdir())
+
+
+def entries(path):
+    """Three entries, and the places of all bytes that are neither ids nor values."""
+    rng = np.random.default_rng(0)
+    arrays = {f"utt{n}": rng.normal(size=(n, 3)).astype("float32") for n in (9, 1, 4)}
+    write_archive(path, arrays.items())
+    data = path.read_bytes()
+    heads = []
+    for name in arrays:
+        start = data.index(name.encode()) + len(name)
+        heads += range(start, start + 1 + 15)  # " ", "\0B", "FM ", and both sizes
+    return arrays, data, heads
+
+
+def test_a_byte_changed_in_a_header_is_named(tmp_path):
+    path = tmp_path / "a.ark"
+    _, whole, heads = entries(path)
+    silent = []
+    for place in heads:
+        for other in (whole[place] ^ 1, whole[place] ^ 0x80, 0, 0xFF):
+            data = bytearray(whole)
+            data[place] = other
+            path.write_bytes(data)
+            try:
+                list(read_archive(path))
+                silent.append((place, other))
+            except ValueError as error:
+                assert "a.ark' as a Kaldi archive: " in str(error)
+                assert "entry 'utt" in str(error) or "id of an utt" in str(error)
+    unchanged = {(place, whole[place]) for place in heads}
+    assert set(silent) <= unchanged
+
+
+def test_a_byte_changed_in_a_table_is_named_with_its_entry(tmp_path):
+    path = tmp_path / "a.scp"
+    arrays, _, _ = entries(tmp_path / "a.ark")
+    whole = path.read_bytes()
+    rng = np.random.default_rng(0)
+    for place in rng.integers(len(whole), size=150):
+        data = bytearray(whole)
+        data[place] ^= 1 << rng.integers(7)
+        path.write_bytes(data)
+        try:
+            found = dict(read_archive(path, "/"))
+        except (ValueError, FileNotFoundError) as error:
+            assert "a.scp'" in str(error), error
+        else:  # an id, or white space
+            assert len(found) <= 3
+            values = [array.tolist() for array in arrays.values()]
+            assert all(array.tolist() in values for array in found.values())
+
+
+@pytest.mark.parametrize(
+    ("head", "reason"),
+    [
+        (
+            b"FM \4\xff\xff\xff\x7f\4\xff\xff\xff\x7f",
+            "promises 18,446,744,056,529,",
+        ),
+        (b"FM \4\0\0\0\x80\4\1\0\0\0", "promises -2147483648 values"),
+        (b"FV \4\xff\xff\xff\x7f", "promises 8,589,934,598 bytes"),
+        (b"DM \4\3\0\0\0\4\0\0\0\0", "promises a matrix of 3 x 0"),
+        (b"DV \5\3\0\0\0", "has a mark of 5, where 4 is expected"),
+        (b"\4\xff\xff\xff\x7f", "promises 10,737,418,242 bytes"),
+        (
+            b"CM \0\0\0\0\0\0\0\0\xff\xff\xff\x7f\1\0\0\0",
+            "promises 2,147,483,67",
+        ),
+        (b"CM2 \0\0\x80\x7f\0\0\0\0\1\0\0\0\1\0\0\0", "promises values from inf on"),
+        (b"QM \4\1\0\0\0", "where one of FM, FV, DM, DV, CM, CM2, CM3 is expected"),
+        (b"FM \4\1", "it ends within a header"),
+    ],
+)
+@pytest.mark.parametrize("packed", [False, True])
+def test_what_is_not_there_takes_no_memory(tmp_path, head, reason, packed):
+    path = tmp_path / ("a.ark.gz" if packed else "a.ark")
+    data = b"u1 \0B" + head
+    path.write_bytes(gzip.compress(data) if packed else data)
+    with pytest.raises(ValueError, match=reason):
+        list(read_archive(path))
+
+
+def test_values_that_are_no_numbers_are_named(tmp_path):
+    write_archive(tmp_path / "a.ark", [("u1", np.array([1.0, np.nan]))])
+    message = "it holds what is no number. It is the entry 'u1' of "
+    with pytest.raises(ValueError, match=message):
+        list(read_archive(tmp_path / "a.ark"))
+
+
+def test_an_offset_beside_an_entry_is_named(tmp_path):
+    entries(tmp_path / "a.ark")
+    for place, reason in ((6, "no array begins at byte 6"), (9999, "none at 9,999")):
+        with pytest.raises(ValueError, match=reason):
+            read_array(f"a.ark:{place}", tmp_path)
