@@ -8,8 +8,9 @@ import sys
 # while it is imported. Programs that import the package decide themselves.
 if os.path.basename(sys.argv[0]) == "rnn2dnn":
     from keras_rnn2dnn.bundle_sums import exit_where_changed
-    from keras_rnn2dnn.quiet import captured_output
+    from keras_rnn2dnn.quiet import captured_output, interrupts_end
 
+    interrupts_end()
     if sys.argv[1:2] == ["verify"]:
         exit_where_changed(sys.argv[2:])
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

@@ -18,7 +18,8 @@ from keras_rnn2dnn.commands import (
     transcribe,
     verify,
 )
-from keras_rnn2dnn.commands.parser import fit_for_terminal
+from keras_rnn2dnn.commands.terminal import safe_output
+from keras_rnn2dnn.quiet import interrupts_raise
 
 _COMMANDS = (
     *(demo, align, distill, convert, verify),
@@ -38,7 +39,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments or data, with one line on standard error; 130 when interrupted; 141
         when nobody reads standard output any more.
     """
-    options = _parser().parse_args(arguments)
+    interrupts_raise()
+    with safe_output():
+        return _run(_parser().parse_args(arguments))
+
+
+def _run(options):
     level = logging.INFO if options.verbose else logging.WARNING
     logging.basicConfig(level=level, format="%(message)s")
     try:
@@ -52,11 +58,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ValueError, TypeError, OSError, ImportError, RuntimeError) as error:
         if options.verbose:
             raise
-        line = fit_for_terminal(" ".join(str(error).split()))
+        line = " ".join(str(error).split())
         sys.stderr.write(f"rnn2dnn {options.command}: error: {line}\n")
         return 2
     except KeyboardInterrupt:
-        sys.stderr.write("\nrnn2dnn: interrupted; finished files are whole\n")
+        again = "goes on from them" if options.goes_on else "begins anew"
+        sys.stderr.write(
+            "\nrnn2dnn: interrupted; finished files are whole. The same command again "
+            f"{again}\n"
+        )
         return 130
 
 

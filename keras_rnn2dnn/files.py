@@ -4,22 +4,26 @@ import contextlib
 import dataclasses
 import errno
 import os
+import re
 import tempfile
-import zipfile
-import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from keras_rnn2dnn.errors import invalid
+from keras_rnn2dnn.zip_files import read_npz
 
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
+_PREFIX = ".writing-"
+_NO_FLUSH = errno.EINVAL, errno.ENOTSUP, errno.EBADF  # of some network file systems
 
 
 @contextlib.contextmanager
 def new_file(path: str | Path) -> Iterator[Path]:
     """Gives a temporary path that takes the place of `path` when all went well.
+
+    What is there is on the disk before it takes its name: what bears the name is whole
+    at every moment, also after a power failure.
 
     Args:
         path: of the file to write; its directory is made.
@@ -28,7 +32,8 @@ def new_file(path: str | Path) -> Iterator[Path]:
         A path of the same ending, in the same directory.
 
     Raises:
-        OSError: if it cannot be written; names `path`, and no temporary one.
+        OSError: if it cannot be written; names `path`.
+        ValueError: if a text holds what is no Unicode; names `path`.
 
     Example:
         >>> with new_file("out/note.txt") as temporary:
@@ -36,20 +41,83 @@ def new_file(path: str | Path) -> Iterator[Path]:
         >>> Path("out/note.txt").read_text()
         'done'
     """
-    path = Path(path)
-    folder = None
+    target, folder = Path(path), _folder_beside(path)
+    with writing(path, (_PREFIX,)), folder:
+        temporary = Path(folder.name) / target.name
+        yield temporary
+        _flush(temporary)
+        os.replace(temporary, target)
+        _flush(target.parent)
+
+
+@contextlib.contextmanager
+def writing(path: str | Path, parts: Sequence[str] = ("",)) -> Iterator[None]:
+    """Names the file that the user asked for in whatever error writing it leads to.
+
+    Args:
+        path: as the user gave it.
+        parts: errors that name another file are left as they are, unless its name holds
+            one of these.
+
+    Example:
+        >>> with writing("out.txt"):
+        ...     raise OSError(28, "No space left on device")
+        Traceback (most recent call last):
+        OSError: [Errno 28] Cannot write to 'out.txt': No space left on device
+    """
+    name = os.fspath(path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".writing-", dir=path.parent) as folder:
-            temporary = Path(folder) / path.name
-            yield temporary
-            os.replace(temporary, path)
+        yield
+    except UnicodeEncodeError as error:
+        raise ValueError(f"Cannot write to {name!r}: {error}") from error
     except OSError as error:
-        inside = folder is None or str(error.filename or "").startswith(folder)
-        if not inside and error.errno not in _NO_ROOM:
-            raise  # of something else
-        text = f"Cannot write to {str(path)!r}: {error.strerror or error}"
-        raise type(error)(error.errno, text) from error
+        other = error.filename
+        if other is not None and not any(part in str(other) for part in parts):
+            raise
+        number = error.errno
+        if isinstance(error, FileExistsError):  # where a directory should be
+            number = errno.ENOTDIR
+        raise _not_written(name, number, str(error)) from error
+    except RuntimeError as error:  # of HDF5, when it closes a file on a full disk
+        found = re.search(r"errno = (\d+)", str(error))
+        if not found:
+            raise
+        raise _not_written(name, int(found[1]), "") from error
+
+
+def _not_written(name, number, text):
+    """Returns an error; by the number, where there is one, as HDF5 may have none."""
+    if number is None:
+        return OSError(f"Cannot write to {name!r}: {text}")
+    return OSError(number, f"Cannot write to {name!r}: {os.strerror(number)}")
+
+
+def _folder_beside(path):
+    parent = Path(path).parent
+    with writing(path):
+        parent.mkdir(parents=True, exist_ok=True)
+        return tempfile.TemporaryDirectory(prefix=_PREFIX, dir=parent)
+
+
+def check_writable(path: str | Path) -> None:
+    """Makes the directory of a file, for work that ends in writing it.
+
+    Raises:
+        OSError: if no file can be written there; names `path`.
+    """
+    with _folder_beside(path):
+        pass
+
+
+def _flush(path):
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _NO_FLUSH:
+            raise
+    finally:
+        os.close(descriptor)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -93,7 +161,7 @@ class Utterances:
             >>> [len(features) for features in Utterances.load("a.npz").features]
             [3, 5]
         """
-        arrays = _read_npz(path)
+        arrays = read_npz(path)
         features, num_frames = arrays.get("features"), arrays.get("num_frames")
         if not (_is_array(features, "f", 2) and _is_array(num_frames, "iu", 1)):
             shapes = {name: f"{a.dtype} {a.shape}" for name, a in arrays.items()}
@@ -169,7 +237,7 @@ class Audio:
             >>> Audio.load("a.npz").transcripts
             ['yes']
         """
-        arrays = _read_npz(path)
+        arrays = read_npz(path)
         samples, counts = arrays.get("samples"), arrays.get("num_samples")
         rate, texts = arrays.get("sample_rate_hz"), arrays.get("transcripts")
         good = _is_array(samples, "i", 1) and _is_array(counts, "iu", 1)
@@ -198,20 +266,6 @@ def _write_npz(path, arrays, transcripts):
     # To an open file: to a path, numpy appends ".npz" where it is missing.
     with new_file(path) as temporary, open(temporary, "wb") as file:
         np.savez(file, **arrays)
-
-
-def _read_npz(path):
-    with open(path, "rb") as stream:
-        try:
-            file = np.load(stream)
-            if isinstance(file, np.ndarray):
-                raise ValueError("it holds a single array, as .npy files do")
-            return {name: file[name] for name in file.files}
-        except (
-            *(ValueError, EOFError, OSError, RuntimeError),
-            *(zipfile.BadZipFile, zlib.error),
-        ) as error:
-            raise ValueError(f"Cannot read {str(path)!r} as .npz: {error}") from error
 
 
 def _is_array(array, kinds, ndim):

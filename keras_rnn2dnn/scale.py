@@ -1,5 +1,6 @@
 """The teacher's pass on many machines, by Ray Data: `align_on_ray`."""
 
+import contextlib
 import dataclasses
 import itertools
 import json
@@ -11,10 +12,18 @@ from typing import Any
 import keras
 
 from keras_rnn2dnn.alignments import SoftAlignments
-from keras_rnn2dnn.alignments.manifest import Shard, locked
+from keras_rnn2dnn.alignments.manifest import Settings, Shard, locked
 from keras_rnn2dnn.alignments.options import AlignOptions
 from keras_rnn2dnn.alignments.teacher_pass import Utterance, utterances_of
-from keras_rnn2dnn.alignments.writer import open_manifest, write_shard
+from keras_rnn2dnn.alignments.writer import (
+    check_data,
+    check_number,
+    faulty_shards,
+    finish,
+    is_complete,
+    open_manifest,
+    write_shard,
+)
 from keras_rnn2dnn.batches import is_arrays, sliced
 from keras_rnn2dnn.errors import import_extra, invalid, is_integer
 
@@ -77,13 +86,12 @@ def align_on_ray(
     source = _Source.of(dataset)
     ray_data = import_extra("ray.data", "ray", "The teacher's pass on Ray")
     path = Path(path).absolute()
-    with locked(path):
+    faulty = faulty_shards(path)
+    whole = not faulty and is_complete(path)
+    with contextlib.nullcontext() if whole else locked(path):
         _, settings = chosen.plan(teacher, next(source.utterances(0, 1)))
         manifest = open_manifest(path, settings)
-        if manifest.complete:
-            _LOG.info("%s is complete already", path)
-            return SoftAlignments(path)
-        done = {shard.number for shard in manifest.shards}
+        done = {shard.number for shard in manifest.shards} - faulty
         number = -(-len(source) // settings.utterances_per_shard)
         if done and max(done) >= number:
             raise ValueError(
@@ -91,6 +99,12 @@ def align_on_ray(
                 f"of utterances, as were written of it. Received: {number}. Give the "
                 "same data, or another path"
             )
+        check_number(path, manifest, len(source))
+        for shard in manifest.shards:
+            check_data(path, shard, source.block(shard.number, settings))
+        if whole:
+            _LOG.info("%s is complete already", path)
+            return SoftAlignments(path)
         missing = [n for n in range(number) if n not in done]
         _LOG.info("%d of %d shards to write", len(missing), len(missing) + len(done))
         if missing:
@@ -116,7 +130,7 @@ def align_on_ray(
                 manifest.save(path)
                 if on_shard:
                     on_shard(shard)
-        dataclasses.replace(manifest, complete=True).save(path)
+        finish(path, manifest, len(source))
     return SoftAlignments(path)
 
 
@@ -136,10 +150,8 @@ class _ShardWriter:
         return {"shard": [number], "written": [written], "error": [error]}
 
     def _write(self, number):
-        size, settings = self.settings.utterances_per_shard, self.settings
-        block = list(self.source.utterances(number * size, size))
-        aligned = self.run(block, settings.pads)
-        return write_shard(self.path, number, aligned, settings)
+        block = self.source.block(number, self.settings)
+        return write_shard(self.path, number, block, self.run, self.settings)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -179,6 +191,11 @@ class _Source:
 
     def __len__(self):
         return self.num_utterances
+
+    def block(self, number: int, settings: Settings) -> list[Utterance]:
+        """Returns the utterances of a shard."""
+        size = settings.utterances_per_shard
+        return list(self.utterances(number * size, size))
 
     def utterances(self, first: int, number: int) -> Iterator[Utterance]:
         """Yields so many utterances, fewer at the end."""

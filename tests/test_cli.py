@@ -318,7 +318,22 @@ def test_an_interrupted_run_says_so(monkeypatch, run):
     monkeypatch.setattr(demo, "demo_recordings", interrupt)
     code, _, error = run("demo")
     assert code == 130
-    assert "interrupted" in error
+    assert error == (
+        "\nrnn2dnn: interrupted; finished files are whole. The same command again "
+        "begins anew\n"
+    )
+
+
+@pytest.mark.parametrize("arguments", [["align", "a.keras", "b.npz"], ["distill", "a"]])
+def test_what_goes_on_after_a_stop_says_so(monkeypatch, run, arguments, tmp_path):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("keras_rnn2dnn.commands.align.FeatureSource", interrupt)
+    monkeypatch.setattr("keras_rnn2dnn.commands.distill.SoftAlignments", interrupt)
+    code, _, error = run(*arguments, "--out", tmp_path / "a.keras")
+    assert code == 130
+    assert error.endswith("The same command again goes on from them\n")
 
 
 def test_a_missing_extra_is_named(monkeypatch, run):

@@ -1,4 +1,5 @@
 import errno
+import os
 import random
 import re
 from pathlib import Path
@@ -6,7 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from keras_rnn2dnn.files import Utterances, joined, new_file
+from keras_rnn2dnn.files import Utterances, check_writable, joined, new_file
+
+FULL = "[Errno 28] Cannot write to 'out/a.keras': No space left on device"
 
 
 def names(folder):
@@ -186,3 +189,70 @@ def test_a_damaged_file_is_refused_by_name(tmp_path):
 
 def test_transcripts_are_joined_by_spaces():
     assert joined([("one", "two"), (), ["three"]]) == ["one two", "", "three"]
+
+
+def test_a_file_is_on_the_disk_before_it_takes_its_name(tmp_path, monkeypatch):
+    path, flushed = tmp_path / "note.txt", []
+    path.write_text("old")
+    real = os.fsync
+
+    def fsync(descriptor):
+        real(descriptor)
+        flushed.append(os.readlink(f"/proc/self/fd/{descriptor}"))
+        if len(flushed) == 1:
+            assert path.read_text() == "old"
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with new_file(path) as temporary:
+        temporary.write_text("new")
+    assert flushed == [str(temporary), str(tmp_path)]
+
+
+@pytest.mark.parametrize(
+    ("raised", "expected"),
+    [
+        (OSError(28, "No space left on device"), FULL),
+        (
+            OSError(28, "long text", ".writing-1/a.h5"),
+            "[Errno 28] No space left on dev",
+        ),
+        (OSError("can't write"), "Cannot write to 'out/a.keras': can't write"),
+        (RuntimeError("can't (errno = 28, b)"), FULL),
+    ],
+)
+def test_the_file_that_was_asked_for_is_named(tmp_path, monkeypatch, raised, expected):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(OSError) as error, new_file("out/a.keras"):
+        raise raised
+    assert str(error.value) == expected
+    assert names("out") == []
+
+
+def test_errors_of_other_files_stay_as_they_are(tmp_path):
+    with pytest.raises(FileNotFoundError, match="'input.txt'"), new_file("a.txt"):
+        Path("input.txt").read_text()
+    with pytest.raises(RuntimeError, match="of something else"), new_file("a.txt"):
+        raise RuntimeError("of something else")
+
+
+@pytest.mark.parametrize("name", ["file/a.txt", "file/b/a.txt"])
+def test_a_place_that_cannot_be_written_is_named_as_it_was_typed(
+    tmp_path, monkeypatch, name
+):
+    monkeypatch.chdir(tmp_path)
+    Path("file").touch()
+    for write in (check_writable, lambda path: new_file(path).__enter__()):
+        with pytest.raises(NotADirectoryError) as error:
+            write(name)
+        assert str(error.value) == (
+            f"[Errno 20] Cannot write to {name!r}: Not a directory"
+        )
+    check_writable("new/a.txt")
+    assert names("new") == []
+
+
+def test_what_is_no_unicode_is_an_error_that_names_the_file(tmp_path):
+    path = tmp_path / "a.txt"
+    with pytest.raises(ValueError) as error, new_file(path) as temporary:
+        temporary.write_text("a\udc80", encoding="utf-8")
+    assert str(error.value).startswith(f"Cannot write to {str(path)!r}: 'utf-8' codec")

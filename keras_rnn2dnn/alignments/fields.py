@@ -51,7 +51,7 @@ class FieldReader:
         options.threading.private_threadpool_size = 2
         self._dataset = ahead.with_options(options)
 
-    def read(self, paths: Sequence[str]) -> Iterator[Fields]:
+    def read(self, paths: Sequence[str | bytes]) -> Iterator[Fields]:
         """Yields the fields of each record, in the order of the files.
 
         Args:

@@ -3,16 +3,19 @@
 import contextlib
 import dataclasses
 import fcntl
+import hashlib
 import json
 import shutil
-import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
-from keras_rnn2dnn.alignments.records import RecordFormat
-from keras_rnn2dnn.files import new_file
+from keras_rnn2dnn.alignments.data_sums import DataSums
+from keras_rnn2dnn.alignments.records import RecordFormat, read_records
+from keras_rnn2dnn.files import new_file, writing
+from keras_rnn2dnn.sums import checksum_of, with_sum, without_sum
 
 FORMAT, VERSION, FILE = "keras_rnn2dnn.soft_alignments", 1, "manifest.json"
+_REMEDY = "Copy it again, or remove the store and write it anew"
 _LENGTH_STEP = 4  # frames; the lengths of utterances are counted that finely
 
 
@@ -28,8 +31,10 @@ class Shard:
         kept: sum over these of the probability that top-k targets keep.
         target_bytes: of the soft alignments alone.
         lengths: utterances by their number of frames, rounded up to 4.
-        names: checksum of the utterances' ids; see `checksum_names`. None in stores
+        names: checksum of the utterances' ids. None in stores of older versions.
+        data: sums of what the teacher heard, and of what goes with it. None in stores
             of older versions.
+        crc32: of the file. None in stores of older versions.
     """
 
     number: int
@@ -40,6 +45,8 @@ class Shard:
     target_bytes: int
     lengths: dict[int, int]
     names: int | None = None
+    data: DataSums | None = None
+    crc32: int | None = None
 
     @property
     def file(self) -> str:
@@ -50,7 +57,21 @@ class Shard:
     def from_dict(cls, entry: dict) -> "Shard":
         """Rebuilds a shard from JSON, where all keys are strings."""
         lengths = {int(length): count for length, count in entry["lengths"].items()}
-        return cls(**{**entry, "lengths": lengths})
+        data = entry.get("data")
+        data = None if data is None else DataSums.from_dict(data)
+        return cls(**{**entry, "lengths": lengths, "data": data})
+
+    def is_whole(self, directory: Path) -> bool:
+        """Tells whether its file is there as it was written; reads all of it."""
+        path = directory / self.file
+        if not path.is_file() or path.stat().st_size != self.num_bytes:
+            return False
+        if self.crc32 is not None:
+            return checksum_of(path) == self.crc32
+        try:
+            return sum(1 for _ in read_records(path)) == self.utterances
+        except ValueError:
+            return False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,16 +130,20 @@ class Manifest:
         part: which shards are written here: those whose number leaves the remainder
             `part[0]` when divided by `part[1]`.
         complete: whether the data set was read to its end.
+        utterances: of the data set, those of other parts included; None before its
+            end, and in stores of older versions.
     """
 
     settings: Settings
     shards: tuple[Shard, ...] = ()
     part: tuple[int, int] = (0, 1)
     complete: bool = False
+    utterances: int | None = None
 
     def save(self, directory: Path) -> None:
-        """Writes `manifest.json`."""
-        content = {"format": FORMAT, "version": VERSION, **dataclasses.asdict(self)}
+        """Writes `manifest.json`, with a sum of itself."""
+        content = {"format": FORMAT, "version": VERSION}
+        content |= with_sum(dataclasses.asdict(self))
         with new_file(directory / FILE) as path:
             path.write_text(json.dumps(content, indent=1) + "\n")
 
@@ -139,25 +164,40 @@ class Manifest:
         try:
             content = json.loads(path.read_text())
             found = content.pop("format"), content.pop("version")
-        except (ValueError, KeyError, AttributeError) as error:
-            raise ValueError(f"Cannot read {str(path)!r}: {error!r}") from error
+        except (ValueError, KeyError, AttributeError, TypeError) as error:
+            raise ValueError(
+                f"Cannot read {str(path)!r}: {error!r}. {_REMEDY}"
+            ) from error
         if found != (FORMAT, VERSION):
             raise ValueError(
                 f"Cannot use {str(path)!r}. Expected the format {FORMAT!r}, version "
                 f"{VERSION}. Received: {found[0]!r}, version {found[1]!r}"
             )
         try:
+            content = without_sum(content)
             settings = Settings(**content.pop("settings"))
             shards = tuple(Shard.from_dict(entry) for entry in content.pop("shards"))
             part = tuple(content.pop("part"))
             return cls(_hashable(settings), shards, part, **content)
-        except (TypeError, KeyError, ValueError, AttributeError) as error:
-            raise ValueError(f"Cannot use {str(path)!r}: {error!r}") from error
+        except ValueError as error:
+            raise ValueError(f"Cannot use {str(path)!r}: {error}. {_REMEDY}") from error
+        except (TypeError, KeyError, AttributeError) as error:
+            raise ValueError(
+                f"Cannot use {str(path)!r}: {error!r}. {_REMEDY}"
+            ) from error
 
     def with_shard(self, shard: Shard) -> "Manifest":
-        """Returns the manifest with one more finished shard."""
-        shards = sorted((*self.shards, shard), key=lambda shard: shard.number)
+        """Returns the manifest with a finished shard, instead of any of its number."""
+        others = (other for other in self.shards if other.number != shard.number)
+        shards = sorted((*others, shard), key=lambda shard: shard.number)
         return dataclasses.replace(self, shards=tuple(shards))
+
+    @property
+    def fingerprint(self) -> str:
+        """A sum of the settings and of all shards, by which another store is told."""
+        content = dataclasses.asdict(self)
+        text = json.dumps([content["settings"], content["shards"]])
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def differences(self, settings: Settings) -> list[str]:
         """Returns what another run would change, with both values."""
@@ -186,16 +226,6 @@ def count_lengths(lengths: list[int]) -> dict[int, int]:
     return counts
 
 
-def checksum_names(names: Iterable[str]) -> int:
-    """Returns a CRC-32 of ids in their order.
-
-    Example:
-        >>> checksum_names(["a", "b"]) == checksum_names(["b", "a"])
-        False
-    """
-    return zlib.crc32(json.dumps(list(names)).encode())
-
-
 @contextlib.contextmanager
 def locked(directory: Path) -> Iterator[None]:
     """Keeps other writers out of a store, and clears what a killed one left.
@@ -203,8 +233,10 @@ def locked(directory: Path) -> Iterator[None]:
     Raises:
         RuntimeError: if another process writes there.
     """
-    directory.mkdir(parents=True, exist_ok=True)
-    with open(directory / ".lock", "w") as lock:
+    with contextlib.ExitStack() as stack:
+        with writing(directory):
+            directory.mkdir(parents=True, exist_ok=True)
+            lock = stack.enter_context(open(directory / ".lock", "w"))
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # ends with the process
         except BlockingIOError as error:

@@ -1,5 +1,6 @@
 """Puts the parts of a store that several machines wrote together."""
 
+import dataclasses
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,8 +26,10 @@ def merge_parts(path: Path, parts: Sequence[str | Path]) -> None:
         for shard, part in shards:
             if (part / shard.file).exists():
                 shutil.move(part / shard.file, path / shard.file)
-        found = tuple(shard for shard, _ in shards)
-        Manifest(manifests[0][1].settings, found, complete=True).save(path)
+        first = manifests[0][1]
+        dataclasses.replace(
+            first, shards=tuple(shard for shard, _ in shards), part=(0, 1)
+        ).save(path)
 
 
 def _check_parts(manifests):
@@ -39,6 +42,9 @@ def _check_parts(manifests):
                 f"The part {str(path)!r} is unfinished: write it to its end"
             )
         differences = first.differences(manifest.settings)
+        if manifest.utterances != first.utterances:
+            counts = f"{first.utterances} against {manifest.utterances}"
+            differences.append(f"utterances of the data {counts}")
         if differences:
             raise ValueError(
                 f"The parts {str(first_path)!r} and {str(path)!r} are of different "

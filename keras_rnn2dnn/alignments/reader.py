@@ -2,6 +2,7 @@
 
 import collections
 import itertools
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -52,7 +53,7 @@ def read_batches(
 
     def read(shards):
         left = [shard for shard in shards if shard.number not in kept]
-        fields = reader.read([str(directory / shard.file) for shard in left])
+        fields = reader.read([os.fsencode(directory / shard.file) for shard in left])
         try:
             if not cache:
                 yield from fields

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import functools
 import math
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from google.protobuf import message
 from keras_rnn2dnn.files import new_file
 
 _RECORDS_AT_A_TIME = 16
+_ERRORS = "surrogatepass"  # names of files may be no Unicode
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -70,7 +72,7 @@ class RecordFormat:
         """Returns the record of an utterance: a `tf.train.Example`."""
         soft = np.asarray(utterance.soft, "float32")
         fields = {
-            "id": utterance.name.encode(),
+            "id": utterance.name.encode(errors=_ERRORS),
             "features": np.asarray(utterance.features, self.feature_dtype).tobytes(),
         }
         if self.top_k:
@@ -82,7 +84,7 @@ class RecordFormat:
         if utterance.labels is not None:
             fields["labels"] = np.asarray(utterance.labels, "int32").tobytes()
         if utterance.transcript is not None:
-            fields["transcript"] = utterance.transcript.encode()
+            fields["transcript"] = utterance.transcript.encode(errors=_ERRORS)
         example = tf.train.Example(
             features=tf.train.Features(
                 feature={
@@ -117,12 +119,12 @@ class RecordFormat:
         """Returns the utterance of a record's fields."""
         transcript = fields.get("transcript")
         return AlignedUtterance(
-            fields["id"].decode(),
+            fields["id"].decode(errors=_ERRORS),
             self._features(fields).astype("float32", copy=False),
             self._soft(fields),
             self._weights(fields),
             self._labels(fields) if "labels" in fields else None,
-            None if transcript is None else transcript.decode(),
+            None if transcript is None else transcript.decode(errors=_ERRORS),
         )
 
     def _features(self, fields):
@@ -165,7 +167,7 @@ def write_records(path: str | Path, records: Iterable[bytes]) -> None:
     with (
         new_file(path) as temporary,
         _as_os_error(path),
-        tf.io.TFRecordWriter(str(temporary)) as writer,
+        tf.io.TFRecordWriter(os.fsencode(temporary)) as writer,
     ):
         for record in records:
             writer.write(record)
@@ -188,7 +190,9 @@ def read_records(*paths: str | Path) -> Iterator[bytes]:
     Raises:
         ValueError: names the file and the record which is damaged.
     """
-    batches = tf.data.TFRecordDataset(list(map(str, paths))).batch(_RECORDS_AT_A_TIME)
+    batches = tf.data.TFRecordDataset(list(map(os.fsencode, paths))).batch(
+        _RECORDS_AT_A_TIME
+    )
     try:
         for records in batches.as_numpy_iterator():
             yield from records
@@ -204,7 +208,7 @@ def _first_damaged(paths):
     for path in paths:
         number = 0
         try:
-            for _ in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
+            for _ in tf.data.TFRecordDataset(os.fsencode(path)).as_numpy_iterator():
                 number += 1
         except tf.errors.OpError as error:
             return path, number, error.message.split("}} ")[-1].split(" [Op:")[0]

@@ -1,19 +1,17 @@
 """Training a student on a store, so that a stopped run can go on."""
 
-import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import keras
 
+from keras_rnn2dnn.alignments.data_sums import projections
 from keras_rnn2dnn.alignments.store import SoftAlignments
+from keras_rnn2dnn.backup import EpochBackup
 from keras_rnn2dnn.distiller import Distiller
 from keras_rnn2dnn.errors import invalid, is_integer
 from keras_rnn2dnn.files import new_file
 from keras_rnn2dnn.schedules import warmup_cosine
-
-_SETTINGS = "training.json"
 
 
 def train_student(
@@ -27,6 +25,7 @@ def train_student(
     loss: keras.losses.Loss | None = None,
     teacher_delay: int = 0,
     backup: str | Path | None = None,
+    out: str | Path | None = None,
     on_progress: Callable[[float], None] | None = None,
 ) -> dict:
     """Trains a student on soft alignments, with warm-up and cosine decay.
@@ -40,9 +39,11 @@ def train_student(
         seed: of the order.
         loss: `SoftAlignmentKL()` by default.
         teacher_delay: frames by which the teacher lags, see `Distiller`.
-        backup: directory in which the state is kept after every epoch. A run that was
-            stopped goes on from there, to the weights of one that was not. It is
-            removed at the end.
+        backup: file in which the state is kept after every epoch; see `EpochBackup`. A
+            run that was stopped goes on from there, to the weights of one that was
+            not. It is removed at the end.
+        out: `.keras` file in which the student is kept at the end, before its backup is
+            removed.
         on_progress: called with the share that is done, from 0 to 1.
 
     Returns:
@@ -50,7 +51,9 @@ def train_student(
 
     Raises:
         ValueError: if the student has other classes than the store, a number is out of
-            its range, or the backup is of a training with other settings.
+            its range, or the backup is damaged, or of a training with other settings or
+            another store.
+        OSError: if the backup or the student cannot be written; names it.
 
     Example:
         >>> teacher = keras.Sequential([
@@ -74,19 +77,24 @@ def train_student(
         "learning_rate": learning_rate,
         "seed": seed,
         "parameters": student.count_params(),
+        "student": _sums_of(student),
         "teacher": made.teacher,
         "targets": [made.transform, made.one_best, made.top_k, made.temperature],
         "utterances": store.num_utterances,
+        "store": store.manifest.fingerprint,
     }
     if teacher_delay:
         settings["teacher_delay"] = teacher_delay
     if loss is not None:
         settings["loss"] = repr(loss.get_config())
-    first_epoch, callbacks = 0, []
-    if backup is not None:
-        first_epoch = _first_epoch(Path(backup), settings)
-        callbacks.append(keras.callbacks.BackupAndRestore(Path(backup) / "state"))
-    data = store.dataset(batch_size, shuffle=True, seed=seed, first_epoch=first_epoch)
+    state = EpochBackup(backup, settings, keep=True) if backup is not None else None
+    callbacks: list[keras.callbacks.Callback] = [state] if state else []
+    data = store.dataset(
+        batch_size,
+        shuffle=True,
+        seed=seed,
+        first_epoch=state.epoch if state else 0,
+    )
     steps = int(data.cardinality())
     if on_progress:
         callbacks.append(_Progress(on_progress, steps, epochs))
@@ -94,9 +102,20 @@ def train_student(
     distiller = Distiller(None, student, loss, teacher_delay=teacher_delay)
     distiller.compile(keras.optimizers.Adam(schedule, global_clipnorm=1.0))
     history = distiller.fit(data, epochs=epochs, callbacks=callbacks, verbose=0).history
-    if backup is not None:
-        shutil.rmtree(backup)
-    return {name: values[-1] for name, values in history.items()}
+    logs = {name: values[-1] for name, values in history.items()}
+    if state:
+        logs = logs or state.logs  # of the last epoch, after which it was stopped
+    if out is not None:
+        with new_file(out) as path:
+            student.save(path)
+    if state:
+        state.path.unlink(missing_ok=True)
+    return logs
+
+
+def _sums_of(student):
+    """Returns what tells a student from another; rounded, as kernels may differ."""
+    return [float(f"{value:.4g}") for value in projections(student.get_weights())]
 
 
 def _check_classes(student, store):
@@ -104,29 +123,6 @@ def _check_classes(student, store):
     if given not in (None, store.num_classes):
         expected = f"{store.num_classes} classes, as in the soft alignments"
         raise ValueError(invalid("student", expected, f"{given} classes"))
-
-
-def _first_epoch(backup, settings):
-    """Returns the epoch to go on with, and keeps the settings for the next time."""
-    path = backup / _SETTINGS
-    if not path.is_file():
-        with new_file(path) as temporary:
-            temporary.write_text(json.dumps(settings, indent=1) + "\n")
-        return 0
-    before = json.loads(path.read_text())
-    changed = [
-        f"{name} {before.get(name)!r} against {settings.get(name)!r}"
-        for name in {**settings, **before}
-        if before.get(name) != settings.get(name)
-    ]
-    if changed:
-        raise ValueError(
-            f"{str(backup)!r} is of a training with other settings. Expected the same. "
-            f"Received (there against here): {'; '.join(changed)}. Remove it to begin "
-            "anew"
-        )
-    state = backup / "state" / "training_metadata.json"
-    return json.loads(state.read_text())["epoch"] if state.is_file() else 0
 
 
 class _Progress(keras.callbacks.Callback):

@@ -1,5 +1,6 @@
 """Writing a store of soft alignments, shard by shard, so that it can go on."""
 
+import contextlib
 import dataclasses
 import itertools
 import logging
@@ -8,16 +9,17 @@ from pathlib import Path
 
 import numpy as np
 
+from keras_rnn2dnn.alignments.data_sums import DataSums, checksum
 from keras_rnn2dnn.alignments.manifest import (
     Manifest,
     Settings,
     Shard,
-    checksum_names,
     count_lengths,
     locked,
 )
-from keras_rnn2dnn.alignments.records import AlignedUtterance, write_records
+from keras_rnn2dnn.alignments.records import write_records
 from keras_rnn2dnn.alignments.teacher_pass import TeacherPass, Utterance
+from keras_rnn2dnn.sums import checksum_of
 
 _LOG = logging.getLogger(__name__)
 
@@ -50,61 +52,125 @@ class StoreWriter:
 
         Raises:
             ValueError: if a store of other settings is there, or the data set is
-                shorter than what was written of it, or gives other utterances.
+                not the one that was written of it.
             RuntimeError: if the data set fails, or another process writes there.
             OSError: if a file cannot be written.
         """
         stream = _Stream(utterances)
-        with locked(self.directory):
+        # Of a store that is whole nothing is written, so that it may be read-only.
+        faulty = faulty_shards(self.directory)
+        whole = not faulty and is_complete(self.directory)
+        with contextlib.nullcontext() if whole else locked(self.directory):
             run, settings = plan(stream.peek())
             manifest = open_manifest(self.directory, settings, self.part)
-            if manifest.complete:
-                _LOG.info("%s is complete already", self.directory)
-                return
-            done = {shard.number: shard for shard in manifest.shards}
-            count = itertools.count()
-            while block := list(
-                itertools.islice(stream, settings.utterances_per_shard)
-            ):
-                number = next(count)
-                if number in done:
-                    self._check_names(done[number], block)
-                    continue
+            known = {shard.number: shard for shard in manifest.shards}
+            for number, block in enumerate(stream.blocks(settings)):
                 if number % self.part[1] != self.part[0]:
                     continue
-                aligned = run(block, settings.pads)
-                shard = write_shard(self.directory, number, aligned, settings)
+                if number in known:
+                    check_data(self.directory, known[number], block)
+                    if number not in faulty:
+                        continue
+                elif manifest.complete:
+                    more = f"at least {stream.number}"
+                    raise _other_number(self.directory, manifest, more)
+                shard = write_shard(self.directory, number, block, run, settings)
                 manifest = manifest.with_shard(shard)
                 manifest.save(self.directory)
                 if self.on_shard:
                     self.on_shard(shard)
-            self._check_end(stream.number, manifest.shards, next(count))
-            dataclasses.replace(manifest, complete=True).save(self.directory)
+            self._check_end(manifest, stream)
+            if whole:
+                _LOG.info("%s is complete already", self.directory)
+                return
+            finish(self.directory, manifest, stream.number)
 
-    def _check_names(self, shard, block):
-        if shard.names in (None, checksum_names(u.name for u in block)):
-            return
-        raise ValueError(
-            f"The data are not those of the first run: {str(self.directory)!r}. "
-            f"Expected the same {shard.utterances} utterances as in the finished "
-            f"{shard.file}. Received: {len(block)}, {block[0].name!r} to "
-            f"{block[-1].name!r}. Restore the data as they were (a file that could not "
-            "be read then may be readable now, or the other way round), or remove the "
-            "store and begin anew"
+    def _check_end(self, manifest, stream):
+        expected, shards, utterances = (
+            self.num_utterances,
+            manifest.shards,
+            stream.number,
         )
-
-    def _check_end(self, utterances, shards, blocks):
-        expected = self.num_utterances
         if expected is not None and utterances < expected:
             raise ValueError(
                 f"The data set ended early. Expected {expected} utterances. Received: "
                 f"{utterances}. The {len(shards)} finished shards are kept"
             )
-        if shards and shards[-1].number >= blocks:
+        if shards and shards[-1].number >= stream.num_blocks:
             raise ValueError(
                 f"The data set ended early. Expected at least {shards[-1].number + 1} "
-                f"shards of utterances, as were written of it. Received: {blocks}"
+                "shards of utterances, as were written of it. Received: "
+                f"{stream.num_blocks}. {_REMEDY}"
             )
+        check_number(self.directory, manifest, utterances)
+
+
+_REMEDY = (
+    "Restore the data as they were (a file that could not be read then may be readable "
+    "now, or the other way round), give another path, or remove the store and begin "
+    "anew"
+)
+
+
+def check_number(directory: Path, manifest: Manifest, utterances: int) -> None:
+    """Raises ValueError where the data of a complete store had another number."""
+    if manifest.utterances not in (None, utterances):
+        raise _other_number(directory, manifest, utterances)
+
+
+def _other_number(directory, manifest, utterances):
+    number = manifest.utterances or sum(s.utterances for s in manifest.shards)
+    return ValueError(
+        f"The data are not those of the first run: {str(directory)!r}. Expected its "
+        f"{number} utterances. Received: {utterances}. {_REMEDY}"
+    )
+
+
+def is_complete(directory: Path) -> bool:
+    """Tells whether a store is there, the data of which were read to their end."""
+    try:
+        return Manifest.load(directory).complete
+    except FileNotFoundError:
+        return False
+
+
+def faulty_shards(directory: Path) -> set[int]:
+    """Returns the numbers of the shards that are missing or damaged; reads them all."""
+    try:
+        shards = Manifest.load(directory).shards
+    except FileNotFoundError:
+        return set()
+    faulty = {shard.number for shard in shards if not shard.is_whole(directory)}
+    if faulty:
+        _LOG.warning(
+            "%s: %d of %d shards are missing or damaged, and written anew",
+            *(directory, len(faulty), len(shards)),
+        )
+    return faulty
+
+
+def check_data(directory: Path, shard: Shard, block: list[Utterance]) -> None:
+    """Raises ValueError where a finished shard is of other utterances; says which."""
+    found = []
+    if shard.utterances != len(block):
+        found = [f"number: {shard.utterances} against {len(block)}"]
+    else:
+        if shard.names not in (None, _of_names(block)):
+            found = ["ids"]
+        if shard.data is not None:
+            found += shard.data.differences(DataSums.of(block))
+    if found:
+        raise ValueError(
+            f"The data are not those of the first run: {str(directory)!r}. Expected "
+            f"the same {shard.utterances} utterances as in the finished {shard.file}. "
+            f"Received: {len(block)}, {block[0].name!r} to {block[-1].name!r}, which "
+            f"differ (there against here) in: {'; '.join(found)}. {_REMEDY}"
+        )
+
+
+def finish(directory: Path, manifest: Manifest, utterances: int) -> None:
+    """Marks a store as complete, which holds so many utterances with all its parts."""
+    dataclasses.replace(manifest, complete=True, utterances=utterances).save(directory)
 
 
 def open_manifest(
@@ -134,14 +200,20 @@ def open_manifest(
 
 
 def write_shard(
-    directory: Path, number: int, aligned: list[AlignedUtterance], settings: Settings
+    directory: Path,
+    number: int,
+    block: list[Utterance],
+    run: TeacherPass,
+    settings: Settings,
 ) -> Shard:
-    """Writes one shard; the same utterances give the same bytes.
+    """Lets the teacher hear utterances, and writes them as one shard.
+
+    The same utterances give the same bytes.
 
     Raises:
         OSError: if it cannot be written.
     """
-    form = settings.record_format
+    form, aligned = settings.record_format, run(block, settings.pads)
     shard = Shard(
         number=number,
         num_bytes=0,
@@ -150,11 +222,18 @@ def write_shard(
         kept=float(np.sum([_kept(u, settings.top_k) for u in aligned])),
         target_bytes=sum(form.target_bytes(len(u.soft)) for u in aligned),
         lengths=count_lengths([len(u.features) for u in aligned]),
-        names=checksum_names(u.name for u in aligned),
+        names=_of_names(block),
+        data=DataSums.of(block),
     )
     path = directory / shard.file
     write_records(path, map(form.encode, aligned))
-    return dataclasses.replace(shard, num_bytes=path.stat().st_size)
+    return dataclasses.replace(
+        shard, num_bytes=path.stat().st_size, crc32=checksum_of(path)
+    )
+
+
+def _of_names(utterances):
+    return checksum([utterance.name for utterance in utterances])
 
 
 class _Stream:
@@ -163,7 +242,13 @@ class _Stream:
     def __init__(self, utterances: Iterable[Utterance]):
         self._source = iter(utterances)
         self._waiting: list[Utterance] = []
-        self.number = 0
+        self.number = self.num_blocks = 0
+
+    def blocks(self, settings: Settings) -> Iterator[list[Utterance]]:
+        """Yields the utterances of one shard after the other."""
+        while block := list(itertools.islice(self, settings.utterances_per_shard)):
+            self.num_blocks += 1
+            yield block
 
     def peek(self) -> Utterance:
         """Returns the first utterance without taking it away."""

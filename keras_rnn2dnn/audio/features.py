@@ -12,7 +12,8 @@ from keras_rnn2dnn.audio.centering import running_mean, start_weights, utterance
 from keras_rnn2dnn.audio.checks import check_scale
 from keras_rnn2dnn.audio.mel import mel_matrix, window_weights
 from keras_rnn2dnn.audio.spec_fields import check_fields
-from keras_rnn2dnn.errors import invalid
+from keras_rnn2dnn.errors import invalid, is_integer
+from keras_rnn2dnn.sums import without_sum
 
 _CENTERINGS = ("none", "utterance", "running")
 _LOUDEST = 16.0  # noise may go beyond 1; the softest PCM of 16 bits is louder
@@ -83,7 +84,8 @@ class FeatureSpec:
     def __post_init__(self):
         positive = ("frame_length_ms", "frame_step_ms", "floor", "memory_ms")
         for name in ("sample_rate_hz", *positive):
-            if not getattr(self, name) > 0:
+            value = getattr(self, name)
+            if not value > 0 or (value == math.inf and name != "memory_ms"):
                 raise ValueError(invalid(name, "a number > 0", getattr(self, name)))
         if self.sample_rate_hz != int(self.sample_rate_hz):
             expected = "a whole number"
@@ -99,7 +101,7 @@ class FeatureSpec:
         if self.memory_ms == math.inf or self.memory_frames < 1:
             expected = f"at least one frame of {self.frame_step_ms:g} ms, and finite"
             raise ValueError(invalid("memory_ms", expected, self.memory_ms))
-        if not isinstance(self.num_bins, int) or self.num_bins < 1:
+        if not is_integer(self.num_bins) or self.num_bins < 1:
             raise ValueError(invalid("num_bins", "an integer >= 1", self.num_bins))
         half = self.sample_rate_hz / 2
         if not 0 <= self.low_hz < self.upper_hz <= half:
@@ -123,6 +125,8 @@ class FeatureSpec:
                 expected = f"{self.num_bins} numbers"
                 raise ValueError(invalid(name, expected, f"{len(values)} numbers"))
             object.__setattr__(self, name, tuple(map(float, values)))
+            if not all(map(math.isfinite, getattr(self, name))):
+                raise ValueError(invalid(name, "finite numbers", getattr(self, name)))
         if self.variance is not None and min(self.variance) <= 0:
             raise ValueError(invalid("variance", "numbers > 0", min(self.variance)))
 
@@ -175,11 +179,14 @@ class FeatureSpec:
         """Builds a specification from `to_dict`; what is missing has its default.
 
         Args:
-            fields: names and values of the arguments.
+            fields: names and values of the arguments; with a sum of them, as the
+                package writes it, or without.
 
         Raises:
-            ValueError: if a name is unknown, or a value out of its range.
+            ValueError: if a name is unknown, a value out of its range, or the sum is
+                not theirs.
         """
+        fields = without_sum(fields)
         check_fields(fields, cls)
         return cls(**fields)
 

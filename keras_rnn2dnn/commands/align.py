@@ -25,6 +25,7 @@ from keras_rnn2dnn.commands.sources import FeatureSource
 from keras_rnn2dnn.errors import invalid
 from keras_rnn2dnn.hmm import WordLoopDecoder, constrained, decoded
 from keras_rnn2dnn.kaldi import KaldiDirectory, store_posteriors
+from keras_rnn2dnn.model_files import load_model
 from keras_rnn2dnn.progress import RateProgress
 from keras_rnn2dnn.vocabulary import check_vocabulary
 
@@ -43,6 +44,7 @@ def add(commands) -> None:
         _run,
         "Run a teacher once and keep its soft alignments; again, to go on.",
         CHAIN,
+        goes_on=True,
     )
     parser.add_argument(
         "paths",
@@ -142,7 +144,7 @@ def _run(options):
         spec = inputs.feature_spec(options.features) if options.features else None
         alike = tuple(options.normalisation)
         source = FeatureSource(data, spec, options.strict, alike)
-        store = _write(options, [inputs.load_model(path) for path in teachers], source)
+        store = _write(options, [load_model(path) for path in teachers], source)
     say(_summary(store) if store else f"Part {options.shard} is written: {options.out}")
 
 

@@ -12,6 +12,7 @@ from keras_rnn2dnn.commands.sources import FeatureSource
 from keras_rnn2dnn.deploy import convert
 from keras_rnn2dnn.deploy.ranges import RANGES
 from keras_rnn2dnn.errors import invalid
+from keras_rnn2dnn.model_files import load_model
 
 _MOST_UTTERANCES = 2000
 
@@ -89,7 +90,7 @@ def add(commands) -> None:
 
 
 def _run(options):
-    student = inputs.load_model(options.student)
+    student = load_model(options.student)
     spec = inputs.feature_spec(options.features) if options.features else None
     alike = options.normalisation
     source = FeatureSource(options.calibration, spec, options.strict, tuple(alike))

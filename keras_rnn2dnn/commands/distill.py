@@ -18,11 +18,12 @@ from keras_rnn2dnn.commands.sources import FeatureSource
 from keras_rnn2dnn.delay import choose_delay
 from keras_rnn2dnn.deploy import quantization_aware
 from keras_rnn2dnn.errors import invalid
-from keras_rnn2dnn.files import Utterances, new_file
+from keras_rnn2dnn.files import Utterances, check_writable, new_file
 from keras_rnn2dnn.hmm import SequenceKL, WordLoopDecoder
 from keras_rnn2dnn.hmm.constrained import made_of_paths
 from keras_rnn2dnn.models import dnn_student
 from keras_rnn2dnn.progress import StageProgress
+from keras_rnn2dnn.sums import with_sum
 
 _MOST_UTTERANCES = 2000  # that set the ranges of int8
 _UNITS = 128, 128, 128
@@ -43,6 +44,7 @@ def add(commands) -> None:
         _run,
         "Train a feed-forward student on a store; again after a stop, to go on.",
         CHAIN,
+        goes_on=True,
     )
     parser.add_argument("store", metavar="STORE", help="of `rnn2dnn align`")
     parser.add_argument("--out", required=True, metavar="STUDENT.keras")
@@ -144,6 +146,7 @@ def _run(options):
         raise ValueError(invalid("--out", "a name that ends in .keras", options.out))
     if out.exists():
         raise ValueError(f"{options.out!r} exists. Give another name, or remove it")
+    check_writable(options.out)
     store = SoftAlignments(options.store)
     if options.max_bytes is not None or options.max_instructions is not None:
         for name, default in _NOT_SEARCHED.items():
@@ -151,6 +154,7 @@ def _run(options):
             if value != default:
                 expected = "none with a budget, whose search does not use it"
                 raise ValueError(invalid(f"--{name}", expected, value))
+        options.goes_on = False
         return _search(options, store, out, _loss(options, store))
     loss = _loss(options, store)
     progress = StageProgress(num_stages=1 + (options.delay == "auto"))
@@ -169,10 +173,9 @@ def _run(options):
         loss=loss,
         teacher_delay=delay,
         backup=out.with_name(f"{out.stem}.backup"),
+        out=out,
         on_progress=progress.update,
     )
-    with new_file(out) as path:
-        student.save(path)
     progress.finish()
     say(
         f"{out}: {student.count_params():,} parameters, {_learnt(loss)}, KL "
@@ -289,7 +292,7 @@ def _search(options, store, out, loss):
     with new_file(plot) as path:
         path.write_text(to_svg(result))
     with new_file(decoder) as path:
-        path.write_text(json.dumps(result.decoder.to_dict()) + "\n")
+        path.write_text(json.dumps(with_sum(result.decoder.to_dict())) + "\n")
     found = f"Best: {out}, {_learnt(loss)}, {decoder}. Plot: {plot}"
     say(f"{to_markdown(result)}\n{found}")
 

@@ -19,6 +19,7 @@ from keras_rnn2dnn.commands.parser import (
 from keras_rnn2dnn.deploy import Int8Student, load_bundle
 from keras_rnn2dnn.errors import invalid
 from keras_rnn2dnn.files import Utterances
+from keras_rnn2dnn.model_files import load_model
 from keras_rnn2dnn.scoring import word_error_rate
 from keras_rnn2dnn.vocabulary import check_vocabulary
 
@@ -75,7 +76,7 @@ def _on_host(options):
     check_vocabulary(references, decode, "transcripts")
     decode = getattr(decode, "words", decode)
     if path.suffix == ".keras":
-        model = inputs.load_model(options.model)
+        model = load_model(options.model)
         inputs.check_width(model, data)
         scores = predict_utterances(model, data.features)
         return word_error_rate(references, decode(_logits(scores)))

@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import json
-import zipfile
 from pathlib import Path
 
 import keras
@@ -13,20 +12,10 @@ from keras_rnn2dnn.audio.listing import list_corpus
 from keras_rnn2dnn.audio.loading import AudioLoader
 from keras_rnn2dnn.ctc import GreedyDecoder
 from keras_rnn2dnn.deploy.golden import int16_pcm
-from keras_rnn2dnn.distiller import Distiller
 from keras_rnn2dnn.files import Audio
 from keras_rnn2dnn.hmm import WordLoopDecoder
+from keras_rnn2dnn.model_files import load_model
 from keras_rnn2dnn.vocabulary import normalised
-
-
-def load_model(path) -> keras.Model:
-    """Loads a `.keras` file; of a saved Distiller its student."""
-    if not Path(path).exists():
-        raise FileNotFoundError(f"No file {path!r}. Expected a model saved as .keras")
-    _check_keras_file(Path(path))
-    with usable(path):
-        model = keras.saving.load_model(path, compile=False)
-    return model.student if isinstance(model, Distiller) else model
 
 
 def load_student(path) -> keras.Model:
@@ -41,22 +30,6 @@ def load_student(path) -> keras.Model:
     if graph and getattr(last, "activation", None) is keras.activations.softmax:
         last.activation = keras.activations.linear
     return model
-
-
-def _check_keras_file(path):
-    """Refuses what Keras would call "not found"."""
-    received = None
-    if path.is_dir():
-        received = "a directory"
-    elif not zipfile.is_zipfile(path):
-        received = "another format, or a damaged file"
-    elif path.suffix != ".keras":
-        received = f"the ending {path.suffix!r}: rename it"
-    if received:
-        raise ValueError(
-            f"Cannot use {str(path)!r}. Expected a model saved as .keras, as "
-            f'`model.save("student.keras")` does. Received: {received}'
-        )
 
 
 def feature_spec(path) -> FeatureSpec:

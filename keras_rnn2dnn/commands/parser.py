@@ -1,18 +1,21 @@
 """What the parsers of all commands share."""
 
 import argparse
-import re
 import sys
 from collections.abc import Callable
 
-_CONTROL = re.compile(r"[\0-\x08\x0b-\x1f\x7f-\x9f]")
 _EPILOG = """example:
   {example}
 """
 
 
 def add_command(
-    commands, name: str, run: Callable, summary: str, example: str
+    commands,
+    name: str,
+    run: Callable,
+    summary: str,
+    example: str,
+    goes_on: bool = False,
 ) -> argparse.ArgumentParser:
     """Adds a command, with an example in its help.
 
@@ -22,6 +25,7 @@ def add_command(
         run: called with the parsed options.
         summary: one sentence.
         example: a command line.
+        goes_on: whether the same command, after a stop, goes on where it was.
 
     Returns:
         Its parser.
@@ -33,7 +37,7 @@ def add_command(
         epilog=_EPILOG.format(example=example),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, goes_on=goes_on)
     parser.add_argument(
         "--verbose", action="store_true", help="say more, with tracebacks"
     )
@@ -42,18 +46,7 @@ def add_command(
 
 def say(text: str) -> None:
     """Writes a result to standard output."""
-    sys.stdout.write(f"{fit_for_terminal(text)}\n")
-
-
-def fit_for_terminal(text: str) -> str:
-    r"""Returns text fit for a terminal: what would steer it, or is no UTF-8, escaped.
-
-    Example:
-        >>> print(fit_for_terminal("yes\x1b[2J.wav"))
-        yes\x1b[2J.wav
-    """
-    text = text.encode("utf-8", "backslashreplace").decode()
-    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
+    sys.stdout.write(f"{text}\n")
 
 
 def add_normalisation(parser: argparse.ArgumentParser) -> None:

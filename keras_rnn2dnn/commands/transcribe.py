@@ -10,7 +10,8 @@ import numpy as np
 
 from keras_rnn2dnn.audio.decoding import decode
 from keras_rnn2dnn.audio.headers import compressed
-from keras_rnn2dnn.commands.parser import add_command, add_strict, fit_for_terminal, say
+from keras_rnn2dnn.commands.parser import add_command, add_strict, say
+from keras_rnn2dnn.commands.terminal import shown_name
 from keras_rnn2dnn.deploy.device import RecognizedWord
 from keras_rnn2dnn.recognizer import Recognizer
 from keras_rnn2dnn.transcript import Transcript
@@ -61,13 +62,13 @@ def _run(options):
     recognizer, found, left_out = Recognizer.load(options.bundle), [], 0
     several = len(options.audio) > 1
     for name in options.audio:
-        prefix = f"{name}: " if several else ""
+        prefix = f"{shown_name(name)}: " if several else ""
         try:
             pieces = _audio(name, recognizer.sample_rate_hz)
         except (ValueError, OSError) as error:
             if options.strict or not several:
                 raise
-            reason = fit_for_terminal(" ".join(str(error).split()))
+            reason = " ".join(str(error).split())
             sys.stderr.write(f"Left out: {reason}\n")
             left_out += 1
             continue
@@ -121,7 +122,7 @@ def follow(
         if shown:
             before = recognizer.separator if number else prefix
             line = _line(word, prefix) if times else before + word.text
-            sys.stdout.write(fit_for_terminal(line))
+            sys.stdout.write(line)
             sys.stdout.flush()
     heard = bool(stream.transcript.words)
     if shown and not (times and (heard or not prefix)):

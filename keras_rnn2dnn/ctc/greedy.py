@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from keras_rnn2dnn.errors import invalid, is_integer, is_text
+from keras_rnn2dnn.sums import fields_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,8 +57,8 @@ class GreedyDecoder:
 
     @classmethod
     def from_dict(cls, config: dict) -> "GreedyDecoder":
-        """Rebuilds a decoder from `to_dict()`."""
-        return cls(**config)
+        """Rebuilds a decoder from `to_dict()`; checks the sum in it, if any."""
+        return cls(**fields_of(cls, config))
 
 
 def best_path(logits: np.ndarray, blank: int) -> list[tuple[int, int, int]]:

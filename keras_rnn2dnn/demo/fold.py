@@ -18,6 +18,7 @@ from keras_rnn2dnn.deploy.golden import int16_pcm
 from keras_rnn2dnn.files import Audio, Utterances, joined, new_file
 from keras_rnn2dnn.progress import StageProgress
 from keras_rnn2dnn.summaries import write_scalars
+from keras_rnn2dnn.sums import with_sum
 
 NUM_STAGES = 13  # and one for each further round
 _MATCHED_STRINGS = 300
@@ -225,7 +226,7 @@ class Fold:
         with new_file(self.out / f"{file}.keras") as path:
             model.save(path)
         with new_file(self.out / f"{file}.decoder.json") as path:
-            path.write_text(json.dumps(self.tuned.to_dict()) + "\n")
+            path.write_text(json.dumps(with_sum(self.tuned.to_dict())) + "\n")
         self._keep_history(system, file, recorder)
         logits = self._logits(model, self.test)
         return [self._output(system, model.count_params(), 4, logits)]
@@ -262,7 +263,7 @@ class Fold:
         audio = Audio(pcm, spec.sample_rate_hz, references)
         audio.save(self.out / "test_audio.npz")
         with new_file(self.out / "features.json") as path:
-            path.write_text(json.dumps(spec.to_dict()) + "\n")
+            path.write_text(json.dumps(with_sum(spec.to_dict())) + "\n")
         bundle = self.out / "bundle"
         report = convert(
             student,

@@ -15,6 +15,7 @@ from keras_rnn2dnn.hmm.utterances import (
     check_self_loop,
 )
 from keras_rnn2dnn.hmm.word_loop import WordLoop
+from keras_rnn2dnn.sums import fields_of
 
 _FLOOR = np.float32(-1e6)
 
@@ -71,6 +72,8 @@ class WordLoopDecoder:
             value = float(getattr(self, name))
             if not np.isfinite(value):
                 raise ValueError(invalid(name, "a finite number", value))
+            if name == "prior_scale" and value < 0:
+                raise ValueError(invalid(name, "a number >= 0", value))
             object.__setattr__(self, name, value)
         words, states = len(self.topology.words), self.topology.num_states
         if self.log_priors is not None:
@@ -134,12 +137,17 @@ class WordLoopDecoder:
     def from_dict(cls, config: Mapping) -> "WordLoopDecoder":
         """Rebuilds a decoder from `to_dict()`.
 
+        Raises:
+            ValueError: if a field is out of its range, or a sum in it, as the package
+                writes it, is not that of the fields.
+
         Example:
             >>> decoder = WordLoopDecoder(Topology(("yes", "no")), self_loop=0.6)
             >>> WordLoopDecoder.from_dict(decoder.to_dict()) == decoder
             True
         """
-        return cls(**{**config, "topology": Topology.from_dict(config["topology"])})
+        fields = fields_of(cls, config)
+        return cls(**{**fields, "topology": Topology.from_dict(fields["topology"])})
 
     def _set_array(self, name, shape, floor):
         """Replaces a field by a read-only float32 array of this shape."""

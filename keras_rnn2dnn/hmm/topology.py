@@ -9,6 +9,7 @@ import numpy as np
 
 from keras_rnn2dnn.errors import invalid, is_integer, is_text
 from keras_rnn2dnn.pairing import check_utterances, words_of
+from keras_rnn2dnn.sums import fields_of
 
 # Stands for log(0) where no path may pass: finite, so that differences stay defined.
 NEVER = np.float32(-1e30)
@@ -60,6 +61,8 @@ class Topology:
         count = self.states_per_unit
         if not is_integer(count) or count < 1:
             raise ValueError(invalid("states_per_unit", "an integer >= 1", count))
+        if not isinstance(self.silence, bool):
+            raise ValueError(invalid("silence", "True or False", self.silence))
         if self.lexicon is not None:
             entries = _check_lexicon(self.lexicon, self.words)
             object.__setattr__(self, "lexicon", entries)
@@ -144,7 +147,7 @@ class Topology:
             >>> Topology.from_dict(topology.to_dict()) == topology
             True
         """
-        return cls(**config)
+        return cls(**fields_of(cls, config))
 
     def _states_by_word(self, words, argument):
         """Maps each of the words to its states, int `(states,)`."""

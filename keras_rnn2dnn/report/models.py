@@ -3,19 +3,19 @@
 import contextlib
 import functools
 import json
-import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-import keras
 import numpy as np
 
+from keras_rnn2dnn.audio.features import FeatureSpec
 from keras_rnn2dnn.batches import map_by_length
 from keras_rnn2dnn.demo.table import DISTILLED
 from keras_rnn2dnn.deploy import Int8Student
 from keras_rnn2dnn.files import Audio, Utterances
 from keras_rnn2dnn.hmm import WordLoopDecoder
 from keras_rnn2dnn.inference import inference_function
+from keras_rnn2dnn.model_files import load_model
 from keras_rnn2dnn.report.collect import FoldFiles
 from keras_rnn2dnn.report.html import LeftOut
 
@@ -54,7 +54,8 @@ class FoldModels:
     def frame_step_s(self) -> float:
         """Seconds from frame to frame."""
         with self._reading("features.json") as path:
-            return json.loads(path.read_text())["frame_step_ms"] / 1000
+            spec = FeatureSpec.from_dict(json.loads(path.read_text()))
+            return spec.frame_step_ms / 1000
 
     def recognised(self) -> list[tuple[str, str]]:
         """Returns what was said in each test string, and what the student heard.
@@ -103,9 +104,7 @@ class FoldModels:
     def _inference(self, name):
         if name not in self._functions:
             with self._reading(f"{name}.keras") as path:
-                if not zipfile.is_zipfile(path):  # Keras would not find the file
-                    raise ValueError("it is no whole .keras file")
-                model = keras.saving.load_model(path, compile=False)
+                model = load_model(path)
             self._functions[name] = inference_function(model)
         return self._functions[name]
 
@@ -117,7 +116,7 @@ class FoldModels:
             yield path
         except (
             *(ValueError, TypeError, KeyError, AttributeError, IndexError),
-            *(OSError, RuntimeError, zipfile.BadZipFile),
+            *(OSError, RuntimeError),
         ) as error:
             why = f"{name} of {self.fold.name} is damaged: {error}"
             raise LeftOut(" ".join(why.split()).rstrip(".")) from error

@@ -1,10 +1,9 @@
-import json
 import shutil
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from stores import FEATURES, padded, teacher
+from stores import FEATURES, edit_manifest, padded, teacher
 
 from keras_rnn2dnn import Distiller, SoftAlignments, dnn_student
 from keras_rnn2dnn.alignments.fields import BatchDecoder, FieldReader
@@ -95,10 +94,8 @@ def test_a_shard_of_another_store_is_told_by_its_counts(store, tmp_path):
     content = (other.path / "shard-000002.tfrecord").read_bytes()
     path = store.path / "shard-000002.tfrecord"
     path.write_bytes(content)
-    text = (store.path / "manifest.json").read_text()
-    size = store.manifest.shards[2].num_bytes
-    text = text.replace(f'"num_bytes": {size}', f'"num_bytes": {len(content)}')
-    (store.path / "manifest.json").write_text(text)
+    size = {"num_bytes": len(content)}
+    edit_manifest(store.path, lambda manifest: manifest["shards"][2].update(size))
     with pytest.raises(ValueError) as error:
         SoftAlignments(store.path).verify()
     assert str(error.value) == (
@@ -114,11 +111,12 @@ def test_a_shard_of_another_store_is_told_by_its_counts(store, tmp_path):
         ({"format": "other"}, "Received: 'other', version 1"),
         ({"settings": {}}, "Cannot use"),
         ({"shards": [{"number": 0}]}, "Cannot use"),
+        ({"sha256": "0"}, "its `sha256` is not that of its content: it is damaged, or"),
     ],
 )
 def test_a_manifest_of_another_kind_is_refused(store, change, message):
     path = store.path / "manifest.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    edit_manifest(store.path, lambda content: content.update(change))
     with pytest.raises(ValueError, match=message) as error:
         SoftAlignments(store.path)
     assert str(path) in str(error.value)

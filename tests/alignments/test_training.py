@@ -1,5 +1,3 @@
-import json
-
 import numpy as np
 import pytest
 from stores import padded, student, teacher
@@ -69,7 +67,48 @@ def test_a_backup_of_other_settings_is_refused(store, tmp_path):
         f"{str(backup)!r} is of a training with other settings. Expected the same. "
         "Received (there against here): seed 0 against 1. Remove it to begin anew"
     )
-    assert json.loads((backup / "training.json").read_text())["seed"] == 0
+    assert backup.is_file()
+
+
+def test_a_backup_of_another_store_or_student_is_refused(store, tmp_path):
+    backup = tmp_path / "backup"
+    with pytest.raises(Stopped):
+        train(student(), store, 0.6, backup=backup)
+    x = padded(LENGTHS)
+    x[3, 2, 0] += 1
+    other = SoftAlignments.write(
+        tmp_path / "other", teacher(), x, utterances_per_shard=8
+    )
+    assert other.num_frames == store.num_frames
+    with pytest.raises(ValueError, match=r"there against here\): store '\w+' against"):
+        train(student(), other, backup=backup)
+    network = student()
+    network.set_weights([2 * w for w in network.get_weights()])
+    with pytest.raises(ValueError, match=r"there against here\): student \[.* against"):
+        train(network, store, backup=backup)
+    before = backup.read_bytes()
+    backup.write_bytes(before[:-9])
+    with pytest.raises(ValueError, match="Remove it to begin anew"):
+        train(student(), store, backup=backup)
+
+
+def test_the_student_is_kept_before_its_backup_goes(store, tmp_path, monkeypatch):
+    backup, out = tmp_path / "backup", tmp_path / "full" / "s.keras"
+    network = student()
+
+    def full(path):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(network, "save", full)
+    with pytest.raises(OSError) as error:
+        train(network, store, epochs=2, backup=backup, out=out)
+    assert str(error.value) == (
+        f"[Errno 28] Cannot write to {str(out)!r}: No space left on device"
+    )
+    network = student()
+    logs = train(network, store, epochs=2, backup=backup, out=out)
+    assert set(logs) == {"loss", "kl", "agreement"}
+    assert out.is_file() and not backup.exists()
 
 
 def test_a_backup_with_another_loss_is_refused(store, tmp_path):
@@ -90,7 +129,7 @@ def test_a_backup_of_other_targets_is_refused(store, tmp_path):
     with pytest.raises(ValueError) as error:
         train(student(), sure, backup=backup)
     targets = "[None, False, None, 1.0] against [None, True, 1, 1.0]"
-    assert f"Received (there against here): targets {targets}. Rem" in str(error.value)
+    assert f"Received (there against here): targets {targets}; st" in str(error.value)
 
 
 @pytest.mark.slow  # three trainings

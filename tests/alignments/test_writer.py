@@ -10,11 +10,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from stores import FEATURES, files, padded, teacher
+from stores import FEATURES, edit_manifest, files, padded, teacher
 
 from keras_rnn2dnn import SoftAlignments
 from keras_rnn2dnn.alignments.manifest import locked
 from keras_rnn2dnn.audio.features import FeatureSpec
+
+REMEDY = (
+    "Restore the data as they were (a file that could not be read then may be readable "
+    "now, or the other way round), give another path, or remove the store and begin "
+    "anew"
+)
 
 
 def one_by_one(x, fail_at=None):
@@ -73,7 +79,7 @@ def test_a_data_set_that_ends_early_is_told(tmp_path):
         write(tmp_path / "b", one_by_one(x[:4]))
     assert str(error.value) == (
         "The data set ended early. Expected at least 3 shards of utterances, as were "
-        "written of it. Received: 2"
+        f"written of it. Received: 2. {REMEDY}"
     )
     with pytest.raises(ValueError, match="No data. Expected at least one utterance"):
         write(tmp_path / "c", x[:0])
@@ -104,9 +110,8 @@ def test_a_run_that_goes_on_with_other_utterances_is_refused(tmp_path, part):
     assert str(error.value) == (
         f"The data are not those of the first run: {str(tmp_path / 'a')!r}. Expected "
         f"the same 2 utterances as in the finished shard-00000{number}.tfrecord. "
-        f"Received: 2, {first!r} to {last!r}. Restore the data as they were (a file "
-        "that could not be read then may be readable now, or the other way round), or "
-        "remove the store and begin anew"
+        f"Received: 2, {first!r} to {last!r}, which differ (there against here) in: "
+        f"ids; numbers of frames; features. {REMEDY}"
     )
     assert files(tmp_path / "a") == kept
     write(tmp_path / "a", named(x, names), part=part)
@@ -118,11 +123,15 @@ def test_a_store_of_an_older_version_goes_on_without_comparing_ids(tmp_path):
     x = padded()
     with pytest.raises(RuntimeError):
         write(tmp_path / "a", one_by_one(x, fail_at=5))
-    path = tmp_path / "a" / "manifest.json"
-    content = json.loads(path.read_text())
-    checksums = [shard.pop("names") for shard in content["shards"]]
-    assert checksums == [zlib.crc32(b'["0", "1"]'), zlib.crc32(b'["2", "3"]')]
-    path.write_text(json.dumps(content))
+
+    def older(content):
+        checksums = [shard.pop("names") for shard in content["shards"]]
+        assert checksums == [zlib.crc32(b'["0", "1"]'), zlib.crc32(b'["2", "3"]')]
+        content.pop("utterances")
+        for shard in content["shards"]:
+            del shard["data"], shard["crc32"]
+
+    edit_manifest(tmp_path / "a", older)
     assert write(tmp_path / "a", named(x, "bcdefgh")).num_utterances == 7
 
 

@@ -108,6 +108,12 @@ def another_kind():
         SoftAlignments.write("store", teacher(), X)
 
 
+def other_data():
+    model = student()
+    for data in (X, X + 1):
+        SoftAlignments.write("store", model, data)
+
+
 def damaged():
     store = SoftAlignments.write("store", teacher(), X)
     (shard,) = store.path.glob("*.tfrecord*")
@@ -260,6 +266,7 @@ RAISED = {
     "No soft alignments in": lambda: SoftAlignments("nowhere"),
     "is unfinished. Expected a complete one": unfinished,
     "holds soft alignments of another kind": another_kind,
+    "The data are not those of the first run": other_data,
     "is damaged. Expected": damaged,
     "Another process writes to": two_writers,
     "Invalid value for `top_k`": lambda: SoftAlignments.write(
