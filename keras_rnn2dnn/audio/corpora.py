@@ -1,7 +1,9 @@
 """Recordings with transcripts, and readers of published corpora."""
 
 import dataclasses
+import io
 import re
+import struct
 import wave
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +12,7 @@ import numpy as np
 
 from keras_rnn2dnn.audio.checks import SCALE, check_scale
 from keras_rnn2dnn.audio.synthesis import english_voices, synthesize_words
+from keras_rnn2dnn.audio.wav_chunks import wav_chunks
 from keras_rnn2dnn.errors import invalid
 from keras_rnn2dnn.files import new_file
 
@@ -107,8 +110,9 @@ def read_wav(path: str | Path) -> tuple[np.ndarray, int]:
         ValueError: if the file is damaged or empty, or of another format; names the
             file.
     """
+    whole = Path(path).read_bytes()
     try:
-        with wave.open(str(path)) as file:
+        with wave.open(io.BytesIO(whole)) as file:
             channels, width = file.getnchannels(), file.getsampwidth()
             rate, num_samples = file.getframerate(), file.getnframes()
             data = file.readframes(num_samples)
@@ -125,6 +129,10 @@ def read_wav(path: str | Path) -> tuple[np.ndarray, int]:
             f"Empty or damaged WAV file {str(path)!r}. Expected "
             f"{num_samples or 'some'} samples. Received: {len(data) // 2}"
         )
+    try:  # what `wave` passes over, such as more samples
+        wav_chunks(whole)
+    except (ValueError, struct.error) as error:
+        raise ValueError(f"Cannot read {str(path)!r} as WAV: {error}") from error
     return np.frombuffer(data, "<i2").astype("float32") / 32768.0, rate
 
 

@@ -147,6 +147,15 @@ def test_whatever_is_no_wav_file_is_refused_by_name(tmp_path):
         read_wav(tmp_path / "b.wav")
 
 
+def test_a_second_chunk_of_samples_is_refused(tmp_path):
+    path = write_wav(tmp_path / "a.wav", range(8))
+    path.write_bytes(path.read_bytes() + b"data\x04\0\0\0abcd")
+    with pytest.raises(
+        ValueError, match="a.wav' as WAV: it has several chunks of sampl"
+    ):
+        read_wav(path)
+
+
 def test_a_damaged_header_gives_samples_or_an_error_that_names_the_file(tmp_path):
     path = write_wav(tmp_path / "a.wav", range(8))
     intact = path.read_bytes()

@@ -29,10 +29,13 @@ from keras_rnn2dnn import (
 from keras_rnn2dnn.alignments import manifest
 from keras_rnn2dnn.audio.corpora import read_fsdd
 from keras_rnn2dnn.audio.loading import AudioFile, AudioLoader
+from keras_rnn2dnn.audio.manifests import read_manifest
 from keras_rnn2dnn.deploy import load_bundle, quantization_aware
 from keras_rnn2dnn.errors import import_extra
+from keras_rnn2dnn.kaldi import read_archive
 from keras_rnn2dnn.report.utterances import choose
 from keras_rnn2dnn.streaming import int16_samples
+from keras_rnn2dnn.vocabulary import check_vocabulary
 
 HEADINGS = re.findall(r"^### (.*)$", pages.PAGES["troubleshooting"].read_text(), re.M)
 X = np.random.default_rng(0).normal(size=(8, 20, 4)).astype("float32")
@@ -138,6 +141,17 @@ def too_short():
 
 def no_audio():
     list(AudioLoader([AudioFile("a.wav", "a")], sample_rate_hz=8000, strict=True))
+
+
+def other_field():
+    pages.Path("a.jsonl").write_text('{"audio": "a.wav", "start": 1}')
+    read_manifest("a.jsonl")
+
+
+def no_archive():
+    pytest.importorskip("kaldiio", reason="needs the extra `kaldi`")
+    pages.Path("a.ark").write_bytes(b"u1 \0BXX ")
+    list(read_archive("a.ark"))
 
 
 def recurrent():
@@ -275,8 +289,20 @@ RAISED = {
     "Expected words of the vocabulary": unknown_word,
     "frames in utterance": too_short,
     "as many utterances as references": lambda: word_error_rate(["a", "b"], ["a"]),
+    "Expected the same utterances as `references`": lambda: word_error_rate(
+        {"u1": "a"}, {"u2": "a"}
+    ),
+    "Of class numbers, a decoder gives the words": lambda: word_error_rate(
+        ["a"], [[3]]
+    ),
+    "Expected words of the decoder's vocabulary": lambda: check_vocabulary(
+        ["Up"], DECODER
+    ),
     "Audio too short": lambda: LogMel(8000)(np.zeros((1, 100), "float32")),
     "Cannot use the audio file": no_audio,
+    "Divide 16-bit PCM by 32768": lambda: LogMel(8000)(np.full((1, 400), 1e3, "f4")),
+    "is no field of a manifest": other_field,
+    "as a Kaldi archive": no_archive,
     "Install it with: pip install": lambda: import_extra("no_such_module", "io", "It"),
     "Expected int16, or floats": lambda: int16_samples(bytes(4)),
     "The stream has ended": ended,
