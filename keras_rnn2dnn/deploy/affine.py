@@ -25,6 +25,11 @@ class Affine(keras.layers.Layer):
         self.scale, self.offset = (np.asarray(v, np.float64) for v in (scale, offset))
         self.supports_masking = True
 
+    @property
+    def terms(self) -> tuple[np.ndarray, np.ndarray]:
+        """Scale and offset."""
+        return self.scale, self.offset
+
     def call(self, inputs):
         """Scales and shifts; what changes nothing is left out."""
         if np.any(self.scale != 1):

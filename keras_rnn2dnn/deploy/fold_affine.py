@@ -16,6 +16,7 @@ from keras_rnn2dnn.deploy.quantize import IDENTITIES
 from keras_rnn2dnn.layers import SpliceFrames
 from keras_rnn2dnn.spliced_dense import SplicedDense
 
+_MOST_CHANNELS = 256  # 64 kB
 _PASSED = (*IDENTITIES, keras.layers.ZeroPadding1D)
 
 
@@ -28,8 +29,11 @@ def fold_affine(steps: list, padded: bool = False) -> None:
             with zeros; by default on one window.
     """
     for place, step in enumerate(steps):
-        if isinstance(step.layer, Affine):
-            _fold_back(steps, place) or _fold_on(steps, place, padded)
+        if not isinstance(step.layer, Affine):
+            continue
+        folded = _fold_back(steps, place) or _fold_on(steps, place, padded)
+        if not (folded or padded):
+            _make_dense(steps, place)
 
 
 def _fold_back(steps, place):
@@ -57,7 +61,7 @@ def _fold_back(steps, place):
 def _fold_on(steps, place, padded):
     """Folds into all layers that read it, if each of them can take it."""
     affine = steps[place].layer
-    readers = _readers(steps, place, affine.scale, affine.offset)
+    readers = _readers(steps, place, *affine.terms)
     if not readers:
         return False
     for reader, _, offset in readers:
@@ -70,6 +74,27 @@ def _fold_on(steps, place, padded):
         steps[reader].layer = _scaled_before(steps[reader].layer, scale, offset)
     steps[place].layer = _identity(affine)
     return True
+
+
+def _make_dense(steps, place):
+    """Makes what a ReLU reads a layer with weights of its own, as the C code runs it.
+
+    That costs channels ** 2 weights, most of them 0: so of few channels alone.
+    """
+    affine = steps[place].layer
+    channels = max(affine.scale.size, affine.offset.size)
+    readers = [reader for reader, *_ in _readers(steps, place, *affine.terms)]
+    if not 1 < channels <= _MOST_CHANNELS or len(readers) != 1:
+        return
+    layer = None if readers[0] is None else steps[readers[0]].layer
+    named = getattr(getattr(layer, "activation", None), "__name__", "")
+    is_output = place == len(steps) - 1
+    if is_output or type(layer) is keras.layers.ReLU or named in ("relu", "relu6"):
+        dense = keras.layers.Dense(channels, name=affine.name, dtype="float32")
+        dense.build((None, None, channels))
+        kernel = np.diag(np.broadcast_to(affine.scale, channels))
+        dense.set_weights([kernel, np.broadcast_to(affine.offset, channels)])
+        steps[place].layer = dense
 
 
 def _readers(steps, place, scale, offset):

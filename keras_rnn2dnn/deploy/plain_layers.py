@@ -50,6 +50,8 @@ _OPERATOR_HINT = (
     "of tensors (no /) or with constants, concatenate, relu, relu6, leaky_relu, "
     "sigmoid, tanh, silu, hard_silu"
 )
+_LOG_HINT = "Leave it out, and the softmax before it too: convert wants logits"
+_OF_CONSTANTS = ("Add", "Subtract", "Multiply", "Divide", "TrueDivide", "Maximum")
 
 
 def plain_layers(operation: keras.Operation, arguments) -> list[keras.Layer]:
@@ -121,32 +123,36 @@ def _operator(operation, arguments):
         return keras.layers.Activation(_ACTIVATIONS[kind], name=name, dtype="float32")
     if kind == "LeakyRelu":
         return keras.layers.LeakyReLU(operation.negative_slope, name=name)
-    if tensors == 1:
-        return _with_constant(operation, kind, arguments.args)
-    refuse(operation, _OPERATOR_HINT)
-
-
-def _with_constant(operation, kind, args):
-    """Returns the layer of an operator with one tensor and one constant."""
+    if kind == "Clip" and (operation.x_min, operation.x_max) == (0, 6):
+        return keras.layers.Activation("relu6", name=name, dtype="float32")
     if kind == "Negative":
-        return Affine(-1.0, 0.0, name=operation.name)
-    if len(args) == 2:
-        first = not isinstance(args[0], keras.KerasTensor)  # constant - x
-        value = np.asarray(ops.convert_to_numpy(args[0 if first else 1]), np.float64)
-        if value.size == max(value.shape, default=1):
-            value = value.reshape(-1) if value.size > 1 else float(value.reshape(()))
-            if kind == "Add":
-                return Affine(1.0, value, name=operation.name)
-            if kind == "Subtract":
-                scale, offset = (-1.0, value) if first else (1.0, -value)
-                return Affine(scale, offset, name=operation.name)
-            if kind == "Multiply":
-                return Affine(value, 0.0, name=operation.name)
-            if kind in ("Divide", "TrueDivide") and not first:
-                return Affine(1 / value, 0.0, name=operation.name)
-            if kind == "Maximum" and np.all(value == 0):
-                return keras.layers.ReLU(name=operation.name, dtype="float32")
-    refuse(operation, _OPERATOR_HINT)
+        return Affine(-1.0, 0.0, name=name)
+    found = None
+    if kind in _OF_CONSTANTS and tensors == 1 and len(arguments.args) == 2:
+        found = _with_constant(kind, name, arguments.args)
+    if found is None:
+        refuse(operation, _LOG_HINT if kind == "Log" else _OPERATOR_HINT)
+    return found
+
+
+def _with_constant(kind, name, args):
+    """Returns the layer of an operator with a tensor and a constant, or None."""
+    first = not isinstance(args[0], keras.KerasTensor)  # constant - x
+    value = np.asarray(ops.convert_to_numpy(args[0 if first else 1]), np.float64)
+    if value.size > 1 and value.shape[-1] != value.size:
+        return None  # neither one number nor one for each channel
+    value = value.reshape(-1) if value.size > 1 else float(value.reshape(()))
+    if kind == "Add":
+        return Affine(1.0, value, name=name)
+    if kind == "Subtract":
+        return Affine(*((-1.0, value) if first else (1.0, -value)), name=name)
+    if kind == "Multiply":
+        return Affine(value, 0.0, name=name)
+    if kind in ("Divide", "TrueDivide") and not first:
+        return Affine(1 / value, 0.0, name=name)
+    if kind == "Maximum" and np.all(value == 0):
+        return keras.layers.ReLU(name=name, dtype="float32")
+    return None
 
 
 def _mean_of_frames(layer, channels):

@@ -24,6 +24,7 @@ MERGES = (
 )
 IDENTITIES = (  # in inference
     keras.layers.ActivityRegularization,
+    keras.layers.AlphaDropout,
     keras.layers.Dropout,
     keras.layers.GaussianDropout,
     keras.layers.GaussianNoise,

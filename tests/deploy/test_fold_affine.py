@@ -27,6 +27,12 @@ def operators():
     return keras.Model(x, -L.Dense(CLASSES)(ops.relu(L.Dense(5)(y))))
 
 
+def clipped():
+    x = keras.Input((None, FEATURES))
+    y = L.AlphaDropout(0.1)(ops.clip(L.Dense(6)(x), 0, 6))
+    return keras.Model(x, L.Dense(CLASSES)(y))
+
+
 def read_twice():
     x = keras.Input((None, FEATURES))
     y = L.BatchNormalization()(x)
@@ -86,6 +92,12 @@ STUDENTS = {
         ),
         *(5, 1),
     ),
+    "first, before a relu": (lambda: stack(L.BatchNormalization(), L.ReLU()), 0, 0),
+    "last, after a relu": (
+        lambda: keras.Sequential([stack(L.Dense(6)), L.ReLU(), L.BatchNormalization()]),
+        *(0, 0),
+    ),
+    "clipped": (clipped, 0, 0),
     "rescaling": (lambda: stack(L.Rescaling([1, 2, 3, 4.0], -0.5)), 0, 0),
     "normalization": (lambda: stack(normalization(), L.Conv1D(5, 2)), 0, 1),
     "by frames": (
