@@ -40,7 +40,7 @@ def check_equal(
     length = field.window + field.stride * _CHECKED_FRAMES
     frames = np.concatenate(utterances[:length])[:length]
     frames = np.resize(frames, (length, frames.shape[1]))  # repeats what is too short
-    expected = _student_logits(student, frames)
+    expected = student_logits(student, frames)
     positions = np.arange(len(expected)) * field.stride
     inner = positions - field.left >= 0
     inner &= positions + field.right < length
@@ -66,7 +66,16 @@ def check_equal(
         raise ValueError(invalid("student", expected, student.name, hint))
 
 
-def _student_logits(student, utterance):
+def student_logits(student: keras.Model, utterance: np.ndarray) -> np.ndarray:
+    """Computes the student's own logits of an utterance, on the processor.
+
+    Args:
+        student: with logits as its output.
+        utterance: features `(frames, features)`.
+
+    Returns:
+        float32 `(output frames, classes)`.
+    """
     with tf.device("CPU:0"):
         logits = student(utterance[None], training=False)
     return keras.ops.cast(logits, "float32").numpy()[0]
@@ -118,7 +127,7 @@ def compare(
     Returns:
         `comparison` of the report.
     """
-    floats = [_student_logits(student, utterances[k]) for k in held]
+    floats = [student_logits(student, utterances[k]) for k in held]
     int8s = device.predict([utterances[k] for k in held])
     int8s = [z[: len(reference)] for z, reference in zip(int8s, floats, strict=True)]
     compared = {"utterances": len(held), **compare_logits(floats, int8s)}

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 import keras_rnn2dnn
-from keras_rnn2dnn.deploy import bundle, golden
+from keras_rnn2dnn.deploy import bundle, evidence, golden
 from keras_rnn2dnn.deploy.bundle import (
     Firmware,
     check_parts,
@@ -21,7 +21,12 @@ from keras_rnn2dnn.deploy.bundle import (
     missing_c,
 )
 from keras_rnn2dnn.deploy.calibration import calibration_windows, split, utterances_of
-from keras_rnn2dnn.deploy.comparison import check_equal, compare, long_enough
+from keras_rnn2dnn.deploy.comparison import (
+    check_equal,
+    compare,
+    long_enough,
+    student_logits,
+)
 from keras_rnn2dnn.deploy.fake_quant import is_fake_quantized
 from keras_rnn2dnn.deploy.graph import student_graph
 from keras_rnn2dnn.deploy.interpreter import Int8Student
@@ -172,10 +177,18 @@ def convert(
         compared["wer_device"] = word_error_rate(spoken, words).wer
     names = tuple(sorted(set(operators(tflite))))
     files = firmware.files(tflite, names, utterances, pcm)
+    kept = [utterances[k] for k in held]
+    spoken = [references[k] for k in held] if references is not None else None
+    if firmware.network is not None:
+        given = spoken if decoder_dict(decode) else None
+        files |= evidence.held_back(kept, lambda x: student_logits(floats, x), given)
+        compared["kept"] = evidence.kept(files, device)
     if heard:
         found = golden.read_words(files["golden/test_set.u32"])
         texts = [[firmware.recognizer.words[k] for k in words] for words in found]
         heard |= word_errors(transcripts, texts)
+        if transcripts is not None:
+            files[evidence.SPOKEN] = evidence.lines(transcripts)
     report = ConversionReport(
         tflite="student.tflite",
         bytes=len(tflite),

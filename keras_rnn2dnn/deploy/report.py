@@ -36,7 +36,8 @@ class ConversionReport:
             nats), `agreement` (share of frames with the same best class),
             `max_abs_logit_difference`, `wer_float` and `wer_int8` (None if not asked),
             `wer_device` (network and decoder in the arithmetic of the C code). Float is
-            the student as given: one that is `quantization_aware` rounds too.
+            the student as given: one that is `quantization_aware` rounds too. `kept`:
+            the same of the utterances that `golden/` keeps, so that it can be verified.
         recordings: of the `count` recordings: `feature_shift` and `feature_spread`
             against the calibration (see `recordings.compare_features`), and from PCM on
             in the arithmetic of the C code `wer`, `errors` and `words` (None without
@@ -86,6 +87,11 @@ class ConversionReport:
         """
         plain = json.loads(json.dumps(dataclasses.asdict(self), default=_plain))
         return {**plain, "sum": sums.report_sum(plain)}
+
+    @classmethod
+    def from_dict(cls, report: dict[str, Any]) -> "ConversionReport":
+        """Returns the report of `to_dict`."""
+        return cls(**{name: report[name] for name in report if name != "sum"})
 
     @property
     def rows(self) -> list[tuple[str, str]]:

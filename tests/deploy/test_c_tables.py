@@ -1,7 +1,12 @@
+import dataclasses
+import re
+
 import numpy as np
 import pytest
+from bundles import SPEC
 
 from keras_rnn2dnn.deploy import c_tables
+from keras_rnn2dnn.deploy.device.features import feature_tables
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -28,3 +33,24 @@ def test_a_table_is_wrapped_and_complete():
 def test_an_empty_table_has_one_zero_as_c_needs():
     text = c_tables.array("float", "x", [])
     assert text == "static const float x[1] = {\n    0\n};\n"
+
+
+@pytest.mark.parametrize("rate", [4000, 8000, 16000, 44100])
+def test_what_the_c_code_reads_of_the_trigonometric_tables_is_all_that_is_there(rate):
+    """Beyond the right angle the entries before it stand for those of the FFT."""
+    spec = dataclasses.replace(SPEC, sample_rate_hz=rate)
+    header = c_tables.features_header(spec, (0.1, 0))
+    whole, half = feature_tables(spec), spec.fft_length // 2
+    for name, sign in (("cosine", -1), ("sine", 1)):
+        (count, table) = re.search(
+            rf"features_{name}\[(\d+)\] = {{([^}}]*)}}", header
+        ).groups()
+        values = [np.float32(x.rstrip("f")) for x in table.replace(",", " ").split()]
+        assert int(count) == len(values) == half // 2
+        read = set()
+        for k in range(1, half):
+            place = (k if k <= half // 2 else half - k) - 1
+            read.add(place)
+            value = values[place] if k <= half // 2 else sign * values[place]
+            assert value == getattr(whole, name)[k]
+        assert read == set(range(half // 2))

@@ -107,12 +107,15 @@ def _triangle(column):
     return int(bins[0]), column[bins[0] : bins[-1] + 1].astype(_F)
 
 
-def device_features(pcm: np.ndarray, spec: FeatureSpec) -> np.ndarray:
+def device_features(
+    pcm: np.ndarray, spec: FeatureSpec, tables: FeatureTables | None = None
+) -> np.ndarray:
     """Computes the features of an utterance as the device does, to the bit.
 
     Args:
         pcm: int16 `(samples,)`.
         spec: of the features.
+        tables: other ones than those of the specification.
 
     Returns:
         float32 `(frames, num_bins)`; no frames where the audio is too short.
@@ -129,7 +132,7 @@ def device_features(pcm: np.ndarray, spec: FeatureSpec) -> np.ndarray:
     if pcm.dtype != np.int16 or pcm.ndim != 1:
         received = f"{pcm.dtype.name} {pcm.shape}"
         raise ValueError(invalid("pcm", "int16 (samples,)", received))
-    tables, num_frames = feature_tables(spec), spec.num_frames(len(pcm))
+    tables, num_frames = tables or feature_tables(spec), spec.num_frames(len(pcm))
     if not num_frames:
         return np.zeros((0, spec.num_bins), _F)
     frames = np.lib.stride_tricks.sliding_window_view(pcm, spec.frame_length)

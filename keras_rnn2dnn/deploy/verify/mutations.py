@@ -1,18 +1,22 @@
 """The stage of `verify` that checks the check: a changed table must be found."""
 
 import dataclasses
+import itertools
 import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from keras_rnn2dnn.deploy import golden
 from keras_rnn2dnn.deploy.device.decoder import search
+from keras_rnn2dnn.deploy.device.features import device_features, feature_tables
 from keras_rnn2dnn.deploy.device.network import gathered, run_network
 from keras_rnn2dnn.deploy.loading import Bundle
+from keras_rnn2dnn.deploy.naming import prefixed
 from keras_rnn2dnn.deploy.toolchain import Workbench
 from keras_rnn2dnn.deploy.verify.outcome import NOT_RUN, Outcome, judged, on_targets
 
@@ -22,82 +26,180 @@ _FEATURES = ("features_table.h", "features", "recordings.pcm", "features.f32")
 _WORDS = ("decoder_table.h", "words", "recordings.pcm", "words.u32")
 
 
-def mutations(bundle: Bundle, bench: Workbench, _: Sequence) -> Iterator[Outcome]:
-    """Changes one number at a time in a copy; the golden outputs must not be met."""
-    last = len(bundle.network.layers) - 1
-    changes = [
-        (f"a weight of the {which} layer by one", f"weights_{number}", place, _NETWORK)
-        for which, number in (("first", 0), ("last", last))
-        for place in [_telling_weight(bundle, number)]
-    ]
-    if bundle.recognizer is not None:
-        half, eighth = (
-            bundle.recognizer.spec.frame_length // 2,
-            bundle.recognizer.spec.fft_length // 8,
-        )
-        changes += [
-            ("a mel weight", "features_mel_weights", 0, _FEATURES),
-            ("a value of the window", "features_window", half, _FEATURES),
-            ("a cosine of the FFT", "features_cosine", eighth, _FEATURES),
-        ]
-    if bundle.recognizer is not None and bundle.recognizer.is_word_loop:
-        what, node = "a state of the decoder", _telling_node(bundle)
-        if node is None:
-            text = "no word in golden/ hangs on a single state: convert with recordings"
-            yield Outcome(f"mutation: {what}", NOT_RUN, text, optional=True)
-        else:
-            changes.append((what, "decoder_state_of_node", node, _WORDS))
-    for what, name, place, files in changes:
+_TRIED = 3  # changes of a table
+_MOST_LOOKED_AT = 64
 
-        def check(stage, _, change=(name, place, *files)):
-            differing = _differing(bundle, *change)
-            return judged(stage, differing > 0, f"{differing:,} golden bytes not met")
+
+class Change(NamedTuple):
+    """A number of a table to change.
+
+    Args:
+        table: its name.
+        place: of the number.
+        header: where the table is.
+        stage: of the check, which reads it.
+        given: golden file that the stage is given.
+        expected: golden file that it must give.
+    """
+
+    table: str
+    place: int
+    header: str
+    stage: str
+    given: str
+    expected: str
+
+
+def mutations(bundle: Bundle, bench: Workbench, _: Sequence) -> Iterator[Outcome]:
+    """Changes one number at a time in a copy; the golden outputs must not be met.
+
+    Only numbers are changed which numpy says are heard in `golden/`: what no output
+    depends on cannot be found by any check, and is no fault of a bundle.
+    """
+    for what, found in _all_changes(bundle):
+        changes = list(itertools.islice(found, _TRIED))
+        if not changes:
+            text = "no such change is heard in golden/: convert with recordings"
+            yield Outcome(f"mutation: {what}", NOT_RUN, text, optional=True)
+            continue
+
+        def check(stage, _, changes=changes):
+            differing = [_differing(bundle, change) for change in changes]
+            caught = sum(count > 0 for count in differing)
+            text = f"{caught} of {len(changes)} changes caught"
+            text += f", {sum(differing):,} golden bytes not met"
+            return judged(stage, caught == len(changes), text)
 
         yield from on_targets("mutation", {"host": what}, check)
 
 
-def _telling_weight(bundle, number):
-    """Returns the place of a weight that meets the largest inputs and is heard."""
+def _all_changes(bundle) -> Iterator[tuple[str, Iterator[Change]]]:
+    last = len(bundle.network.layers) - 1
+    for which, number in (("first", 0), ("last", last)):
+        what = f"a weight of the {which} layer by one"
+        yield what, _heard_weights(bundle, number)
+    if bundle.recognizer is None:
+        return
+    yield "a mel weight", _heard_values(bundle, "mel_weights", _mel_places)
+    yield "a value of the window", _heard_values(bundle, "window", _window_places)
+    yield "a cosine of the FFT", _heard_values(bundle, "cosine", _cosine_places)
+    if bundle.recognizer.is_word_loop:
+        yield "a state of the decoder", _heard_nodes(bundle)
+
+
+def _heard_weights(bundle, number) -> Iterator[Change]:
+    """Finds weights which, changed by one, change an output for a golden window."""
     layers = bundle.network.layers
+    layer, rest = layers[number], layers[number + 1 :]
     windows = np.frombuffer(bundle.golden("network_inputs.s8"), np.int8)
-    x = windows.reshape(-1, bundle.network.field.window, bundle.network.num_features)
-    outputs = run_network(layers[: number + 1], x).astype(float)
-    outputs = outputs.reshape(len(x), layers[number].frames, -1)
-    row = int(outputs.std(axis=(0, 1)).argmax())  # not a unit that is always 0
-    before = run_network(layers[:number], x) if number else x.reshape(len(x), -1)
-    met = gathered(layers[number], before).astype(float).std(axis=(0, 1))
-    return row * layers[number].weights.shape[1] + int(met.argmax())
+    x = windows.reshape(-1, bundle.network.field.window * bundle.network.num_features)
+    before = run_network(layers[:number], x) if number else x
+    own = run_network([layer], before)
+    expected = run_network(rest, own) if rest else own
+    rows = own.astype(float).reshape(len(x), layer.frames, -1).std(axis=(0, 1))
+    met = gathered(layer, before).astype(float).std(axis=(0, 1))
+    for row, column in _pairs(np.argsort(-rows), np.argsort(-met)):
+        weights = layer.weights.copy()
+        weights[row, column] += -1 if weights[row, column] > 0 else 1
+        changed = dataclasses.replace(layer, weights=weights)
+        if not np.array_equal(run_network([changed, *rest], before), expected):
+            place = int(row) * layer.weights.shape[1] + int(column)
+            yield Change(f"weights_{number}", place, *_NETWORK)
 
 
-def _telling_node(bundle):
-    """Returns a node whose state, changed as by `mutated`, gives other words or times.
+def _pairs(rows, columns):
+    """Yields pairs of what comes early in both, each row and column first once."""
+    count = min(_MOST_LOOKED_AT, len(rows) * len(columns))
+    for k in range(count):
+        lap = k // min(len(rows), len(columns))
+        yield rows[k % len(rows)], columns[(k + lap) % len(columns)]
 
-    None where there is none.
-    """
+
+def _heard_values(bundle, name, places) -> Iterator[Change]:
+    """Finds values of a table of the features that change a golden feature."""
+    spec = bundle.recognizer.spec
+    tables, recordings = feature_tables(spec), _loudest_first(bundle)
+    table = prefixed(f"features_{name}", bundle.prefix)
+    for place, changed in places(bundle, tables):
+        other = dataclasses.replace(tables, **{name: changed})
+        if any(
+            device_features(pcm, spec, other).tobytes()
+            != device_features(pcm, spec).tobytes()
+            for pcm in recordings
+        ):
+            yield Change(table, place, *_FEATURES)
+
+
+def _loudest_first(bundle):
+    recordings = golden.read_pcm(bundle.golden("recordings.pcm"))
+    return sorted(recordings, key=lambda pcm: -float(np.std(pcm)) if len(pcm) else 0)
+
+
+def _mel_places(bundle, tables):
+    """The largest weight of each triangle."""
+    start = 0
+    for bin_, weights in enumerate(tables.mel_weights):
+        if len(weights):
+            largest = int(weights.argmax())
+            changed = list(tables.mel_weights)
+            changed[bin_] = weights.copy()
+            changed[bin_][largest] = _smaller(weights[largest])
+            yield start + largest, tuple(changed)
+        start += len(weights)
+
+
+def _window_places(bundle, tables):
+    for place in np.argsort(-tables.window)[:_MOST_LOOKED_AT].tolist():
+        changed = tables.window.copy()
+        changed[place] = _smaller(changed[place])
+        yield place, changed
+
+
+def _cosine_places(bundle, tables):
+    """Those before the right angle, which stand for those beyond it too."""
+    half = len(tables.cosine)
+    path = bundle.directory / "c" / prefixed("features_table.h", bundle.prefix)
+    whole = f"features_cosine[{half}]" in path.read_text()  # of earlier versions
+    for k in sorted(range(1, half // 2), key=lambda k: abs(k - half // 4)):
+        changed = tables.cosine.copy()
+        changed[k] = _smaller(changed[k])
+        if not whole:
+            changed[half - k] = -changed[k]
+        yield k if whole else k - 1, changed
+
+
+def _smaller(value):
+    """Changes a float as `mutated` does."""
+    return np.float32(value) * np.float32(1 - 2**-16)
+
+
+def _heard_nodes(bundle) -> Iterator[Change]:
+    """Finds nodes whose state, changed by one, gives other words or times."""
     recognizer, tables = bundle.recognizer, bundle.recognizer.tables
     recordings = golden.read_pcm(bundle.golden("recordings.pcm"))
     logits = [recognizer.logits(pcm) for pcm in recordings]
     expected = search(tables, logits)
-    for node, state in enumerate(tables.state_of_node):
+    table = prefixed("decoder_state_of_node", bundle.prefix)
+    for node, state in enumerate(tables.state_of_node[:_MOST_LOOKED_AT]):
         states = tables.state_of_node.copy()
         states[node] += -1 if state > 0 else 1
         changed = dataclasses.replace(tables, state_of_node=states)
         if states.max() < len(tables.offset) and search(changed, logits) != expected:
-            return node
-    return None
+            yield Change(table, node, *_WORDS)
 
 
-def _differing(bundle, name, place, header, stage, given, expected):
+def _differing(bundle, change):
+    """Counts the golden bytes that a changed copy does not meet."""
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "bundle"
         ignored = shutil.ignore_patterns("golden", "build", "tflm")
         shutil.copytree(bundle.directory, copy, ignore=ignored)
-        path = copy / "c" / header
+        path = copy / "c" / prefixed(change.header, bundle.prefix)
         path.chmod(0o644)
-        path.write_text(mutated(path.read_text(), name, place))
-        with Workbench(copy) as bench:
-            found = bench.run("host", stage, bundle.golden(given))
-    expected = bundle.golden(expected)
+        path.write_text(mutated(path.read_text(), change.table, change.place))
+        with Workbench(copy, flags="-O0") as bench:  # of no matter, and soon built
+            found = bench.run("host", change.stage, bundle.golden(change.given))
+    expected = bundle.golden(change.expected)
     if len(found) != len(expected):
         return len(expected)
     pair = [np.frombuffer(data, np.uint8) for data in (found, expected)]
@@ -125,6 +227,6 @@ def mutated(header: str, name: str, place: int) -> str:
 
 def _changed(number):
     if number.endswith("f"):
-        return f"{np.float32(number[:-1]) * np.float32(1 - 2**-16)}f"
+        return f"{_smaller(number[:-1])}f"
     value = int(number)
     return str(value - 1 if value > 0 else value + 1)  # stays within its type

@@ -1,6 +1,7 @@
 """Stages of `verify` that compare outputs: network, features, words."""
 
 import functools
+import threading
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -9,19 +10,22 @@ import keras_rnn2dnn
 from keras_rnn2dnn import bundle_sums as sums
 from keras_rnn2dnn.audio.features import FeatureSpec
 from keras_rnn2dnn.audio.mel import mel_matrix
-from keras_rnn2dnn.deploy import golden, tflm
+from keras_rnn2dnn.deploy import evidence, golden, tflm
 from keras_rnn2dnn.deploy.bundle import Firmware
 from keras_rnn2dnn.deploy.device.features import feature_tables
 from keras_rnn2dnn.deploy.device.network import run_network
 from keras_rnn2dnn.deploy.loading import Bundle
+from keras_rnn2dnn.deploy.report import ConversionReport
 from keras_rnn2dnn.deploy.toolchain import CORES, PORTS, Workbench
 from keras_rnn2dnn.deploy.verify.outcome import Outcome, judged, missing, on_targets
 
 LEAST_WINDOWS = 2000
+INTERPRETER = threading.Lock()  # that of TensorFlow Lite has one user at a time
 # Of the logarithms of the energies, float32 against float64.
 MOST_FEATURE_ERROR, USUAL_FEATURE_ERROR = 1e-2, 1e-3
 _TARGETS = {"host": "C on the host"}
 _TARGETS |= {core: f"QEMU {name}" for core, name in (CORES | PORTS).items()}
+_KEPT = {"golden/network_inputs.s8", *evidence.NAMES}
 _HEARD = 200  # recordings on the emulated core that hears most
 _CHUNKS = {"one sample": 1, "160 samples": 160, "1,024": 1024, "changing": 0}
 
@@ -49,6 +53,11 @@ def generated_files(bundle: Bundle, bench: Workbench, _: Sequence) -> Iterator[O
     if bundle.network is not None:
         outputs = run_network(bundle.network.layers, _windows(bundle))
         expected["golden/network_outputs.s8"] = outputs.tobytes()
+    earlier = "format" not in report
+    if not earlier:
+        expected["report.md"] = (
+            ConversionReport.from_dict(report).to_markdown().encode()
+        )
     if sums.SUMS in report["files"]:
         expected[sums.SUMS] = sums.sums_file(report["files"])
     other = [
@@ -57,9 +66,14 @@ def generated_files(bundle: Bundle, bench: Workbench, _: Sequence) -> Iterator[O
         if not (bundle.directory / name).is_file()
         or (bundle.directory / name).read_bytes() != content
     ]
-    listed = set(report["files"]) - set(expected)
-    other += sorted(listed - {"report.md", "golden/network_inputs.s8"})
+    unknown = set(report["files"]) - set(expected) - _KEPT
+    other += sorted(unknown - {"report.md"} if earlier else unknown)
     text = f"{len(expected)} files are those that this version generates"
+    older = sorted(set(other) & parts.sources) if earlier else []
+    if older:
+        text = f"all but {len(older)} sources of an earlier version, whose outputs are"
+        text += " compared below, are those that this version generates"
+        other = [name for name in other if name not in older]
     if other:
         text = f"other than generated: {', '.join(other)}"
         made = report["versions"]["keras_rnn2dnn"]
@@ -89,7 +103,8 @@ def tflm_outputs(bundle: Bundle, bench: Workbench, _: Sequence) -> Iterator[Outc
 def tflite_outputs(bundle: Bundle, bench: Workbench, _: Sequence) -> Iterator[Outcome]:
     """Compares numpy with the TensorFlow Lite of the host, which rounds on its own."""
     stage = "network: TensorFlow Lite"
-    found = bundle.student.integer_logits(_windows(bundle)).astype(int)
+    with INTERPRETER:
+        found = bundle.student.integer_logits(_windows(bundle)).astype(int)
     difference = np.abs(found - _outputs(bundle).reshape(found.shape))
     count = int((difference > 0).sum())
     text = (

@@ -11,7 +11,7 @@ import numpy as np
 from keras_rnn2dnn.deploy.golden import int16_pcm
 from keras_rnn2dnn.deploy.loading import load_bundle
 from keras_rnn2dnn.deploy.toolchain import Workbench
-from keras_rnn2dnn.deploy.verify import costs, mutations, outputs
+from keras_rnn2dnn.deploy.verify import costs, figures, mutations, outputs
 from keras_rnn2dnn.deploy.verify.outcome import FAILED, NOT_RUN, Outcome, not_in_bundle
 from keras_rnn2dnn.errors import invalid
 
@@ -95,8 +95,8 @@ def verify(
         received = f"{len(recordings)} recordings"
         raise ValueError(invalid("recordings", expected, received))
     pcm = [int16_pcm(recording) for recording in recordings]
-    outcomes = list(outputs.files(loaded))
-    stages = [outputs.generated_files, outputs.tflm_outputs]
+    outcomes = [*outputs.files(loaded), *figures.report_sum(loaded)]
+    stages = [outputs.generated_files, figures.report_figures, outputs.tflm_outputs]
     if loaded.network is None:
         outcomes.append(not_in_bundle("C code", loaded))
     else:

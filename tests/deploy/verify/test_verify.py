@@ -1,12 +1,11 @@
-import hashlib
 import json
 import shutil
 
 import numpy as np
 import pytest
 from bundles import features, needs_cores, parts, recordings, residual, student
+from renewed import renew_sums
 
-from keras_rnn2dnn import bundle_sums as sums
 from keras_rnn2dnn.deploy import convert, verify
 from keras_rnn2dnn.deploy.toolchain import missing_tools
 from keras_rnn2dnn.deploy.verify import Outcome, Verification, costs, outputs
@@ -99,19 +98,6 @@ def test_c_code_that_does_not_build_fails_and_says_why(written, tmp_path, host_a
     renew_sums(folder)
     failed = [o for o in verify(folder).outcomes if o.status == "FAILED"]
     assert any("unused parameter" in outcome.detail for outcome in failed)
-
-
-def renew_sums(folder):
-    """Makes changed files pass as the bundle's own."""
-    report = json.loads((folder / "report.json").read_text())
-    for name in (*sorted(set(report["files"]) - {sums.SUMS}), sums.SUMS):
-        content = (folder / name).read_bytes()
-        if name == sums.SUMS:
-            content = sums.sums_file(report["files"])
-            (folder / name).write_bytes(content)
-        report["files"][name] = hashlib.sha256(content).hexdigest()
-    report["sum"] = sums.report_sum(report)
-    (folder / "report.json").write_text(json.dumps(report))
 
 
 @pytest.mark.slow
