@@ -10,9 +10,12 @@ import pytest
 from keras_rnn2dnn import Recognizer, convert, dnn_student
 from keras_rnn2dnn.audio.corpora import write_wav
 from keras_rnn2dnn.ctc import GreedyDecoder
-from keras_rnn2dnn.deploy import load_bundle
-from keras_rnn2dnn.deploy.device.features import quantized_features
+from keras_rnn2dnn.ctc.greedy import best_path
+from keras_rnn2dnn.deploy import Int8Student, load_bundle, window_model
+from keras_rnn2dnn.deploy.device.decoder import search, word_loop_tables
+from keras_rnn2dnn.deploy.device.features import device_features, quantized_features
 from keras_rnn2dnn.deploy.interpreter import context_windows
+from keras_rnn2dnn.deploy.quantize import quantize
 from keras_rnn2dnn.hmm import Topology, WordLoopDecoder
 
 FSDD = Path(__file__).parents[2] / "shared" / "fsdd" / "recordings"
@@ -277,3 +280,33 @@ def test_files_that_cannot_be_decoded_are_named(made, tmp_path):
         recognizer.transcribe(tmp_path / "b.wav")
     with pytest.raises(ValueError, match="`pcm`. Expected int16, or floats"):
         recognizer.transcribe(LONG.astype(np.int32))
+
+
+@pytest.mark.parametrize("classes", [201, 3400])
+def test_many_classes_are_recognised_as_the_device_does(classes):
+    words = (classes - 1) // 5 if classes == 201 else classes - 1
+    topology = Topology([f"w{n}" for n in range(words)], (classes - 1) // words)
+    model = keras.Sequential(
+        [keras.Input((None, bundles.BINS)), keras.layers.Dense(classes)]
+    )
+    model.layers[0].set_weights([w * 20 for w in model.layers[0].get_weights()])
+    window, field = window_model(model)
+    features = np.concatenate(bundles.features())
+    student = Int8Student.load(
+        quantize(window, context_windows(features, field)), field
+    )
+    quantized = device_features(LONG, bundles.SPEC)
+    quantized = quantized_features(quantized, *student.input_quantization)
+    logits = student.integer_logits(context_windows(quantized, field))
+    loop = WordLoopDecoder(topology, insertion_penalty=-1.0)
+    labels = GreedyDecoder([f"w{n}" for n in range(classes)])
+    (by_loop,) = search(
+        word_loop_tables(loop, student.output_quantization[0]), [logits]
+    )
+    by_labels = best_path(logits, 0)
+    assert len(by_loop) > 3 and len(by_labels) > 3
+    for decoder, expected in ((loop, by_loop), (labels, by_labels)):
+        recognizer = Recognizer(student, bundles.SPEC, decoder)
+        found, transcript = streamed(recognizer, np.array_split(LONG, 7))
+        assert [word.index for word in found] == [word for word, _, _ in expected]
+        assert recognizer.transcribe(LONG).words == transcript.words

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from keras_rnn2dnn import ctc, hmm
 from keras_rnn2dnn.deploy.device.decoder import search, word_loop_tables
@@ -135,3 +136,20 @@ def test_a_flat_start_of_many_states_finds_them(monkeypatch):
     again = flat_start(features, words, topology, components=1, cepstra=None)
     for one, other in zip(again.alignments, found.alignments, strict=True):
         assert one.tolist() == other.tolist()
+
+
+@pytest.mark.parametrize("classes", [201, 3400])
+def test_the_loss_of_ctc_goes_down_towards_the_occupancies(classes):
+    rng = np.random.default_rng(0)
+    logits = rng.normal(size=(1, 6, classes)).astype("float32")
+    labels = [[classes - 1, 7, 7]]
+    with tf.GradientTape() as tape:
+        z = tf.constant(logits)
+        tape.watch(z)
+        loss = ctc.CTCLoss()(np.array(labels), z)
+    (occupied,) = ctc.ctc_occupancies(logits, labels)
+    p = np.exp(logits[0]) / np.exp(logits[0]).sum(axis=1, keepdims=True)
+    gradient = tape.gradient(loss, z).numpy()[0]
+    assert gradient == pytest.approx(p - occupied, abs=1e-5)
+    sure = np.log(np.eye(classes)[[0, 5, 0, classes - 1]][None] + 1e-9)
+    assert ctc.ctc_beam_decode(sure, beam_width=4) == [[5, classes - 1]]
