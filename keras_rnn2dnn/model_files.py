@@ -29,7 +29,8 @@ def load_model(path: str | Path) -> keras.Model:
         ValueError: if it is no `.keras` file, is damaged, or cannot be used; names it.
 
     Example:
-        >>> keras.Sequential([keras.Input((4,))]).save("a.keras")
+        >>> layers = [keras.Input((4,)), keras.layers.Dense(2)]
+        >>> keras.Sequential(layers).save("a.keras")
         >>> load_model("a.keras").input_shape
         (None, 4)
     """

@@ -228,24 +228,6 @@ class Firmware:
         return found
 
 
-def missing_c(firmware: Firmware, spec: Any, decode: Any) -> str | None:
-    """Says which C code was asked for and cannot be; None where nothing is missing.
-
-    Args:
-        firmware: of the student.
-        spec: as given to `convert`. With a decoder it asks for all from PCM to words.
-        decode: as given to `convert`.
-    """
-    if firmware.network is None:
-        return f"The bundle has no C code. {firmware.refused}"
-    asked = isinstance(spec, FeatureSpec) and isinstance(
-        decode, tuple(DECODERS.values())
-    )
-    if asked and firmware.recognizer is None:
-        return f"The C code is the network alone. {firmware.refused}"
-    return None
-
-
 def write(
     directory: str | Path, report: ConversionReport, files: dict[str, bytes]
 ) -> ConversionReport:

@@ -13,12 +13,12 @@ import numpy as np
 import tensorflow as tf
 
 import keras_rnn2dnn
+from keras_rnn2dnn.audio.features import FeatureSpec
 from keras_rnn2dnn.deploy import bundle, evidence, golden
 from keras_rnn2dnn.deploy.bundle import (
     Firmware,
     check_parts,
     decoder_dict,
-    missing_c,
 )
 from keras_rnn2dnn.deploy.calibration import calibration_windows, split, utterances_of
 from keras_rnn2dnn.deploy.comparison import (
@@ -212,7 +212,7 @@ def convert(
         decoder=decoder_dict(decode),
         firmware=firmware.summary(files),
         left_out=_left_out(graph),
-        missing_c=missing_c(firmware, given_spec, decode),
+        missing_c=_missing_c(firmware, given_spec, decode),
     )
     report = bundle.write(directory, report, files)
     if report.missing_c and not no_c:
@@ -225,6 +225,16 @@ def _left_out(graph):
     if graph.softmax is None:
         return None
     return f"the {graph.softmax} of {graph.softmax_name!r}: the file gives logits"
+
+
+def _missing_c(firmware, spec, decode):
+    """Says which C code was asked for and cannot be; None where nothing is missing."""
+    if firmware.network is None:
+        return f"The bundle has no C code. {firmware.refused}"
+    words = isinstance(spec, FeatureSpec) and decoder_dict(decode) is not None
+    if words and firmware.recognizer is None:  # both given: from PCM to words
+        return f"The C code is the network alone. {firmware.refused}"
+    return None
 
 
 def _quantization(device, activations):
