@@ -10,6 +10,7 @@ from keras_rnn2dnn.commands.parser import (
 )
 from keras_rnn2dnn.commands.sources import FeatureSource
 from keras_rnn2dnn.deploy import convert
+from keras_rnn2dnn.deploy.bundle import check_directory
 from keras_rnn2dnn.deploy.ranges import RANGES
 from keras_rnn2dnn.errors import invalid
 from keras_rnn2dnn.model_files import load_model
@@ -90,6 +91,7 @@ def add(commands) -> None:
 
 
 def _run(options):
+    check_directory(options.out)
     student = load_model(options.student)
     spec = inputs.feature_spec(options.features) if options.features else None
     alike = options.normalisation

@@ -70,6 +70,11 @@ def test_the_c_code_of_pruned_units_gives_the_same_bits(tmp_path):
     )
     with Workbench(tmp_path) as bench:  # which finds overflows, too
         assert bench.run("sanitize", "network", inputs) == expected
+    field = report.context
+    windows = np.frombuffer(inputs, np.int8).reshape(-1, field["window"], FEATURES)
+    once = run_network(read_layers_of(tmp_path), windows[::20], "single").tobytes()
+    with Workbench(tmp_path, rounding="single") as bench:
+        assert bench.run("sanitize", "network", windows[::20].tobytes()) == once
 
 
 def read_layers_of(folder):
