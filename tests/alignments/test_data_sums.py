@@ -13,6 +13,8 @@ from test_writer import REMEDY, one_by_one
 from keras_rnn2dnn import SoftAlignments
 from keras_rnn2dnn.alignments.data_sums import projections
 from keras_rnn2dnn.alignments.manifest import Manifest
+from keras_rnn2dnn.alignments.training import train_student
+from keras_rnn2dnn.model_files import load_model
 
 X = padded((12, 8, 30, 5, 17, 8, 40, 11))
 TEACHER = keras.Sequential([keras.Input((None, FEATURES)), keras.layers.Dense(5)])
@@ -220,3 +222,22 @@ def test_one_changed_byte_of_a_manifest_is_named_or_no_change(store):
             refused += 1
             assert str(path) in str(error)
     assert refused > 200
+
+
+def test_names_and_words_that_are_no_unicode_are_kept(tmp_path):
+    path = tmp_path / os.fsdecode(b"\xff.align")
+    names = [f"{os.fsdecode(bytes([200]))}{n}" for n in range(8)]
+    y = {"ids": names, "transcripts": ["\ud800 yes"] * 8}
+    for _ in range(2):
+        store = write(path, (X, y))
+    store.verify()
+    found = list(store.utterances())
+    assert [u.name for u in found] == names
+    assert {u.transcript for u in found} == {"\ud800 yes"}
+    assert sum(len(x) for x, *_ in store.dataset()) == 8
+    student = keras.Sequential([keras.Input((None, FEATURES)), keras.layers.Dense(5)])
+    out = tmp_path / os.fsdecode(b"\xff") / "s.keras"
+    train_student(student, store, epochs=1, backup=out.with_suffix(".backup"), out=out)
+    expected = student.get_weights()
+    for left, right in zip(load_model(out).get_weights(), expected, strict=True):
+        np.testing.assert_array_equal(left, right)

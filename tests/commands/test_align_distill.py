@@ -166,6 +166,20 @@ def test_audio_and_a_store_of_it_calibrate_a_student(files, tmp_path, run):
         assert report["feature_spec"] == spec.to_dict()
 
 
+def test_recordings_that_were_added_make_another_store(files, tmp_path, run):
+    data = Utterances.load(files / "data.npz")
+    out = tmp_path / "s.align"
+    Utterances(data.features[:3]).save(tmp_path / "a.npz")
+    code, *_ = run("align", files / "teacher.keras", tmp_path / "a.npz", "--out", out)
+    assert code == 0
+    Utterances(data.features[:5]).save(tmp_path / "a.npz")
+    code, output, error = run(
+        "align", files / "teacher.keras", tmp_path / "a.npz", "--out", out
+    )
+    assert (code, output) == (2, "")
+    assert "in: number: 3 against 5. Restore the data as they were" in error
+
+
 def test_parts_are_written_apart_and_merged(files, tmp_path, run):
     align = ("align", files / "teacher.keras", files / "data.npz", "--out")
     run(*align, tmp_path / "whole")

@@ -28,13 +28,17 @@ from keras_rnn2dnn import (
 )
 from keras_rnn2dnn.alignments import manifest
 from keras_rnn2dnn.audio.corpora import read_fsdd
+from keras_rnn2dnn.audio.features import FeatureSpec
 from keras_rnn2dnn.audio.loading import AudioFile, AudioLoader
 from keras_rnn2dnn.audio.manifests import read_manifest
+from keras_rnn2dnn.backup import EpochBackup
 from keras_rnn2dnn.deploy import load_bundle, quantization_aware
 from keras_rnn2dnn.errors import import_extra
+from keras_rnn2dnn.files import Utterances
 from keras_rnn2dnn.kaldi import read_archive
 from keras_rnn2dnn.report.utterances import choose
 from keras_rnn2dnn.streaming import int16_samples
+from keras_rnn2dnn.sums import with_sum
 from keras_rnn2dnn.vocabulary import check_vocabulary
 
 HEADINGS = re.findall(r"^### (.*)$", pages.PAGES["troubleshooting"].read_text(), re.M)
@@ -122,6 +126,25 @@ def damaged():
     (shard,) = store.path.glob("*.tfrecord*")
     shard.write_bytes(shard.read_bytes()[:-9])
     store.dataset()
+
+
+def edited_json():
+    fields = with_sum(FeatureSpec(8000).to_dict())
+    FeatureSpec.from_dict({**fields, "num_bins": 41})
+
+
+def backup(damage=False):
+    state = EpochBackup("training.backup", {"seed": 0}, keep=True)
+    state.set_model(student())
+    state.on_epoch_end(0)
+    if damage:
+        state.path.write_bytes(state.path.read_bytes()[:-9])
+    EpochBackup("training.backup", {"seed": 1})
+
+
+def bomb():
+    np.savez_compressed("a.npz", features=np.zeros(1 << 25))
+    Utterances.load("a.npz")
 
 
 def two_writers():
@@ -281,6 +304,10 @@ RAISED = {
     "is unfinished. Expected a complete one": unfinished,
     "holds soft alignments of another kind": another_kind,
     "The data are not those of the first run": other_data,
+    "its `sha256` is not that of its content": edited_json,
+    "is of a training with other settings": backup,
+    "is no backup that can be used": lambda: backup(damage=True),
+    "is not unpacked": bomb,
     "is damaged. Expected": damaged,
     "Another process writes to": two_writers,
     "Invalid value for `top_k`": lambda: SoftAlignments.write(
