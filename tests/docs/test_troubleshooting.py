@@ -304,11 +304,11 @@ RAISED = {
     "is unfinished. Expected a complete one": unfinished,
     "holds soft alignments of another kind": another_kind,
     "The data are not those of the first run": other_data,
+    "is damaged. Expected": damaged,
     "its `sha256` is not that of its content": edited_json,
     "is of a training with other settings": backup,
     "is no backup that can be used": lambda: backup(damage=True),
     "is not unpacked": bomb,
-    "is damaged. Expected": damaged,
     "Another process writes to": two_writers,
     "Invalid value for `top_k`": lambda: SoftAlignments.write(
         "store", teacher(), X, top_k=5
