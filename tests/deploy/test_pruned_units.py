@@ -3,12 +3,14 @@
 import keras
 import numpy as np
 import pytest
+from bundles import needs_cores
 
 from keras_rnn2dnn.deploy import Int8Student, convert, window_model
 from keras_rnn2dnn.deploy.device.layers import read_layers
 from keras_rnn2dnn.deploy.device.network import run_network
 from keras_rnn2dnn.deploy.quantize import quantize
-from keras_rnn2dnn.deploy.toolchain import Workbench, missing_tools
+from keras_rnn2dnn.deploy.tflm import is_installed, run_tflm
+from keras_rnn2dnn.deploy.toolchain import CORES, Workbench, missing_tools
 
 L = keras.layers
 FEATURES, CLASSES = 6, 5
@@ -75,6 +77,31 @@ def test_the_c_code_of_pruned_units_gives_the_same_bits(tmp_path):
     once = run_network(read_layers_of(tmp_path), windows[::20], "single").tobytes()
     with Workbench(tmp_path, rounding="single") as bench:
         assert bench.run("sanitize", "network", windows[::20].tobytes()) == once
+
+
+@pytest.mark.slow
+@needs_cores
+def test_emulated_cores_give_the_same_bits_of_pruned_units(tmp_path):
+    student = pruned([(factor, bias) for factor in FACTORS for bias in BIASES])
+    window = convert(student, tmp_path, features()).context["window"] * FEATURES
+    inputs, expected = (
+        (tmp_path / "golden" / f"network_{name}.s8").read_bytes()
+        for name in ("inputs", "outputs")
+    )
+    with Workbench(tmp_path) as bench:
+        for core in CORES:
+            found = bench.run(core, "network", inputs[-100 * window :])
+            assert found == expected[-100 * CLASSES :], core
+
+
+@pytest.mark.skipif(not is_installed(), reason="tflite-micro is not installed")
+def test_pruned_units_are_those_of_tensorflow_lite_micro():
+    model, field = window_model(pruned([(f, b) for f in FACTORS for b in BIASES]))
+    rng = np.random.default_rng(0)
+    tflite = quantize(model, rng.normal(size=(100, field.window, FEATURES)))
+    windows = rng.integers(-128, 128, (100, field.window, FEATURES), np.int8)
+    found = run_network(read_layers(tflite), windows)
+    np.testing.assert_array_equal(found, run_tflm(tflite, windows))
 
 
 def read_layers_of(folder):
