@@ -15,6 +15,7 @@ from keras_rnn2dnn.audio.wav_chunks import WAV_KINDS, plain_wav, wav_chunks
 LONGEST_S = 3600  # a damaged header may promise more than the memory holds
 _LARGEST = 1 << 30  # samples of all channels together
 _LONGEST_WAV_S = 36_000  # its samples are there, but its rate may be wrong
+_LEAST_FRAME, _LONGEST_FRAME = 8, 65_535  # bytes and samples of FLAC's frames
 _RATES_HZ = range(1000, 768_001)
 _MOST_CHANNELS = 1024  # that libsndfile reads
 # kbit/s of layer III by index: MPEG 1, and MPEG 2 and 2.5.
@@ -88,6 +89,12 @@ def read_whole(data: bytes) -> tuple[AudioHeader, bytes]:
     except (struct.error, IndexError) as error:
         raise ValueError("it ends within its header") from error
     _check(header)
+    most = (1 + len(plain) // _LEAST_FRAME) * _LONGEST_FRAME
+    if header.kind == "flac" and (header.num_samples or 0) > most:
+        raise ValueError(
+            f"its header is damaged, or it is truncated: {header.num_samples:,} "
+            f"samples in {len(plain):,} bytes"
+        )
     return header, plain
 
 
@@ -180,9 +187,7 @@ def _flac(data):
         place += 4 + int.from_bytes(data[place + 1 : place + 4], "big")
     if data[place] != 0xFF or data[place + 1] not in (0xF8, 0xF9):
         raise ValueError("its header is damaged: no audio behind it")
-    if (
-        not num_samples
-    ):  # of a pipe: libsndfile would take memory for the most there are
+    if not num_samples:  # of a pipe, for which libsndfile takes all memory there is
         raise ValueError("its header does not tell how many samples it holds")
     return AudioHeader("flac", rate, channels, "other", num_samples), data
 

@@ -64,6 +64,7 @@ def test_samples_that_are_there_may_be_longer_than_promised_ones():
         (48_000, 2**36 - 1, 8, "damaged, or it is longer than 3600 seconds"),
         (655_350, 2**30, 8, "too large: 1,073,741,824 samples of 8 channels"),
         (1, 40, 1, "its header is damaged: 1 Hz, 1 channels"),
+        (16_000, 16_000 * 3000, 1, "truncated: 48,000,000 samples in 44 bytes"),
     ):
         packed = rate << 44 | (channels - 1) << 41 | 15 << 36 | samples
         flac[18:26] = packed.to_bytes(8, "big")
