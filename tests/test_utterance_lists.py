@@ -120,3 +120,26 @@ def test_class_numbers_are_no_transcripts(tmp_path, teacher):
     )
     with pytest.raises(RuntimeError, match=message):
         SoftAlignments.write(tmp_path / "b", teacher, data, transform=transform)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -1.0])
+def test_weights_that_are_no_numbers_are_not_stored(tmp_path, teacher, value):
+    x, weights = np.ones((3, 7, FEATURES), "float32"), np.ones((3, 7))
+    weights[1, 5] = value
+    message = (
+        "The `sample_weight` is not a number >= 0 in utterance 1, frame 5. Expected "
+        f"finite weights. Received: {value}. Check"
+    )
+    with pytest.raises(RuntimeError, match=message):
+        SoftAlignments.write(tmp_path / "store", teacher, (x, None, weights))
+
+
+def test_features_that_are_no_numbers_are_not_stored(tmp_path, teacher):
+    x = np.ones((3, 7, FEATURES), "float32")
+    noisy = x.copy()
+    noisy[2, 3, 1] = np.nan
+    message = "The student's input is not a number in the utterance '2'. Expected"
+    with pytest.raises(ValueError, match=message):
+        SoftAlignments.write(
+            tmp_path / "store", teacher, {"teacher": x, "student": noisy}
+        )

@@ -128,6 +128,8 @@ def _as_array(value):
 def _utterance(name, x, weight, item):
     teacher, student = split_inputs(x)
     weight = None if weight is None else np.asarray(weight, "float32").reshape(-1)
+    if weight is not None:
+        _check_weights(weight, name)
     padded, frames = len(student), None
     if weight is not None and len(weight) == padded > 1:
         frames = int(np.max(np.flatnonzero(weight), initial=-1)) + 1
@@ -154,6 +156,16 @@ def _utterance(name, x, weight, item):
         labels,
         _as_transcript(item["transcripts"]),
     )
+
+
+def _check_weights(weights, name):
+    wrong = np.flatnonzero(~(np.isfinite(weights) & (weights >= 0)))
+    if len(wrong):
+        raise ValueError(
+            f"The `sample_weight` is not a number >= 0 in utterance {name}, frame "
+            f"{wrong[0]}. Expected finite weights. Received: {weights[wrong[0]]}. "
+            "Check the weights of that utterance"
+        )
 
 
 def _as_text(value):
@@ -347,6 +359,11 @@ def _aligned(utterance, soft):
             f"The teacher's output is not a number in the utterance "
             f"{utterance.name!r}. Expected finite logits or probabilities. Check the "
             "features of that utterance and the teacher's weights"
+        )
+    if not np.isfinite(utterance.student).all():
+        raise ValueError(
+            f"The student's input is not a number in the utterance {utterance.name!r}. "
+            "Expected finite features. Check the features of that utterance"
         )
     weights, labels = utterance.weights, utterance.labels
     if weights is not None:
