@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_rnn2dnn.audio.manifests import read_table
-from keras_rnn2dnn.errors import import_extra, invalid
+from keras_rnn2dnn.errors import import_extra, invalid, is_text
 from keras_rnn2dnn.files import new_file
 from keras_rnn2dnn.kaldi.array_headers import HEADER_BYTES, check_array_header
 
@@ -140,8 +140,9 @@ def write_archive(
         raise ValueError(f"Cannot write {str(path)!r}. Expected a name ending in .ark")
     with new_file(path) as temporary, open(temporary, "wb") as stream:
         for name, array in arrays:
-            if not name or name != "".join(name.split()):
-                raise ValueError(f"Invalid id {name!r}. Expected no spaces")
+            if not name or name != "".join(name.split()) or not is_text(name):
+                expected = "no spaces" if is_text(name) else "no lone surrogates"
+                raise ValueError(f"Invalid id {name!r}. Expected {expected}")
             offset = stream.tell() + len(name.encode()) + 1
             lines.append(f"{name} {path.absolute()}:{offset}\n")
             array = _writable(name, np.asarray(array))

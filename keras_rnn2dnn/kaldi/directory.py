@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_rnn2dnn.audio.manifests import read_table
-from keras_rnn2dnn.errors import invalid
+from keras_rnn2dnn.errors import invalid, is_text
 from keras_rnn2dnn.files import new_file
 from keras_rnn2dnn.kaldi.archives import entry_named, read_array, write_archive
 
@@ -145,8 +145,8 @@ def write_directory(
 
     Raises:
         ImportError: if kaldiio is missing; holds the pip line.
-        ValueError: if an id or a speaker has spaces, a text more than one line, an id
-            comes twice, or there is no utterance.
+        ValueError: if an id or a speaker has spaces, a text more than one line, one of
+            them lone surrogates, an id comes twice, or there is no utterance.
     """
     path, heard = Path(path), {}
     stats: dict[str, np.ndarray] = {}
@@ -184,6 +184,10 @@ def write_directory(
 
 def _check_lines(utterance, speaker):
     name, text = utterance.name, utterance.text
+    for value in (name, speaker, text or ""):
+        if not is_text(value):
+            expected = "text without lone surrogates"
+            raise ValueError(invalid(f"utterance {name!r}", expected, value))
     for kind, value in (("id", name), ("speaker", speaker)):
         if value.split() != [value]:
             raise ValueError(invalid(f"{kind} of {name!r}", "no white space", value))

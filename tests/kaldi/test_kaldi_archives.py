@@ -143,6 +143,7 @@ def test_what_cannot_be_written_is_refused(tmp_path):
     for path, arrays, text in (
         ("a.npz", one, "Expected a name ending in .ark"),
         ("a.ark", [("u 1", one[0][1])], "Invalid id 'u 1'. Expected no spaces"),
+        ("a.ark", [("u\ud800", one[0][1])], "Expected no lone surrogates"),
         ("a.ark", [], "Nothing to write to"),
         ("a.ark", [("u", np.array([3, 2**31]))], "as Kaldi keeps .*=2147483648"),
         ("a.ark", [("u", np.ones((3, 2), int))], r"or integers \(frames,\). Received"),

@@ -109,6 +109,7 @@ def test_an_older_directory_stays_where_the_new_one_fails(tmp_path):
         ("u", "one", "Ann B", "`speaker of 'u'`. Expected no white space"),
         ("u\n1", "one", "ann", r"`id of 'u\\n1'`. Expected no white space"),
         ("", "one", "ann", "`id of ''`. Expected no white space"),
+        ("u", "\udcff", None, "`utterance 'u'`. Expected text without lone surrogates"),
     ],
 )
 def test_what_a_table_cannot_hold_is_refused(tmp_path, name, text, speaker, error):
