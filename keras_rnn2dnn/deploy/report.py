@@ -102,7 +102,7 @@ class ConversionReport:
         rows = [
             ("file", f"{self.tflite}, {self.bytes:,} bytes"),
             ("SHA-256", self.sha256),
-            *([("left out", self.left_out)] if self.left_out else []),
+            *([("not in the file", self.left_out)] if self.left_out else []),
             ("parameters", f"{self.parameters:,}"),
             ("multiply-accumulates", f"{self.multiply_accumulates:,} per output frame"),
             (
