@@ -198,16 +198,11 @@ __attribute__((used)) void on_fault(void)
 
 #else
 
-#define SCB_CCR ((volatile uint32_t *)0xE000ED14)
-
 void reset(void)
 {
 #if defined(__ARM_FP) || defined(__ARM_FEATURE_MVE)
     *(volatile uint32_t *)0xE000ED88 |= 0xFu << 20; /* switches the coprocessor on */
     __asm__ volatile("dsb\n isb");
-#endif
-#if !defined(__ARM_FEATURE_UNALIGNED)
-    *SCB_CCR |= 8; /* an unaligned word is a fault, as on Cortex-M0 */
 #endif
     start_memory();
     SYSTICK[1] = 0xffffff;
