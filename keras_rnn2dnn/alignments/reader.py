@@ -14,6 +14,7 @@ from keras_rnn2dnn.alignments.fields import BatchDecoder, FieldReader
 from keras_rnn2dnn.alignments.manifest import Manifest, Shard
 from keras_rnn2dnn.alignments.records import AlignedUtterance, read_records
 from keras_rnn2dnn.batches import without_autotune
+from keras_rnn2dnn.sums import checksum_of
 
 _SHUFFLED_UTTERANCES, _BATCHES_AHEAD = 1024, 2
 
@@ -138,4 +139,9 @@ def check_records(directory: Path, manifest: Manifest, shard: Shard) -> None:
             f"{str(path)!r} is not the file of its manifest. Expected "
             f"{shard.utterances} utterances, {shard.frames} frames. Received: "
             f"{utterances} utterances, {frames} frames"
+        )
+    if shard.crc32 is not None and checksum_of(path) != shard.crc32:
+        raise ValueError(
+            f"{str(path)!r} is not the file of its manifest, though it has as many "
+            "utterances and frames: its checksum differs. Copy or write it again"
         )

@@ -96,7 +96,9 @@ class SoftAlignments:
 
         A shard takes its name when it is finished. A run that was stopped goes on when
         it is called again with the same arguments; on the same machine, with as many
-        threads, the result is the same to the byte.
+        threads, the result is the same to the byte. Of a store that is complete already
+        the data are read once more and compared, without the teacher; shards that are
+        missing or damaged are made anew.
 
         Args:
             path: directory of the store.

@@ -241,3 +241,15 @@ def test_names_and_words_that_are_no_unicode_are_kept(tmp_path):
     expected = student.get_weights()
     for left, right in zip(load_model(out).get_weights(), expected, strict=True):
         np.testing.assert_array_equal(left, right)
+
+
+def test_a_shard_of_another_store_with_the_same_counts_is_told(store, tmp_path):
+    other = write(tmp_path / "other", 2 * X, utterances_per_shard=4)
+    name = "shard-000001.tfrecord"
+    shutil.copy(other.path / name, store.path / name)
+    with pytest.raises(ValueError) as error:
+        store.verify()
+    assert str(error.value) == (
+        f"{str(store.path / name)!r} is not the file of its manifest, though it has as "
+        "many utterances and frames: its checksum differs. Copy or write it again"
+    )

@@ -1,11 +1,17 @@
+import json
+
 import keras
 import numpy as np
 import pytest
 
 from keras_rnn2dnn.audio.corpora import write_wav
+from keras_rnn2dnn.audio.features import FeatureSpec
 from keras_rnn2dnn.audio.loading import AudioFile
 from keras_rnn2dnn.audio.manifests import write_manifest
 from keras_rnn2dnn.commands import inputs
+from keras_rnn2dnn.ctc import GreedyDecoder
+from keras_rnn2dnn.hmm import Topology, WordLoopDecoder
+from keras_rnn2dnn.sums import with_sum
 
 
 @pytest.fixture
@@ -50,3 +56,31 @@ def test_students_are_trained_without_their_softmax(last, tmp_path):
     student.save(tmp_path / "b.keras")
     loaded = inputs.load_model(tmp_path / "b.keras")
     np.testing.assert_array_equal(loaded(x), student(x))
+
+
+@pytest.mark.parametrize(
+    ("read", "written"),
+    [
+        (inputs.feature_spec, FeatureSpec(8000, num_bins=4, mean=(0.5, 1, 2, -3.25))),
+        (inputs.decoder, WordLoopDecoder(Topology(("no", "yes"), 2), np.zeros(5), 0.5)),
+        (inputs.decoder, GreedyDecoder(("", "yes", "no"))),
+    ],
+)
+def test_one_changed_byte_of_what_was_written_is_named(tmp_path, read, written):
+    """At 100 places: never other features, never another decoder."""
+    path, rng = tmp_path / "a.json", np.random.default_rng(0)
+    path.write_text(json.dumps(written.to_dict()) + "\n")
+    assert read(path) == written  # by hand, without a sum
+    path.write_text(json.dumps(with_sum(written.to_dict())) + "\n")
+    content, refused = path.read_bytes(), 0
+    assert read(path) == written
+    for place in rng.integers(len(content), size=100):
+        changed = bytearray(content)
+        changed[place] ^= 1 << rng.integers(8)
+        path.write_bytes(changed)
+        try:
+            assert read(path) == written
+        except ValueError as error:
+            refused += 1
+            assert str(path) in str(error)
+    assert refused > 80
