@@ -96,9 +96,8 @@ class SoftAlignments:
 
         A shard takes its name when it is finished. A run that was stopped goes on when
         it is called again with the same arguments; on the same machine, with as many
-        threads, the result is the same to the byte. Of a store that is complete already
-        the data are read once more and compared, without the teacher; shards that are
-        missing or damaged are made anew.
+        threads, the result is the same to the byte. On a complete store the data are
+        read and compared; only missing or damaged shards are made anew.
 
         Args:
             path: directory of the store.
