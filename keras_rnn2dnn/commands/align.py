@@ -171,7 +171,7 @@ def _write(options, teachers, source):
         )
 
 
-def _unlabelled(source, decoder):
+def _unlabelled(source, decoder=None):
     """Returns utterances without transcripts, from all parts of the source.
 
     Raises ValueError where the decoder cannot know the words of the others.
