@@ -118,8 +118,18 @@ def test_class_numbers_are_no_transcripts(tmp_path, teacher):
         r"Received: transcripts=array\(\[0, 1, 2, 3, 4, 0, 1\]\). Decode the numbers "
         'of its characters to text: .x, {"transcripts": '
     )
-    with pytest.raises(RuntimeError, match=message):
+    with pytest.raises(TypeError, match=message):
         SoftAlignments.write(tmp_path / "b", teacher, data, transform=transform)
+
+
+def test_the_inputs_of_a_teacher_are_not_the_students_features(tmp_path, teacher):
+    x = {"speaker": np.ones((3, 2)), "audio": np.ones((3, 7, FEATURES))}
+    message = (
+        "Invalid value for `x`. Expected one array as the student's features. "
+        r"Received: x=\['audio', 'speaker'\]. Give each model its own"
+    )
+    with pytest.raises(ValueError, match=message):
+        SoftAlignments.write(tmp_path / "store", teacher, x)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -1.0])

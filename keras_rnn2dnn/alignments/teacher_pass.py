@@ -127,6 +127,11 @@ def _as_array(value):
 
 def _utterance(name, x, weight, item):
     teacher, student = split_inputs(x)
+    if not hasattr(student, "shape"):
+        expected = "one array as the student's features"
+        received = sorted(student) if isinstance(student, dict) else type(x).__name__
+        hint = 'Give each model its own: {"teacher": inputs, "student": features}'
+        raise ValueError(invalid("x", expected, received, hint))
     weight = None if weight is None else np.asarray(weight, "float32").reshape(-1)
     if weight is not None:
         _check_weights(weight, name)

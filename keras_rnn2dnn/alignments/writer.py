@@ -271,6 +271,8 @@ class _Stream:
             except StopIteration:
                 raise
             except Exception as error:
+                if not self.number and isinstance(error, (ValueError, TypeError)):
+                    raise  # of the arguments: nothing was begun
                 raise RuntimeError(
                     f"The data set failed after {self.number} utterances: {error!r}. "
                     "Finished shards are kept: call again to go on"
