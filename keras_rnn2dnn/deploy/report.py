@@ -160,7 +160,7 @@ Instructions are counted in QEMU, which has no model of cycles: they are no time
 Arithmetic: int8 products summed in 32 bits and rounded as TensorFlow Lite Micro does,
 twice ("double"), unless the C code is built with NETWORK_SINGLE_ROUNDING. Features are
 float32, one rounding for each operation. `rnn2dnn verify` on this directory proves that
-Python, C on the host and three emulated cores give the same bits; `make check` compares
+Python, C on the host and emulated cores give the same bits; `make check` compares
 one build with `golden/`. SHA-256 sums of all files are in report.json.
 """
 

@@ -26,7 +26,7 @@ MOST_FEATURE_ERROR, USUAL_FEATURE_ERROR = 1e-2, 1e-3
 _TARGETS = {"host": "C on the host"}
 _TARGETS |= {core: f"QEMU {name}" for core, name in (CORES | PORTS).items()}
 _KEPT = {"golden/network_inputs.s8", *evidence.NAMES}
-_HEARD = 200  # recordings on the emulated core that hears most
+_HEARD = 120  # recordings on the emulated core that hears most
 _CHUNKS = {"one sample": 1, "160 samples": 160, "1,024": 1024, "changing": 0}
 
 

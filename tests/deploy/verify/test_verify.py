@@ -1,3 +1,4 @@
+import hashlib
 import json
 import shutil
 
@@ -6,7 +7,7 @@ import pytest
 from bundles import features, needs_cores, parts, recordings, residual, student
 from renewed import renew_sums
 
-from keras_rnn2dnn.deploy import convert, verify
+from keras_rnn2dnn.deploy import convert, load_bundle, verify
 from keras_rnn2dnn.deploy.toolchain import missing_tools
 from keras_rnn2dnn.deploy.verify import Outcome, Verification, costs, outputs
 
@@ -156,6 +157,39 @@ def test_what_no_run_would_notice_is_generated_anew(
     monkeypatch.setattr(shutil, "which", lambda tool: None)
     found = by_stage(verify(folder))["generated anew"]
     assert (found.status, name in found.detail) == ("FAILED", True)
+
+
+def as_of_an_earlier_version(folder):
+    """Takes away what earlier versions did not write, and changes sources."""
+    for name in ("c/network.c", "qemu/run.sh", "c/features_table.h"):
+        path = folder / name
+        path.write_text(path.read_text() + "\n")
+    (folder / "qemu" / "virt.ld").unlink()
+    report = json.loads((folder / "report.json").read_text())
+    del report["files"]["qemu/virt.ld"], report["files"]["golden/sums.sha256"]
+    for name in report["files"]:
+        content = (folder / name).read_bytes()
+        report["files"][name] = hashlib.sha256(content).hexdigest()
+    for name in ("sum", "format"):
+        del report[name]
+    (folder / "report.json").write_text(json.dumps(report))
+
+
+def test_sources_of_earlier_versions_are_no_fault(written, tmp_path):
+    folder = shutil.copytree(written, tmp_path / "bundle")
+    as_of_an_earlier_version(folder)
+    (outcome, _) = outputs.generated_files(load_bundle(folder), None, ())
+    assert outcome.status == "passed"
+    assert outcome.detail.startswith("all but 4 sources of an earlier version")
+    path = folder / "c" / "decoder_table.h"
+    path.write_text(path.read_text().replace('"up"', '"pu"'))
+    report = json.loads((folder / "report.json").read_text())
+    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    report["files"]["c/decoder_table.h"] = found
+    (folder / "report.json").write_text(json.dumps(report))
+    (outcome, _) = outputs.generated_files(load_bundle(folder), None, ())
+    assert outcome.status == "FAILED"
+    assert "c/decoder_table.h" in outcome.detail
 
 
 def test_the_verdict_counts_what_was_not_run():
