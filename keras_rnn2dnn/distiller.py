@@ -19,6 +19,7 @@ from keras_rnn2dnn.keras_distillation import (
     is_keras_form,
 )
 from keras_rnn2dnn.losses import ScheduledNumber
+from keras_rnn2dnn.multi_worker import SameEpoch
 from keras_rnn2dnn.nan_watch import NaNWatch, with_watch
 from keras_rnn2dnn.running_means import TotalLoss
 from keras_rnn2dnn.soft_batch import SoftBatch, keep_weights, split_inputs
@@ -237,10 +238,12 @@ class Distiller(DistillationStep):
             kwargs["validation_data"] = _as_validation(*taken)
         if isinstance(x, tf.data.Dataset):  # Keras warns of its own default
             kwargs["shuffle"] = False
+        self.build_of_batch(batch)
         if self.compiled and not self.optimizer.built:  # else the step is traced twice
             with self.distribute_strategy.scope():
                 self.optimizer.build(self.trainable_variables)
         callbacks = with_watch(callbacks, self._held.nan_watch)
+        callbacks.append(SameEpoch())  # behind what restores
         with left_as_found(as_list(self.teacher)):
             return super().fit(x, y, batch_size, epochs, verbose, callbacks, **kwargs)
 
@@ -260,6 +263,7 @@ class Distiller(DistillationStep):
         if not kwargs.get("_use_cached_eval_dataset"):  # as `fit` calls it
             batch, x = first_batch(x, y, sample_weight, batch_size)
             self.check_first_batch(*batch, trains=False)
+            self.build_of_batch(batch)
         y, sample_weight = keep_weights(x, y, sample_weight)
         callbacks = with_watch(callbacks, self._held.nan_watch)
         with left_as_found(as_list(self.teacher)):

@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -7,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
+from keras_rnn2dnn import SoftAlignments, rnn_teacher
 
 SCRIPT = Path(__file__).with_name("one_worker.py")
 
@@ -45,7 +48,12 @@ def start(number, backup=None, **options):
 def finished(workers):
     results = []
     for worker in workers:
-        output, error = worker.communicate(timeout=240)
+        try:
+            output, error = worker.communicate(timeout=900)
+        except subprocess.TimeoutExpired:
+            for one in workers:
+                one.kill()
+            raise
         assert worker.returncode == 0, error[-2000:]
         results.append(json.loads(output.splitlines()[-1]))
     return results
@@ -67,8 +75,38 @@ def test_two_workers_train_the_weights_of_one(tmp_path):
     assert_same(first, alone, atol=1e-5)
 
 
+FORMS = (
+    "x",
+    "x y",
+    "x y dataset",
+    "x y w",
+    "x y w dataset",
+    "x none w",
+    "dict",
+    "dict dataset",
+    "soft dataset",
+    "soft labels w",
+    "soft labels w dataset",
+    "store",
+)
+
+
 @pytest.mark.slow
-def test_a_killed_worker_goes_on_from_its_backup(tmp_path):
+def test_every_form_of_data_trains_the_same_on_two_workers(tmp_path):
+    x = np.random.default_rng(0).normal(size=(8, 12, 4)).astype("float32")
+    store = str(tmp_path / "store")
+    SoftAlignments.write(store, rnn_teacher(4, 5, units=(6,)), x)
+    options = {"kind": "forms", "forms": FORMS, "store": store}
+    (alone,) = finished(start(0, **options))
+    first, second = finished(start(2, **options))
+    for form in FORMS:
+        assert_same(first[form], second[form], atol=0)
+        assert_same(first[form], alone[form], atol=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("lost", [None, 0, 1])
+def test_a_killed_worker_goes_on_from_its_backup(tmp_path, lost):
     backup = str(tmp_path / "backup")
     (expected,) = finished(start(0))
     workers = start(2, backup=backup, wait_after=1)
@@ -81,6 +119,8 @@ def test_a_killed_worker_goes_on_from_its_backup(tmp_path):
     workers[0].kill()  # as a scheduler does, which starts all of them again
     for worker in workers:
         worker.communicate()
+    if lost is not None:  # its machine is gone: it goes on from the other's
+        shutil.rmtree(f"{backup}-{lost}")
     first, second = finished(start(2, backup=backup))
     assert [len(values) for values in first["history"].values()] == [2] * 6
     assert_same(first, second, atol=0)

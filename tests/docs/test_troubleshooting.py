@@ -63,6 +63,20 @@ def with_softmax():
     return keras.Sequential([keras.Input((None, 4)), keras.layers.Dense(5, "softmax")])
 
 
+class Counting(keras.layers.Layer):
+    def build(self, shape):
+        self.seen = self.add_weight(shape=(), initializer="zeros", trainable=False)
+
+    def call(self, x):
+        self.seen.assign_add(1.0)
+        return x + self.seen
+
+
+def own_state():
+    layers = [keras.Input((None, 4)), Counting(), keras.layers.Dense(5)]
+    compiled(keras.Sequential(layers), student()).fit(X)
+
+
 def hard():
     return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
@@ -279,6 +293,11 @@ RAISED = {
         "store", keras.Sequential([keras.Input((None, 4)), keras.layers.LSTM(5)]), X
     ),
     "several outputs of the teacher": several_outputs,
+    "Teacher and student share layers": lambda: Distiller(*[teacher()] * 2),
+    "keeps a state from batch to batch": own_state,
+    "The data set gives utterances, not batches": lambda: compiled(
+        teacher(), student()
+    ).fit(tf.data.Dataset.from_tensor_slices(X)),
     "needs a hard loss": lambda: compiled(
         teacher(), student(), student_loss_weight=0.5
     ),
@@ -298,6 +317,12 @@ RAISED = {
         X, sample_weight=np.zeros((8, 20))
     ),
     "The teacher's output is not a number": not_a_number,
+    "The `sample_weight` is not a number": lambda: compiled(teacher(), student()).fit(
+        X, sample_weight=np.full((8, 20), np.nan)
+    ),
+    "The hard loss is not a number": lambda: compiled(
+        teacher(), student(), student_loss_weight=0.5, loss=hard()
+    ).fit(X, np.full((8, 20), 7)),
     "A schedule of the temperature needs `SoftAlignmentKL`": other_schedule,
     "Could not locate class": not_imported,
     "No soft alignments in": lambda: SoftAlignments("nowhere"),
