@@ -141,7 +141,11 @@ class DistillationStep(TeacherHolder, MultiWorkerModel):
         """Keeps NaN out of the weights, also before `fit` stops for it."""
         bad = self._held.nan_watch.observe(batch.soft, batch.weights, student_x)
         bad_soft = ops.expand_dims(bad, tuple(range(2, len(batch.soft.shape))))
-        soft = ops.where(bad_soft, ops.zeros_like(batch.soft), batch.soft)
+        soft = ops.cond(  # a pass over all classes, seldom needed
+            ops.any(bad),
+            lambda: ops.where(bad_soft, ops.zeros_like(batch.soft), batch.soft),
+            lambda: batch.soft,
+        )
         weights = ops.where(bad, 0.0, batch.weights)
         return dataclasses.replace(batch, soft=soft, weights=weights)
 

@@ -5,8 +5,9 @@ import math
 import keras
 from keras import ops
 
+from keras_rnn2dnn.dense_kl import dense_kl
 from keras_rnn2dnn.errors import invalid
-from keras_rnn2dnn.top_k import best_class, is_top_k, top_k_kl
+from keras_rnn2dnn.top_k import is_top_k, one_best_cross_entropy, top_k_kl
 
 SMALLEST_PROBABILITY = 1e-30
 
@@ -87,9 +88,8 @@ class SoftAlignmentKL(keras.losses.Loss):
         """Returns the loss of every frame, `(batch, frames)`."""
         temperature = self._temperature.tensor()
         if self.teacher_temperature == 0:
-            log_q = log_posteriors(y_pred, self.from_logits, temperature)
-            best = best_class(y_true)[..., None]
-            divergence = -ops.take_along_axis(log_q, best, axis=-1)[..., 0]
+            logits = as_logits(y_pred, self.from_logits)
+            divergence = one_best_cross_entropy(y_true, logits, temperature)
         else:
             divergence = frame_kl(
                 y_true,
@@ -172,13 +172,11 @@ def frame_kl(
         >>> frame_kl(z, z).numpy().tolist()
         [[0.0, 0.0]]
     """
-    if teacher_temperature is None:
-        teacher_temperature = temperature
+    logits = as_logits(student, from_logits)
     if is_top_k(soft):
-        logits = as_logits(student, from_logits)
         return top_k_kl(soft, logits, temperature, teacher_temperature)
-    log_p = log_posteriors(soft, teacher_from_logits, teacher_temperature)
-    return kl_divergence(log_p, log_posteriors(student, from_logits, temperature))
+    soft = as_logits(soft, teacher_from_logits)
+    return dense_kl(soft, logits, temperature, teacher_temperature)
 
 
 def as_logits(outputs, from_logits: bool = True):

@@ -12,7 +12,7 @@ from keras_rnn2dnn.batches import is_arrays
 from keras_rnn2dnn.errors import invalid
 from keras_rnn2dnn.losses import SMALLEST_PROBABILITY, log_posteriors
 from keras_rnn2dnn.running_means import weighted_sums
-from keras_rnn2dnn.top_k import best_class, is_top_k
+from keras_rnn2dnn.top_k import best_class
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,15 +63,11 @@ class SoftBatch:
 
     def agreement(self):
         """Returns 1.0 where both have the same best class, `(batch, frames)`."""
-        # The largest value is found much faster than its number.
-        largest = ops.max(self.student, axis=-1)
-        if is_top_k(self.soft):
-            # Of `ops.take_along_axis` this would be a copy of all logits.
-            given = tf.gather(self.student, best_class(self.soft), batch_dims=2)
-            return ops.cast(given == largest, "float32")
-        soft_largest = ops.max(self.soft, axis=-1, keepdims=True)
-        both = (self.soft == soft_largest) & (self.student == largest[..., None])
-        return ops.cast(ops.any(both, axis=-1), "float32")
+        # Of `ops.take_along_axis` this would be a copy of all logits.
+        given = tf.gather(self.student, best_class(self.soft), batch_dims=2)
+        # The largest value is found faster than its number, and the loss has it, too.
+        largest = ops.max(self.student, axis=-1, keepdims=True)
+        return ops.cast(given == largest[..., 0], "float32")
 
 
 def frame_weights(student, soft, sample_weight):

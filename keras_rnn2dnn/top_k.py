@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
+from keras_rnn2dnn.dense_kl import posteriors
 from keras_rnn2dnn.errors import invalid, is_integer
 from keras_rnn2dnn.xla import compiled_by_xla
 
@@ -64,7 +65,8 @@ def best_class(soft):
     """Returns the best class of every frame, int `(batch, frames)`, of either form."""
     if is_top_k(soft):
         return ops.cast(soft[..., 1, 0], "int32")
-    return ops.cast(ops.argmax(soft, axis=-1), "int32")
+    # Of Keras it takes four times as long, for the sake of negative zeros.
+    return tf.argmax(soft, axis=-1, output_type="int32")
 
 
 def top_k_kl(targets, logits, temperature=1.0, teacher_temperature=None):
@@ -122,6 +124,34 @@ def top_k_kl(targets, logits, temperature=1.0, teacher_temperature=None):
     return ops.reshape(values, ops.shape(others)) - entropy
 
 
+def one_best_cross_entropy(soft, logits, temperature=1.0):
+    """Returns the cross-entropy of a student against the teacher's best class.
+
+    Args:
+        soft: of either form; see `best_class`.
+        logits: of the student, `(batch, frames, classes)`.
+        temperature: > 0, of the student.
+
+    Returns:
+        `(batch, frames)`, float32.
+
+    Example:
+        >>> soft, logits = np.array([[[0.0, 1.0]]]), np.log([[[0.75, 0.25]]])
+        >>> float(one_best_cross_entropy(soft, logits)[0, 0])  # ln 4
+        1.3862...
+    """
+    best = ops.reshape(best_class(soft), (-1, 1))
+    logits = ops.cast(logits, "float32")
+    values = _cross_entropy(
+        ops.reshape(logits, (-1, logits.shape[-1])),
+        best,
+        ops.ones_like(best, "float32"),
+        ops.zeros_like(best[:, 0], "float32"),
+        ops.convert_to_tensor(temperature, "float32"),
+    )
+    return ops.reshape(values, ops.shape(logits)[:-1])
+
+
 def dense_of_kept(targets, num_classes: int):
     """Returns top-k targets as probabilities of all classes, of the kept ones alone.
 
@@ -156,10 +186,7 @@ def _cross_entropy(logits, indices, kept, others, temperature):
         others: the posterior of each other class, `(frames,)`.
         temperature: of the logits.
     """
-    scaled = tf.cond(temperature == 1.0, lambda: logits, lambda: logits / temperature)
-    # Of TensorFlow's operations for this, softmax is the fast one on CPUs.
-    q = tf.nn.softmax(scaled)
-    log_sum = tf.reduce_max(scaled, axis=1) - tf.math.log(tf.reduce_max(q, axis=1))
+    scaled, q, log_sum = posteriors(logits, temperature)
     chosen = tf.gather(scaled, indices, batch_dims=1)
     rest = tf.reduce_sum(scaled, axis=1)
     rest = tf.where(tf.math.is_inf(rest), rest, rest - tf.reduce_sum(chosen, axis=1))
