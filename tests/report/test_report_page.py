@@ -148,7 +148,7 @@ DAMAGE = {
     ),
     "student": (
         lambda ada: cut(ada / "student.keras"),
-        ["student.keras of ada is damaged: '"] * 3,
+        ["student.keras of ada is damaged: Cannot use '"] * 3,
     ),
     "int8 student": (
         lambda ada: cut(ada / "bundle/student.tflite"),
