@@ -31,6 +31,19 @@ def teacher(classes=9, seed=0, **options):
     return model
 
 
+def plain_teacher(classes=9, seed=0):
+    """Traced ten times as fast, for tests that are not of what teachers hear."""
+    keras.utils.set_random_seed(seed)
+    layers = [
+        keras.Input((None, FEATURES)),
+        keras.layers.Conv1D(6, 5, padding="same", activation="tanh"),
+        keras.layers.Dense(classes, kernel_initializer="normal"),
+    ]
+    model = keras.Sequential(layers)
+    model.layers[-1].set_weights([30 * w for w in model.layers[-1].get_weights()])
+    return model
+
+
 def student(classes=9):
     keras.utils.set_random_seed(5)
     return dnn_student(FEATURES, classes, context=(2, 1), units=(8,))

@@ -3,7 +3,8 @@ import shutil
 import numpy as np
 import pytest
 import tensorflow as tf
-from stores import FEATURES, edit_manifest, padded, teacher
+from stores import FEATURES, edit_manifest, padded
+from stores import plain_teacher as teacher
 
 from keras_rnn2dnn import Distiller, SoftAlignments, dnn_student
 from keras_rnn2dnn.alignments.fields import BatchDecoder, FieldReader

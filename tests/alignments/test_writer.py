@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from stores import FEATURES, edit_manifest, files, padded, teacher
+from stores import FEATURES, edit_manifest, files, padded
+from stores import plain_teacher as teacher
 
 from keras_rnn2dnn import SoftAlignments
 from keras_rnn2dnn.alignments.manifest import locked
@@ -256,7 +257,7 @@ def test_parts_of_several_machines_are_the_store_of_one(tmp_path):
 
 SCRIPT = """
 import sys
-from stores import padded, teacher
+from stores import padded, plain_teacher as teacher
 from keras_rnn2dnn import SoftAlignments
 from keras_rnn2dnn.audio.features import FeatureSpec
 
