@@ -1,7 +1,7 @@
 """What reading from the store costs, over the same batches from memory.
 
 For each number of classes a store of synthetic soft alignments (utterances of 100
-frames of 40 features) is written without a teacher. Then, in turns, an epoch of each:
+frames of 40 features) is written. Then, in turns, an epoch of each:
 
 - memory: `Distiller(None, student).fit` on the batches as tensors
 - store: the same on `store.dataset(32, shuffle=True, seed=0)`
@@ -24,11 +24,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_rnn2dnn import Distiller, SoftAlignments, dnn_student
-from keras_rnn2dnn.alignments.manifest import Manifest, Settings
-from keras_rnn2dnn.alignments.records import AlignedUtterance
-from keras_rnn2dnn.alignments.writer import write_shard
 from keras_rnn2dnn.batches import without_autotune
-from keras_rnn2dnn.top_k import top_k_targets
 
 FEATURES, FRAMES, BATCH = 40, 100, 32
 
@@ -60,42 +56,20 @@ def main():
 
 
 def written(path, classes, utterances, per_shard):
-    """Writes a store of one drawn utterance after the other, from a few."""
-    path.mkdir()
-    top_k = 20 if classes > 64 else None
-    settings = Settings(
-        num_classes=classes,
-        top_k=top_k,
-        feature_shape=(FEATURES,),
-        feature_dtype="float32",
-        teacher_from_logits=True,
-        batch_frames=8192,
-        teacher="none",
-        temperature=1.0,
-        one_best=False,
-        transform=None,
-        pads=True,
-        utterances_per_shard=per_shard,
-        feature_spec=None,
-    )
+    """Writes a store of noise, as a teacher of one layer hears it."""
+    keras.utils.set_random_seed(0)
+    layers = [keras.Input((None, FEATURES)), keras.layers.Dense(classes)]
     rng = np.random.default_rng(0)
-    logits = 6 * rng.normal(size=(16, FRAMES, classes)).astype("float32")
-    soft = tf.nn.log_softmax(logits)
-    soft = np.asarray(top_k_targets(soft, top_k) if top_k else soft)
-    shards = []
-    for first in range(0, utterances, per_shard):
-        block = [
-            AlignedUtterance(
-                f"{n}",
-                rng.normal(size=(FRAMES, FEATURES)).astype("float32"),
-                soft[n % len(soft)],
-                labels=rng.integers(classes, size=FRAMES),
-            )
-            for n in range(first, min(first + per_shard, utterances))
-        ]
-        shards.append(write_shard(path, len(shards), block, settings))
-    Manifest(settings, tuple(shards), complete=True).save(path)
-    return SoftAlignments(path)
+
+    def batches():
+        for first in range(0, utterances, BATCH):
+            shape = (min(BATCH, utterances - first), FRAMES)
+            x = rng.normal(size=(*shape, FEATURES)).astype("float32")
+            yield x, rng.integers(classes, size=shape)
+
+    return SoftAlignments.write(
+        path, keras.Sequential(layers), batches(), utterances_per_shard=per_shard
+    )
 
 
 def measure(store, rounds):
