@@ -38,7 +38,8 @@ from keras_rnn2dnn import (
     dnn_student,
     rnn_teacher,
 )
-from keras_rnn2dnn.alignments.teacher_pass import TeacherPass, utterances_of
+from keras_rnn2dnn.alignments.teacher_pass import TeacherPass
+from keras_rnn2dnn.alignments.utterances import utterances_of
 from keras_rnn2dnn.batches import bucketed_dataset, without_autotune
 
 FEATURES, BATCH, CONTEXT = 40, 32, (15, 5)

@@ -14,7 +14,7 @@ import keras
 from keras_rnn2dnn.alignments import SoftAlignments
 from keras_rnn2dnn.alignments.manifest import Settings, Shard, locked
 from keras_rnn2dnn.alignments.options import AlignOptions
-from keras_rnn2dnn.alignments.teacher_pass import Utterance, utterances_of
+from keras_rnn2dnn.alignments.utterances import Utterance, utterances_of
 from keras_rnn2dnn.alignments.writer import (
     check_data,
     check_number,

@@ -44,7 +44,7 @@ class DataSums:
         """Returns the sums of a sequence of `Utterance`.
 
         Example:
-            >>> from keras_rnn2dnn.alignments.teacher_pass import Utterance
+            >>> from keras_rnn2dnn.alignments.utterances import Utterance
             >>> x = np.ones((3, 2), "float32")
             >>> bare = DataSums.of([Utterance("0", x, x)])
             >>> other = Utterance("0", 2 * x, 2 * x, labels=np.ones(3))

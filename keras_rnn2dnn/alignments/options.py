@@ -8,7 +8,8 @@ from typing import Any
 import keras
 
 from keras_rnn2dnn.alignments.manifest import Settings
-from keras_rnn2dnn.alignments.teacher_pass import TeacherPass, Utterance, fingerprint
+from keras_rnn2dnn.alignments.teacher_pass import TeacherPass, fingerprint
+from keras_rnn2dnn.alignments.utterances import Utterance
 from keras_rnn2dnn.checks import checked_weights, output_classes
 from keras_rnn2dnn.errors import invalid, is_integer
 from keras_rnn2dnn.teacher_holder import as_list

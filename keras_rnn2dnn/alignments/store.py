@@ -17,7 +17,7 @@ from keras_rnn2dnn.alignments.reader import (
     read_utterances,
 )
 from keras_rnn2dnn.alignments.records import AlignedUtterance
-from keras_rnn2dnn.alignments.teacher_pass import utterances_of
+from keras_rnn2dnn.alignments.utterances import utterances_of
 from keras_rnn2dnn.alignments.writer import StoreWriter
 from keras_rnn2dnn.errors import invalid, is_integer
 from keras_rnn2dnn.teacher_holder import as_list

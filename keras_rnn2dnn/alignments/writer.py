@@ -18,7 +18,8 @@ from keras_rnn2dnn.alignments.manifest import (
     locked,
 )
 from keras_rnn2dnn.alignments.records import write_records
-from keras_rnn2dnn.alignments.teacher_pass import TeacherPass, Utterance
+from keras_rnn2dnn.alignments.teacher_pass import TeacherPass
+from keras_rnn2dnn.alignments.utterances import Utterance
 from keras_rnn2dnn.sums import checksum_of
 
 _LOG = logging.getLogger(__name__)

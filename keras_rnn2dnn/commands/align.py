@@ -13,7 +13,7 @@ from keras_rnn2dnn.alignments import (
 )
 from keras_rnn2dnn.alignments.manifest import Manifest
 from keras_rnn2dnn.alignments.options import AlignOptions
-from keras_rnn2dnn.alignments.teacher_pass import utterances_of
+from keras_rnn2dnn.alignments.utterances import utterances_of
 from keras_rnn2dnn.commands import inputs, numbers
 from keras_rnn2dnn.commands.parser import (
     add_command,
