@@ -371,6 +371,8 @@ class Distiller(DistillationStep):
         serialize = keras.saving.serialize_keras_object
         return {
             "name": self.name,
+            # Of float16 the optimizer scales the loss, and its state is another one.
+            "dtype": serialize(self.dtype_policy),
             "teacher": serialize(self.teacher),
             "student": serialize(self.student),
             "distillation_loss": serialize(self.distillation_loss),

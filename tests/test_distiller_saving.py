@@ -10,6 +10,10 @@ def features():
     return np.random.default_rng(0).normal(size=(8, 12, 4)).astype("float32")
 
 
+def dense_teacher():
+    return keras.Sequential([keras.Input((None, 4)), keras.layers.Dense(5)])
+
+
 def new_distiller(teacher=None, **options):
     keras.utils.set_random_seed(3)
     teacher = teacher or rnn_teacher(4, 5, units=(6,))
@@ -60,6 +64,31 @@ def test_a_loaded_distiller_goes_on_as_if_never_saved(tmp_path, teachers):
     restored = loaded.teacher if teachers == 2 else [loaded.teacher]
     for member, copy in zip(members, restored, strict=True):
         np.testing.assert_array_equal(copy(features()), member(features()))
+
+
+@pytest.mark.parametrize(
+    "policies", [("mixed_float16", "float32")[::n] for n in (1, -1)]
+)
+def test_the_state_of_the_optimizer_is_kept_under_another_policy(tmp_path, policies):
+    before = keras.config.dtype_policy()
+    try:
+        keras.config.set_dtype_policy(policies[0])
+        distiller = new_distiller(dense_teacher())
+        train(distiller, 2)
+        distiller.save(tmp_path / "d.keras")
+        keras.config.set_dtype_policy(policies[1])
+        loaded = keras.saving.load_model(tmp_path / "d.keras")
+        assert type(loaded.optimizer) is type(distiller.optimizer)
+        assert loaded.dtype_policy.name == policies[0]
+        pairs = zip(
+            distiller.optimizer.variables, loaded.optimizer.variables, strict=True
+        )
+        for left, right in pairs:
+            np.testing.assert_array_equal(left, right)
+        assert any(np.any(v.numpy()) for v in loaded.optimizer.variables)
+        train(loaded, 1)
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 def test_checkpoints_hold_the_student_and_the_optimizer_alone(tmp_path):
