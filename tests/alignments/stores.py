@@ -40,7 +40,7 @@ def plain_teacher(classes=9, seed=0):
         keras.layers.Dense(classes, kernel_initializer="normal"),
     ]
     model = keras.Sequential(layers)
-    model.layers[-1].set_weights([30 * w for w in model.layers[-1].get_weights()])
+    model.layers[-1].set_weights([10 * w for w in model.layers[-1].get_weights()])
     return model
 
 

@@ -11,6 +11,7 @@ from stores import (
     files,
     log_softmax64,
     padded,
+    plain_teacher,
     student,
     teacher,
 )
@@ -50,7 +51,7 @@ def test_few_classes_are_kept_whole_and_the_padding_is_cut_off(tmp_path, masked)
 
 
 def test_of_many_classes_the_best_are_kept(tmp_path):
-    model, x = teacher(classes=3400), padded()
+    model, x = plain_teacher(classes=3400), padded()
     store = SoftAlignments.write(tmp_path / "a", model, x)
     assert (store.num_classes, store.top_k) == (3400, 20)
     assert store.target_bytes_per_frame == 20 * 2 + 21 * 2 <= 90
@@ -94,9 +95,9 @@ def test_weights_labels_transcripts_and_ids_are_kept(tmp_path):
         "transcripts": np.array(["one two", "drei"]),
         "ids": np.array(["anna-1", "ben-7"]),
     }
-    arrays = SoftAlignments.write(tmp_path / "a", teacher(), (x, y, weights))
+    arrays = SoftAlignments.write(tmp_path / "a", plain_teacher(), (x, y, weights))
     batches = tf.data.Dataset.from_tensor_slices((x, y, weights)).batch(1)
-    streamed = SoftAlignments.write(tmp_path / "b", teacher(), batches)
+    streamed = SoftAlignments.write(tmp_path / "b", plain_teacher(), batches)
     assert files(arrays.path) == files(streamed.path)
     first, second = arrays.utterances()
     assert (first.name, second.name) == ("anna-1", "ben-7")
@@ -105,7 +106,7 @@ def test_weights_labels_transcripts_and_ids_are_kept(tmp_path):
     np.testing.assert_array_equal(second.labels, labels[1, :8])
     assert arrays.num_frames == 18
     per_utterance = SoftAlignments.write(
-        tmp_path / "c", teacher(), (x, None, np.array([1.0, 2.0]))
+        tmp_path / "c", plain_teacher(), (x, None, np.array([1.0, 2.0]))
     )
     assert [u.weights.tolist() for u in per_utterance.utterances()] == [
         [1.0] * 12,
@@ -115,7 +116,7 @@ def test_weights_labels_transcripts_and_ids_are_kept(tmp_path):
 
 def test_each_model_may_have_its_own_features(tmp_path):
     clean, noisy = padded((12, 8)), padded((12, 8), seed=1)[..., :2]
-    model = teacher()
+    model = plain_teacher()
     store = SoftAlignments.write(
         tmp_path / "a", model, {"teacher": clean, "student": noisy}
     )
@@ -127,7 +128,7 @@ def test_each_model_may_have_its_own_features(tmp_path):
 
 
 def test_transforms_change_what_is_kept(tmp_path):
-    x, models = padded((12, 8)), [teacher(), teacher(seed=1)]
+    x, models = padded((12, 8)), [plain_teacher(), plain_teacher(seed=1)]
     log_p = [[expected(m, x[n], (12, 8)[n]) for n in range(2)] for m in models]
 
     def soft(**options):
@@ -162,7 +163,7 @@ def test_transforms_change_what_is_kept(tmp_path):
 
 def test_transcripts_constrain_what_is_kept(tmp_path):
     topology = hmm.Topology(("a", "b"), states_per_unit=2)
-    model, x = teacher(classes=topology.num_states), padded((12, 9))
+    model, x = plain_teacher(classes=topology.num_states), padded((12, 9))
     y = {"transcripts": np.array(["b a", "a"])}
     store = SoftAlignments.write(
         tmp_path / "a", model, (x, y), transform=hmm.constrained(topology)
@@ -187,7 +188,7 @@ def test_transcripts_constrain_what_is_kept(tmp_path):
 
 def test_a_student_learns_from_the_store_as_from_the_teacher(tmp_path):
     """One batch, so that the order does not matter."""
-    model, x = teacher(), padded()
+    model, x = plain_teacher(), padded()
     store = SoftAlignments.write(tmp_path / "a", model, x, utterances_per_shard=3)
     trained = []
     for kind in ("teacher", "store", "plain"):
@@ -208,7 +209,7 @@ def test_a_student_learns_from_the_store_as_from_the_teacher(tmp_path):
 
 def test_top_k_targets_of_the_store_teach_with_labels(tmp_path):
     x, labels = padded(), np.random.default_rng(2).integers(100, size=(7, 40))
-    model = teacher(classes=100)
+    model = plain_teacher(classes=100)
     store = SoftAlignments.write(
         tmp_path / "a", model, (x, labels), feature_dtype="float16"
     )
@@ -227,7 +228,9 @@ def test_top_k_targets_of_the_store_teach_with_labels(tmp_path):
 def test_every_utterance_comes_once_an_epoch_in_an_order_of_the_seed(tmp_path):
     lengths = np.random.default_rng(0).integers(5, 60, size=50)
     x = padded(lengths)
-    store = SoftAlignments.write(tmp_path / "a", teacher(), x, utterances_per_shard=8)
+    store = SoftAlignments.write(
+        tmp_path / "a", plain_teacher(), x, utterances_per_shard=8
+    )
 
     def epochs(seed, number=2, **options):
         dataset = store.dataset(batch_size=4, seed=seed, **options)
@@ -258,7 +261,7 @@ def test_every_utterance_comes_once_an_epoch_in_an_order_of_the_seed(tmp_path):
 
 def test_the_manifest_says_what_was_done(tmp_path):
     spec = FeatureSpec(8000)
-    model = teacher(classes=100)
+    model = plain_teacher(classes=100)
     store = SoftAlignments.write(tmp_path / "a", model, padded(), 5, feature_spec=spec)
     content = json.loads((store.path / "manifest.json").read_text())
     assert content["format"] == "keras_rnn2dnn.soft_alignments"
@@ -288,14 +291,14 @@ def test_the_manifest_says_what_was_done(tmp_path):
 )
 def test_invalid_options_are_refused_before_any_work(tmp_path, options, message):
     with pytest.raises(ValueError) as error:
-        SoftAlignments.write(tmp_path / "a", teacher(), padded(), **options)
+        SoftAlignments.write(tmp_path / "a", plain_teacher(), padded(), **options)
     assert str(error.value).startswith(f"Invalid value for {message}")
     assert not list(tmp_path.glob("a/shard*"))
 
 
 @pytest.mark.parametrize("name", ["batch_size", "batch_frames", "buckets"])
 def test_invalid_batches_are_refused(tmp_path, name):
-    store = SoftAlignments.write(tmp_path / "a", teacher(), padded((3, 4)))
+    store = SoftAlignments.write(tmp_path / "a", plain_teacher(), padded((3, 4)))
     with pytest.raises(ValueError) as error:
         store.dataset(**{name: 0})
     assert str(error.value) == (
@@ -307,11 +310,11 @@ def test_a_teacher_that_gives_nan_is_named(tmp_path):
     x = padded((12, 8))
     x[1, 3] = np.nan
     with pytest.raises(ValueError, match="not a number in the utterance '1'"):
-        SoftAlignments.write(tmp_path / "a", teacher(), x)
+        SoftAlignments.write(tmp_path / "a", plain_teacher(), x)
 
 
 def test_a_cached_store_is_read_once(tmp_path):
-    store = SoftAlignments.write(tmp_path / "a", teacher(), padded())
+    store = SoftAlignments.write(tmp_path / "a", plain_teacher(), padded())
     cached, other = (
         store.dataset(cache=c, shuffle=True, seed=0) for c in (True, False)
     )
@@ -326,7 +329,7 @@ def test_lists_of_transcripts_and_ids_go_with_arrays(tmp_path):
     x = padded(range(5, 45))
     texts, names = [f"word {n}" for n in range(40)], [f"id{n}" for n in range(40)]
     y = {"transcripts": texts, "ids": names}
-    store = SoftAlignments.write(tmp_path / "a", teacher(), (x, y))
+    store = SoftAlignments.write(tmp_path / "a", plain_teacher(), (x, y))
     found = [(u.transcript, u.name) for u in store.utterances()]
     assert found == list(zip(texts, names, strict=True))
 

@@ -19,7 +19,9 @@ FEATURES, CLASSES = 6, 80
 def files(tmp_path_factory):
     folder = tmp_path_factory.mktemp("files")
     keras.utils.set_random_seed(0)
-    rnn_teacher(FEATURES, CLASSES, units=(8,)).save(folder / "teacher.keras")
+    rnn_teacher(FEATURES, CLASSES, units=(8,), bidirectional=False).save(
+        folder / "teacher.keras"
+    )
     rng = np.random.default_rng(0)
     lengths = rng.integers(20, 60, size=24)
     features = [rng.normal(size=(n, FEATURES)).astype("float32") for n in lengths]

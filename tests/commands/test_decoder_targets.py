@@ -21,7 +21,9 @@ PRIORS = np.log(np.array([1, 1, 1, 2, 2, 2, 1]) / 10)
 def files(tmp_path_factory):
     folder = tmp_path_factory.mktemp("files")
     keras.utils.set_random_seed(0)
-    rnn_teacher(FEATURES, TOPOLOGY.num_states, units=(8,)).save(folder / "t.keras")
+    rnn_teacher(FEATURES, TOPOLOGY.num_states, units=(8,), bidirectional=False).save(
+        folder / "t.keras"
+    )
     rng = np.random.default_rng(0)
     features = [rng.normal(size=(n, FEATURES)).astype("float32") for n in (20, 30, 25)]
     Utterances(features, ["yes", "no yes", ""]).save(folder / "known.npz")
