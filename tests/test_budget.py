@@ -129,6 +129,7 @@ def test_time_delay_students_are_in_the_grid(store):
     assert small.instructions == round(products * 27 / 16 + (6 + 4 + 4 + 5) * 110)
 
 
+@pytest.mark.slow
 def test_the_students_learn_by_the_loss_that_is_given(store):
     training = {"epochs": 1, "learning_rate": 0.02}
     grid = {**GRID, "widths": (8,), "depths": (1,)}
