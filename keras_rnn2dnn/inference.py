@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_rnn2dnn.checks import after_equal
-from keras_rnn2dnn.teacher_state import run_stateless
+from keras_rnn2dnn.teacher_state import left_as_found, run_stateless
 
 _LOG = logging.getLogger(__name__)
 _PROBE_FRAMES = 32
@@ -43,7 +43,8 @@ class Inference:
         models: that it runs; the sizes of the first one's inputs count.
 
     Raises:
-        ValueError: when it is called, if utterances are longer than a model takes.
+        ValueError: when it is called, if utterances are longer than a model takes, or
+            a model keeps a state from batch to batch in a way of its own.
 
     Example:
         >>> dense = keras.layers.Dense(3)
@@ -55,6 +56,7 @@ class Inference:
 
     def __init__(self, function: Callable[[Any], Any], models: Sequence[keras.Model]):
         self._function = function
+        self._models = list(models)
         self._shapes = input_shapes(models)
         self._compiled: dict[str, Callable] = {}
         self._known: tuple[bool, bool] | None = None  # of `_WAYS`; None: eager
@@ -97,7 +99,8 @@ class Inference:
 
     def _choose(self, x):
         """Finds a way to run that gives what an eager run does."""
-        probe, expected = self._eager(x)
+        with left_as_found(self._models, check=True):
+            probe, expected = self._eager(x)
         self._chosen = True
         found = {}
         for self._known in _WAYS:

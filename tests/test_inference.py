@@ -256,3 +256,28 @@ def test_training_with_known_lengths_loses_no_frame():
     history = distiller.fit(features(), verbose=0)
     assert history.history["kl"][0] < 1e-6  # the same model twice
     distiller.evaluate(features(), verbose=0)
+
+
+class Counting(keras.layers.Layer):
+    """Adds the number of batches so far."""
+
+    def build(self, input_shape):
+        self.seen = self.add_weight(shape=(), trainable=False, initializer="zeros")
+
+    def call(self, inputs):
+        self.seen.assign_add(1.0)
+        return inputs + self.seen
+
+
+def test_models_that_keep_a_state_of_their_own_are_refused_before_any_work(tmp_path):
+    layers = [keras.Input((None, FEATURES)), Counting(), keras.layers.Dense(CLASSES)]
+    model = keras.Sequential(layers, name="counting")
+    message = (
+        "Invalid value for `teacher`. Expected a model whose output does not depend on "
+        "the batches before it. Received: teacher='counting'. .* keeps a state from "
+    )
+    with pytest.raises(ValueError, match=message):
+        SoftAlignments.write(tmp_path / "store", model, features())
+    with pytest.raises(ValueError, match=message):
+        predict_utterances(model, list(features()))
+    assert float(model.layers[0].seen) == 0.0
