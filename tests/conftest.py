@@ -9,6 +9,9 @@ import pytest
 from keras_rnn2dnn import cli
 from keras_rnn2dnn.deploy import bundle
 
+# TensorFlow's graphs are of many small objects: fewer searches for garbage among them.
+gc.set_threshold(20_000, 50, 50)
+
 
 @pytest.fixture(autouse=True)
 def seeded():

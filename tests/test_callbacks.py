@@ -58,9 +58,10 @@ def expected64(teacher, student, weights):
     return mean64(kl64(teacher, student), weights), mean64(same, weights)
 
 
-def fixed(distiller, **options):
-    """Compiles so that the student stays as it is."""
-    distiller.compile(keras.optimizers.SGD(0.0), **options)
+def fixed(distiller, run_eagerly=True, **options):
+    """Compiles so that the student stays as it is; eager steps are not traced."""
+    sgd = keras.optimizers.SGD(0.0)
+    distiller.compile(sgd, run_eagerly=run_eagerly, **options)
     return distiller
 
 
@@ -121,7 +122,7 @@ def test_a_distiller_without_a_teacher_is_measured_against_the_data():
 def test_a_plain_student_is_measured_against_its_targets():
     x, soft, _, weights = data()
     student = dense()
-    student.compile(keras.optimizers.SGD(0.0), loss=SoftAlignmentKL(temperature=3.0))
+    fixed(student, loss=SoftAlignmentKL(temperature=3.0))
     expected = expected64(soft, logits64(student, x), weights)
     dataset = tf.data.Dataset.from_tensor_slices((x, soft, weights)).batch(2)
     for given in ((x, soft, weights), dataset):
@@ -174,7 +175,7 @@ def test_the_measure_follows_the_training():
     x, soft, *_ = data()
     student = dense()
     distiller = Distiller(None, student)
-    distiller.compile(keras.optimizers.Adam(0.05))
+    distiller.compile(keras.optimizers.Adam(0.05), run_eagerly=True)
     history = fit(distiller, x, soft, callback=KLCallback((x, soft)), epochs=3)
     assert history["val_kl"] == sorted(history["val_kl"], reverse=True)
     expected = expected64(soft, logits64(student, x), np.ones(x.shape[:2]))
@@ -184,8 +185,8 @@ def test_the_measure_follows_the_training():
 def student_kinds():
     plain, inner = dense(), dense()
     distiller = Distiller(None, inner)
-    plain.compile(keras.optimizers.Adam(0.05), loss=SoftAlignmentKL())
-    distiller.compile(keras.optimizers.Adam(0.05))
+    for model, loss in ((plain, SoftAlignmentKL()), (distiller, None)):
+        model.compile(keras.optimizers.Adam(0.05), loss=loss, run_eagerly=True)
     return {"plain": plain, "distiller": distiller}
 
 
@@ -251,7 +252,7 @@ def test_a_schedule_of_the_temperature_reaches_the_compiled_step(kind, schedule)
     if kind == "plain":
         student.compile(keras.optimizers.SGD(0.0), loss=loss)
     else:
-        model = fixed(Distiller(None, student, loss))
+        model = fixed(Distiller(None, student, loss), run_eagerly=False)
     function, temperatures = SCHEDULES[schedule]
     callback = KLCallback((x, soft), temperature=function)
     history = fit(model, x, soft, epochs=3, callback=callback)
@@ -276,6 +277,7 @@ def test_a_schedule_of_the_hard_share_reaches_the_compiled_step(function, shares
     teacher, student = dense(), dense()
     distiller = fixed(
         Distiller(teacher, student),
+        run_eagerly=False,
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
     )
     callback = KLCallback(x, student_loss_weight=function)
@@ -360,7 +362,7 @@ def test_data_in_which_nothing_counts_is_refused():
 def test_tensorboard_gets_both_numbers_of_each_epoch(tmp_path):
     x, soft, _, weights = data()
     distiller = Distiller(None, dense())
-    distiller.compile("sgd")
+    distiller.compile("sgd", run_eagerly=True)
     callback = KLCallback((x, soft, weights), prefix="dev_", log_dir=tmp_path / "logs")
     found = distiller.fit(x, soft, epochs=3, verbose=0, callbacks=[callback]).history
     expected = [
@@ -377,6 +379,6 @@ def test_nothing_is_written_without_a_directory(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     x, soft, _, _ = data()
     distiller = Distiller(None, dense())
-    distiller.compile("sgd")
+    distiller.compile("sgd", run_eagerly=True)
     distiller.fit(x, soft, verbose=0, callbacks=[KLCallback((x, soft))])
     assert list(tmp_path.iterdir()) == []

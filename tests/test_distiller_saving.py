@@ -14,13 +14,14 @@ def dense_teacher():
     return keras.Sequential([keras.Input((None, 4)), keras.layers.Dense(5)])
 
 
-def new_distiller(teacher=None, **options):
+def new_distiller(teacher=None, run_eagerly=True, **options):
     keras.utils.set_random_seed(3)
     teacher = teacher or rnn_teacher(4, 5, units=(6,))
     student = dnn_student(4, 5, context=(2, 1), units=(8,))
     distiller = Distiller(teacher, student, **options)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    distiller.compile(keras.optimizers.Adam(0.01), loss=loss)
+    adam = keras.optimizers.Adam(0.01)
+    distiller.compile(adam, loss=loss, run_eagerly=run_eagerly)
     return distiller
 
 
@@ -45,6 +46,7 @@ def test_a_loaded_distiller_goes_on_as_if_never_saved(tmp_path, teachers):
         "distillation_loss": SoftAlignmentKL(2.0, teacher_temperature=0.5),
         "student_loss_weight": 0.3,
         "teacher_delay": 1,
+        "run_eagerly": teachers == 2,
     }
     uninterrupted = new_distiller(teacher, **options)
     train(uninterrupted, 4)
@@ -53,6 +55,7 @@ def test_a_loaded_distiller_goes_on_as_if_never_saved(tmp_path, teachers):
     first.save(tmp_path / "d.keras")
     loaded = keras.saving.load_model(tmp_path / "d.keras")
     assert loaded.get_config()["teacher_delay"] == 1
+    assert loaded.run_eagerly == (teachers == 2)
     assert loaded.distillation_loss.get_config() == (
         first.distillation_loss.get_config()
     )
@@ -73,7 +76,8 @@ def test_the_state_of_the_optimizer_is_kept_under_another_policy(tmp_path, polic
     before = keras.config.dtype_policy()
     try:
         keras.config.set_dtype_policy(policies[0])
-        distiller = new_distiller(dense_teacher())
+        eager = policies[0] == "float32"
+        distiller = new_distiller(dense_teacher(), run_eagerly=eager)
         train(distiller, 2)
         distiller.save(tmp_path / "d.keras")
         keras.config.set_dtype_policy(policies[1])

@@ -91,7 +91,7 @@ def test_features_of_the_student_alone_that_are_not_a_number():
 
 def test_evaluate_names_the_utterance_too():
     distiller = Distiller(None, student())
-    distiller.compile()
+    distiller.compile(run_eagerly=True)
     data = batches((features(), targets()), (features(), targets(nan_in=0)))
     with pytest.raises(ValueError, match="not a number in batch 1, utterance 0"):
         distiller.evaluate(data, verbose=0)
@@ -116,7 +116,7 @@ def test_what_does_not_count_does_no_harm():
     x = features()
     x[2, 3, 1] = np.nan  # of an utterance without weight
     distiller = Distiller(None, student())
-    distiller.compile()
+    distiller.compile(run_eagerly=True)
     history = distiller.fit(x, targets(1), sample_weight=weights, verbose=0).history
     assert np.isfinite(history["kl"][0])
     assert all(np.isfinite(w).all() for w in distiller.student.get_weights())
@@ -171,7 +171,7 @@ IN_WEIGHTS = (
 @pytest.mark.parametrize("kind", ["arrays", "dataset", "pydataset"])
 def test_weights_that_are_no_number_in_the_first_batch(kind, value):
     distiller = Distiller(None, student())
-    distiller.compile("sgd")
+    distiller.compile("sgd", run_eagerly=kind != "arrays")
     before = distiller.student.get_weights()
     batch = features(), targets(), weights((1, 4), value)
     given, options = {
@@ -199,7 +199,7 @@ def test_weights_that_are_no_number_later_do_not_change_the_weights(value):
 
     data = Batches([good, good, (*good[:2], weights((2, 7), value))])
     distiller = Distiller(None, student())
-    distiller.compile("adam")
+    distiller.compile("adam", run_eagerly=value < 0)
     with pytest.raises(ValueError) as error:
         distiller.fit(data, shuffle=False, verbose=0, callbacks=Remember())
     assert str(error.value) == IN_WEIGHTS.format(2, 2, 7)
@@ -211,15 +211,15 @@ def test_weights_that_are_no_number_later_do_not_change_the_weights(value):
 @pytest.mark.parametrize("validation", [tuple, list])
 def test_weights_of_validation_data_that_are_no_number(validation):
     distiller = Distiller(None, student())
-    distiller.compile()
+    distiller.compile(run_eagerly=validation is list)
     bad = validation([features(), targets(), weights((0, 3))])
     with pytest.raises(ValueError, match="`sample_weight` .* utterance 0, frame 3"):
         distiller.fit(features(), targets(), verbose=0, validation_data=bad)
 
 
-def labelled(loss):
+def labelled(loss, run_eagerly=False):
     distiller = Distiller(None, student(), student_loss_weight=0.5)
-    distiller.compile("sgd", loss=loss)
+    distiller.compile("sgd", loss=loss, run_eagerly=run_eagerly)
     return distiller
 
 
@@ -233,7 +233,8 @@ def test_labels_that_are_no_class(value, later):
     labels = np.zeros((3, 9), "float32")
     bad = labels.copy()
     bad[1, 6] = value
-    distiller = labelled(keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    distiller = labelled(loss, run_eagerly=value < 0)
     before = distiller.student.get_weights()
     data = [(features(), of_labels(labels))] * later + [(features(), of_labels(bad))]
     with pytest.raises(ValueError) as error:

@@ -96,7 +96,7 @@ def test_a_distiller_mixes_it_with_the_divergence_and_leaves_padding_out(loss):
     weights = (np.arange(6) < frames[:, None] // 2).astype("float32")
     labels = np.array([row + [0] * (5 - len(row)) for row in LABELS])
     distiller = Distiller(None, student, student_loss_weight=0.25)
-    distiller.compile(loss=loss)
+    distiller.compile(loss=loss, run_eagerly=loss == "ctc")
     y = {"soft": soft, "labels": labels}
     logs = distiller.evaluate(x, y, sample_weight=weights, verbose=0, return_dict=True)
     z = np.array(student(x))
@@ -146,12 +146,13 @@ def test_a_subsampling_teacher_and_labels_come_from_a_store(tmp_path, factor):
     assert sorted(y["labels"].numpy().tolist()) == sorted(labels.tolist())
     student = dnn_student(3, CLASSES, (2, 2), (8, 8), stride=factor)
     distiller = Distiller(None, student, student_loss_weight=0.01, teacher_delay=1)
-    distiller.compile("adam", loss=CTCLoss(blank=-1))
+    eager = factor == 4
+    distiller.compile("adam", loss=CTCLoss(blank=-1), run_eagerly=eager)
     train = store.dataset(batch_size=2, buckets=1, labels=True)
     logs = distiller.fit(train, epochs=3, verbose=0).history
     assert logs["loss"][-1] < logs["loss"][0]
     together = Distiller(teacher, student)
-    together.compile("adam")
+    together.compile("adam", run_eagerly=eager)
     assert "kl" in together.fit(x, epochs=1, verbose=0).history
     with pytest.raises(ValueError, match="Different numbers of frames"):
         Distiller(teacher, dnn_student(3, CLASSES, units=(4,))).fit(x, verbose=0)
