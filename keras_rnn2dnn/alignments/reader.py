@@ -1,18 +1,19 @@
 """Reading a store of soft alignments: batches of like length, and checks."""
 
 import collections
+import functools
 import itertools
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
+from keras_rnn2dnn.alignments.batch_arrays import BatchArrays, Located
 from keras_rnn2dnn.alignments.batching import LengthBuckets
-from keras_rnn2dnn.alignments.fields import BatchDecoder, FieldReader
 from keras_rnn2dnn.alignments.manifest import Manifest, Shard
 from keras_rnn2dnn.alignments.records import AlignedUtterance, read_records
+from keras_rnn2dnn.alignments.shard_files import ShardFiles
 from keras_rnn2dnn.batches import without_autotune
 from keras_rnn2dnn.sums import checksum_of
 
@@ -40,61 +41,44 @@ def read_batches(
 ) -> tf.data.Dataset:
     """Returns batches of utterances of like length; see `SoftAlignments.dataset`.
 
-    Records are read and decoded many at a time; only their order is made in Python.
+    Their order is made of numbers alone; what they hold goes from the file into its
+    batch.
     """
     lengths: collections.Counter[int] = collections.Counter()
     for shard in manifest.shards:
         lengths.update(shard.lengths)
     plan = LengthBuckets.of_lengths(lengths, buckets, batch_size, batch_frames)
-    form, epochs = manifest.settings.record_format, itertools.count(first_epoch)
-    decoder = BatchDecoder(form, labels)
-    reader = FieldReader(decoder.names, decoder.required)
+    arrays = BatchArrays(manifest.settings.record_format, labels)
+    check = functools.partial(check_records, directory, manifest)
+    files = ShardFiles(directory, arrays.names, check, cache)
+    epochs = itertools.count(first_epoch)
     seed = np.random.SeedSequence().entropy if seed is None else seed
-    kept: dict[int, list] = {}
-
-    def read(shards):
-        left = [shard for shard in shards if shard.number not in kept]
-        fields = reader.read([os.fsencode(directory / shard.file) for shard in left])
-        try:
-            if not cache:
-                yield from fields
-                return
-            for shard in shards:
-                if shard.number not in kept:
-                    kept[shard.number] = list(
-                        itertools.islice(fields, shard.utterances)
-                    )
-                yield from kept[shard.number]
-        except tf.errors.OpError:
-            for shard in left:  # names the record
-                check_records(directory, manifest, shard)
-            raise
 
     def batches():
         rng = np.random.default_rng((seed, next(epochs))) if shuffle else None
-        utterances = _in_order(manifest.shards, read, rng)
-        for fields in plan.batches(utterances, form.num_frames, rng):
-            yield decoder.gather(fields)
+        with files.open() as shards:
+            utterances = _in_order(manifest.shards, shards.places, rng)
+            for batch in plan.batches(utterances, arrays.num_frames, rng):
+                yield arrays.gather(batch, shards.read_into)
 
-    dataset = tf.data.Dataset.from_generator(
-        batches, output_signature=decoder.signature
-    )
-    dataset = dataset.map(decoder.decode, num_parallel_calls=_BATCHES_AHEAD)
+    dataset = tf.data.Dataset.from_generator(batches, output_signature=arrays.signature)
+    dataset = dataset.map(arrays.tensors, num_parallel_calls=_BATCHES_AHEAD)
     # Told their number, Keras does not warn that the data ran out.
     known = tf.data.experimental.assert_cardinality(plan.num_batches)
     return without_autotune(dataset.apply(known).prefetch(_BATCHES_AHEAD))
 
 
-def _in_order(shards, read, rng):
+def _in_order(shards, places, rng):
     """Yields utterances; with `rng` shards, and those that wait, in a drawn order."""
-    if rng is None:
-        yield from read(shards)
-        return
+    order = range(len(shards)) if rng is None else rng.permutation(len(shards))
     waiting: list = []
-    for utterance in read([shards[n] for n in rng.permutation(len(shards))]):
-        waiting.append(utterance)
-        if len(waiting) == _SHUFFLED_UTTERANCES:
-            yield _drawn(waiting, rng)
+    for shard in (shards[number] for number in order):
+        for found in places(shard).tolist():
+            waiting.append(Located(shard, found))
+            if rng is None:
+                yield waiting.pop()
+            elif len(waiting) == _SHUFFLED_UTTERANCES:
+                yield _drawn(waiting, rng)
     while waiting:
         yield _drawn(waiting, rng)
 
@@ -122,8 +106,17 @@ def check_files(directory: Path, manifest: Manifest) -> None:
             )
 
 
+def check_shard(directory: Path, manifest: Manifest, shard: Shard) -> None:
+    """Raises ValueError where a shard is not as it was written; reads all of it."""
+    if shard.crc32 is None or checksum_of(directory / shard.file) != shard.crc32:
+        check_records(directory, manifest, shard)
+
+
 def check_records(directory: Path, manifest: Manifest, shard: Shard) -> None:
-    """Raises ValueError where a shard has a damaged record, or other counts."""
+    """Raises ValueError where a shard has a damaged record, or other counts.
+
+    It takes far longer than a checksum, and names the record.
+    """
     path, form = directory / shard.file, manifest.settings.record_format
     utterances = frames = 0
     for record in read_records(path):

@@ -12,7 +12,7 @@ from keras_rnn2dnn.alignments.merging import merge_parts
 from keras_rnn2dnn.alignments.options import AlignOptions
 from keras_rnn2dnn.alignments.reader import (
     check_files,
-    check_records,
+    check_shard,
     read_batches,
     read_utterances,
 )
@@ -260,7 +260,9 @@ class SoftAlignments:
 
         Raises:
             ValueError: if a shard is missing or has another size, or a number is not
-                positive; while it is read, if a record is damaged.
+                positive. While it is read, TensorFlow's error around it, if a record
+                is damaged: a shard is checked whole when it is first read, and again
+                when its file has changed.
         """
         sizes = {"batch_size": batch_size, "buckets": buckets}
         if batch_frames is not None:
@@ -297,6 +299,6 @@ class SoftAlignments:
         """
         check_files(self.path, self.manifest)
         for shard in self.manifest.shards:
-            check_records(self.path, self.manifest, shard)
+            check_shard(self.path, self.manifest, shard)
             if on_shard:
                 on_shard(shard)

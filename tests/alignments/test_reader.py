@@ -7,7 +7,8 @@ from stores import FEATURES, edit_manifest, padded
 from stores import plain_teacher as teacher
 
 from keras_rnn2dnn import Distiller, SoftAlignments, dnn_student
-from keras_rnn2dnn.alignments.fields import BatchDecoder, FieldReader
+from keras_rnn2dnn.alignments.batch_arrays import BatchArrays, Located
+from keras_rnn2dnn.alignments.manifest import Shard
 from keras_rnn2dnn.alignments.reader import read_batches
 from keras_rnn2dnn.alignments.records import (
     AlignedUtterance,
@@ -15,8 +16,12 @@ from keras_rnn2dnn.alignments.records import (
     read_records,
     write_records,
 )
+from keras_rnn2dnn.alignments.shard_files import ShardFiles
 from keras_rnn2dnn.log_softmax import log_softmax
+from keras_rnn2dnn.sums import checksum_of
 from keras_rnn2dnn.top_k import top_k_targets
+
+FILE = "shard-000000.tfrecord"
 
 
 @pytest.fixture(scope="module")
@@ -146,6 +151,16 @@ def test_the_batches_are_counted_beforehand(tmp_path):
         assert int(dataset.cardinality()) == len(list(dataset))
 
 
+def batch_of(path, form, labels=False):
+    """Returns all utterances of a file as a batch."""
+    arrays = BatchArrays(form, labels)
+    shard = Shard(0, path.stat().st_size, 0, 0, 0, 0, {}, crc32=checksum_of(path))
+    with ShardFiles(path.parent, arrays.names, print).open() as shards:
+        found = [Located(shard, row) for row in shards.places(shard).tolist()]
+        batch = arrays.gather(found, shards.read_into)
+    return arrays.tensors({name: tf.constant(a) for name, a in batch.items()})
+
+
 @pytest.mark.parametrize(("classes", "top_k"), [(51, None), (201, 20), (3400, 20)])
 @pytest.mark.parametrize("options", [{}, {"feature_dtype": "float16"}])
 def test_batches_hold_what_the_utterances_hold(tmp_path, classes, top_k, options):
@@ -163,11 +178,8 @@ def test_batches_hold_what_the_utterances_hold(tmp_path, classes, top_k, options
         )
         for n, frames in enumerate((7, 1, 4, 4, 12))
     ]
-    write_records(tmp_path / "a", map(form.encode, given))
-    decoder = BatchDecoder(form, labels=True)
-    reader = FieldReader(decoder.names, decoder.required)
-    fields = list(reader.read([str(tmp_path / "a")]))
-    features, y, weights = decoder.decode(decoder.gather(fields))
+    write_records(tmp_path / FILE, map(form.encode, given))
+    features, y, weights = batch_of(tmp_path / FILE, form, labels=True)
     soft, labels = y["soft"].numpy(), y["labels"].numpy()
     assert soft.dtype == features.dtype == weights.dtype == np.float32
     shapes = features.shape[:2], soft.shape[:2], weights.shape, labels.shape
@@ -193,13 +205,12 @@ def _targets(rng, frames, classes, top_k):
     return np.asarray(top_k_targets(log_p, top_k)) if top_k else log_p
 
 
-def test_class_numbers_beyond_16_bits_are_read():
+def test_class_numbers_beyond_16_bits_are_read(tmp_path):
     form = RecordFormat(70000, 2, (1,))
     soft = np.array([[[-0.5, -1.5, -2.0], [69999, 65536, -1]]])
-    record = form.encode(AlignedUtterance("u", np.ones((1, 1)), soft))
-    decoder = BatchDecoder(form, labels=False)
-    fields = {name: form.fields(record).get(name, b"") for name in decoder.names}
-    _, found, _ = decoder.decode(decoder.gather([fields]))
+    utterance = AlignedUtterance("u", np.ones((1, 1)), soft)
+    write_records(tmp_path / FILE, [form.encode(utterance)])
+    _, found, _ = batch_of(tmp_path / FILE, form)
     np.testing.assert_array_equal(found[0], soft)
 
 
