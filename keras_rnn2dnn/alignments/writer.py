@@ -57,7 +57,7 @@ class StoreWriter:
             RuntimeError: if the data set fails, or another process writes there.
             OSError: if a file cannot be written.
         """
-        stream = _Stream(utterances)
+        stream = _Stream(utterances, begun=_has_shards(self.directory))
         # Of a store that is whole nothing is written, so that it may be read-only.
         faulty = faulty_shards(self.directory)
         whole = not faulty and is_complete(self.directory)
@@ -131,6 +131,13 @@ def is_complete(directory: Path) -> bool:
     """Tells whether a store is there, the data of which were read to their end."""
     try:
         return Manifest.load(directory).complete
+    except FileNotFoundError:
+        return False
+
+
+def _has_shards(directory):
+    try:
+        return bool(Manifest.load(directory).shards)
     except FileNotFoundError:
         return False
 
@@ -240,8 +247,9 @@ def _of_names(utterances):
 class _Stream:
     """Utterances with frames; counts them, and tells a failed data set."""
 
-    def __init__(self, utterances: Iterable[Utterance]):
+    def __init__(self, utterances: Iterable[Utterance], begun: bool):
         self._source = iter(utterances)
+        self._begun = begun  # whether there are finished shards
         self._waiting: list[Utterance] = []
         self.number = self.num_blocks = 0
 
@@ -272,8 +280,9 @@ class _Stream:
             except StopIteration:
                 raise
             except Exception as error:
-                if not self.number and isinstance(error, (ValueError, TypeError)):
-                    raise  # of the arguments: nothing was begun
+                of_arguments = isinstance(error, (ValueError, TypeError))
+                if of_arguments and not self.number and not self._begun:
+                    raise
                 raise RuntimeError(
                     f"The data set failed after {self.number} utterances: {error!r}. "
                     "Finished shards are kept: call again to go on"

@@ -66,6 +66,28 @@ def test_a_data_set_that_raises_leaves_finished_shards_to_go_on_from(tmp_path):
     assert files(tmp_path / "a") == whole
 
 
+@pytest.mark.parametrize("kind", [ValueError, TypeError])
+def test_a_resumed_run_whose_first_utterance_fails_tells_that_shards_are_kept(
+    tmp_path, kind
+):
+    def failing():
+        raise kind("a bad header")
+        yield
+
+    with pytest.raises(kind, match="^a bad header$"):  # nothing was begun
+        write(tmp_path / "a", failing())
+    with pytest.raises(RuntimeError):
+        write(tmp_path / "a", one_by_one(padded(), fail_at=3))
+    kept = files(tmp_path / "a")
+    with pytest.raises(RuntimeError) as error:
+        write(tmp_path / "a", failing())
+    assert str(error.value) == (
+        f"The data set failed after 0 utterances: {kind.__name__}('a bad header'). "
+        "Finished shards are kept: call again to go on"
+    )
+    assert files(tmp_path / "a") == kept
+
+
 def test_a_data_set_that_ends_early_is_told(tmp_path):
     x = padded()
     with pytest.raises(ValueError) as error:
