@@ -16,7 +16,7 @@ from keras_rnn2dnn.fit_data import as_arguments, as_keras_takes_it
 from keras_rnn2dnn.losses import SoftAlignmentKL, frame_kl
 from keras_rnn2dnn.nan_watch import NaNWatch
 from keras_rnn2dnn.running_means import weighted_sums
-from keras_rnn2dnn.soft_batch import split_inputs
+from keras_rnn2dnn.soft_batch import shared_weights, split_inputs
 from keras_rnn2dnn.summaries import write_scalar
 from keras_rnn2dnn.teacher_holder import as_list
 from keras_rnn2dnn.teacher_state import left_as_found
@@ -216,7 +216,8 @@ class _Measure:
         total = np.zeros(3)
         self._watch.reset()
         with left_as_found(as_list(self._distiller.teacher)):
-            for batch in self._batches(data, batch_size):
+            for x, y, weights in self._batches(data, batch_size):
+                batch = x, y, shared_weights(weights, y)
                 tensors = keras.tree.map_structure(
                     lambda a: None if a is None else ops.convert_to_tensor(a), batch
                 )

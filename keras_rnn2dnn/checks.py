@@ -109,20 +109,31 @@ def _structure(model):
 def _refuse_loss(role, model, name):
     inputs = getattr(model, "inputs", None) or []
     shape = getattr((getattr(model, "outputs", None) or [None])[0], "shape", None)
-    if len(inputs) > 1 and shape is not None and len(shape) < 3 and shape[-1:] == (1,):
+    if len(inputs) > 1 and shape is not None and _is_loss(shape):
         listed = ", ".join(repr(tensor.name) for tensor in inputs)
         raise ValueError(
             f"Invalid value for `{role}`. Expected a model from features to classes. "
             f"Received: the {role} {name!r}, whose output {tuple(shape)} is a loss, of "
-            f"the inputs {listed}. Take the part before the loss: "
-            f'keras.Model({role}.input[0], {role}.get_layer("NAME").output)'
+            f"the inputs {listed}. {_before_loss(role)}"
         )
+
+
+def _is_loss(shape):
+    """Tells the shapes of one number for each utterance, or for all of them."""
+    return len(shape) < 2 or tuple(shape[1:]) == (1,)
+
+
+def _before_loss(role):
+    return (
+        "Take the part before the loss: "
+        f'keras.Model({role}.inputs[0], {role}.get_layer("NAME").output)'
+    )
 
 
 def output_classes(model: keras.Model) -> int | None:
     """Returns the width of a model's output, or None while it is unknown."""
     outputs = getattr(model, "outputs", None)
-    return outputs[0].shape[-1] if outputs else None
+    return outputs[0].shape[-1] if outputs and outputs[0].shape else None
 
 
 def check_softmax(
@@ -214,7 +225,12 @@ def check_frame_outputs(role: str, shape) -> None:
     if len(shape) == 3:
         return
     remedy = "Cut the model at the layer that gives the classes of every frame"
-    if len(shape) == 2:
+    if _is_loss(shape):
+        remedy = (
+            "One number is a loss, as models that are made to be trained with CTC give "
+            f"it. {_before_loss(role)}"
+        )
+    elif len(shape) == 2:
         remedy = (
             "A model with one output for each utterance has no frames to align: give "
             "one whose recurrent layers have `return_sequences=True`, without pooling "

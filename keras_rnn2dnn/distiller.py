@@ -22,7 +22,12 @@ from keras_rnn2dnn.losses import ScheduledNumber
 from keras_rnn2dnn.multi_worker import SameEpoch
 from keras_rnn2dnn.nan_watch import NaNWatch, with_watch
 from keras_rnn2dnn.running_means import TotalLoss
-from keras_rnn2dnn.soft_batch import SoftBatch, keep_weights, split_inputs
+from keras_rnn2dnn.soft_batch import (
+    SoftBatch,
+    keep_weights,
+    shared_weights,
+    split_inputs,
+)
 from keras_rnn2dnn.teacher_holder import as_list
 from keras_rnn2dnn.teacher_state import check_not_shared, left_as_found
 from keras_rnn2dnn.time_major import check_axes
@@ -212,7 +217,7 @@ class Distiller(DistillationStep):
             verbose: as of `keras.Model.fit`.
             callbacks: Keras callbacks.
             **kwargs: of `keras.Model.fit`; `sample_weight` is `(batch,)` or
-                `(batch, frames)`.
+                `(batch, frames)`, and soft targets and labels share it.
 
         Returns:
             The `keras.callbacks.History` with `loss`, `kl`, `agreement`, where there
@@ -305,6 +310,7 @@ class Distiller(DistillationStep):
                 "A Distiller without a teacher learns from the data. Expected `y` to "
                 "hold soft targets (batch, frames, classes). Received: y=None"
             )
+        sample_weight = shared_weights(sample_weight, y)
         self._check_axes(x, y, sample_weight)
         teachers = as_list(self.teacher)
         with left_as_found(teachers, check=True):
@@ -328,8 +334,7 @@ class Distiller(DistillationStep):
     def _check_axes(self, x, y, sample_weight):
         """Refuses time-major features, where labels or weights tell."""
         given = {"y": y} if not isinstance(y, dict) else dict(y)
-        if not isinstance(sample_weight, dict):
-            given["sample_weight"] = sample_weight
+        given["sample_weight"] = sample_weight
         shapes = {name: a.shape for name, a in given.items() if hasattr(a, "shape")}
         student_x = split_inputs(x)[1]
         if hasattr(student_x, "shape"):

@@ -7,6 +7,7 @@ import numpy as np
 
 from keras_rnn2dnn.batches import bucketed_dataset, is_arrays
 from keras_rnn2dnn.errors import invalid
+from keras_rnn2dnn.soft_batch import shared_weights
 from keras_rnn2dnn.utterance_lists import (
     is_list_of_utterances,
     is_ragged,
@@ -36,14 +37,15 @@ def as_keras_takes_it(
         shuffle: whether such batches come in another order in each epoch.
 
     Raises:
-        ValueError: if an utterance has no frames, or a data set gives no batches; says
-            how to batch it.
+        ValueError: if an utterance has no frames, weights are a dict with different
+            entries, or a data set gives no batches; says how to batch it.
 
     Example:
         >>> x, y, weights = as_keras_takes_it([np.ones((3, 2)), np.ones((5, 2))])
         >>> [(x.shape.as_list(), float(w.numpy().sum())) for x, _, w in x]
         [([2, 5, 2], 8.0)]
     """
+    sample_weight = shared_weights(sample_weight, y)
     if isinstance(x, np.ndarray) and x.dtype == object:
         x = list(x)
     if is_list_of_utterances(x, rank):

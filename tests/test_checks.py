@@ -331,5 +331,5 @@ def test_a_model_that_gives_its_own_ctc_loss():
         "Invalid value for `teacher`. Expected a model from features to classes. "
         "Received: the teacher 'training', whose output (None, 1) is a loss, of the "
         "inputs 'x', 'labels'. Take the part before the loss: "
-        'keras.Model(teacher.input[0], teacher.get_layer("NAME").output)'
+        'keras.Model(teacher.inputs[0], teacher.get_layer("NAME").output)'
     )

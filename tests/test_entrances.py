@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_rnn2dnn import Distiller, KLCallback, SoftAlignmentKL
+from keras_rnn2dnn import Distiller, KLCallback, SoftAlignmentKL, SoftAlignments
 from keras_rnn2dnn.callbacks import kl_and_agreement
 
 FEATURES, CLASSES = 3, 5
@@ -163,6 +163,141 @@ def test_several_outputs_are_named_at_the_constructor_or_before_any_step(tmp_pat
         assert "several outputs of the teacher 'two': 'a', 'b'." in text
     for text in everywhere(distiller_of(None, TwoAnswers()), *good(distiller_of())):
         assert "several outputs of the student 'two': 'a', 'b'." in text
+
+
+class OwnLoss(keras.layers.Layer):
+    """The loss of a model that is made to be trained, of labels and lengths."""
+
+    def __init__(self, shape, **options):
+        super().__init__(**options)
+        self.shape = shape
+
+    def call(self, labels, logits, lengths):
+        values = keras.ops.sum(logits, axis=(1, 2)) + keras.ops.sum(labels, axis=-1)
+        values += lengths[:, 0]
+        return {"column": values[:, None], "row": values}.get(
+            self.shape, keras.ops.mean(values)
+        )
+
+
+class TrainingModel(keras.Model):
+    def __init__(self, shape):
+        super().__init__(name="training")
+        self.dense, self.own_loss = keras.layers.Dense(CLASSES), OwnLoss(shape)
+
+    def call(self, inputs):
+        x, labels, lengths = inputs
+        return self.own_loss(labels, self.dense(x), lengths)
+
+
+def training_model(shape):
+    sizes = {"features": (None, FEATURES), "labels": (None,), "lengths": (1,)}
+    x, labels, lengths = (keras.Input(s, name=name) for name, s in sizes.items())
+    logits = keras.layers.Dense(CLASSES, name="logits")(x)
+    loss = OwnLoss(shape)(labels, logits, lengths)
+    return keras.Model([x, labels, lengths], loss, name="training")
+
+
+@pytest.mark.parametrize("shape", ["column", "row", "number"])
+def test_a_training_model_is_refused_with_the_way_to_its_outputs(tmp_path, shape):
+    remedy = (
+        "Take the part before the loss: "
+        'keras.Model({0}.inputs[0], {0}.get_layer("NAME").output)'
+    )
+    x, model = features(), training_model(shape)
+    student = training_model(shape)
+    student.compile("sgd", "mse")
+    inputs = [x, np.zeros((4, 2), "float32"), np.ones((4, 1), "float32")]
+    entrances = {
+        "constructor": lambda: Distiller(model, dense()),
+        "write": lambda: SoftAlignments.write(tmp_path / "a", model, inputs),
+        "callback": lambda: student.fit(
+            inputs, np.ones(4), callbacks=KLCallback(x), verbose=0
+        ),
+    }
+    for name, entrance in entrances.items():
+        with pytest.raises(ValueError) as error:
+            entrance()
+        role, text = "student" if name == "callback" else "teacher", str(error.value)
+        assert text.startswith(f"Invalid value for `{role}`. Expected a model from")
+        assert "is a loss, of the inputs 'features', 'labels', 'lengths'. " in text
+        assert text.endswith(remedy.format(role))
+    model = TrainingModel(shape)  # which does not show its output before it is called
+    pair = {"teacher": inputs, "student": x}
+    distiller = distiller_of(model)
+    for entrance in (
+        lambda: distiller.fit(pair, verbose=0),
+        lambda: distiller.evaluate(pair, verbose=0),
+        lambda: kl_and_agreement(distiller, pair),
+        lambda: SoftAlignments.write(tmp_path / "a", model, pair),
+    ):
+        with pytest.raises(ValueError) as error:
+            entrance()
+        text = str(error.value)
+        assert text.startswith("Invalid output of the teacher. Expected the shape")
+        assert text.endswith(remedy.format("teacher"))
+    assert not list(tmp_path.glob("a/*.json"))
+
+
+class OneBatch(keras.utils.PyDataset):
+    def __init__(self, *arrays):
+        super().__init__()
+        self.arrays = arrays
+
+    def __len__(self):
+        return 1
+
+    def __getitem__(self, index):
+        return self.arrays
+
+
+def test_weights_in_a_dict_are_refused_unless_they_are_one(tmp_path):
+    x, soft, labels = features(), np.zeros((4, 6, CLASSES), "float32"), np.zeros((4, 6))
+    weights, others = np.ones((4, 6), "float32"), np.eye(4, 6, dtype="float32")
+    y = {"soft": soft, "labels": labels}
+    own = {"labels": weights}
+    differ = {"soft": weights, "labels": others}
+    for given, found in ((own, "'labels'"), (differ, "'soft', 'labels', which differ")):
+        text = (
+            "Invalid value for `sample_weight`. Expected (batch,) or (batch, frames), "
+            "which soft targets and labels share. Received: sample_weight="
+            f'"a dict with {found}". Give the array itself. To leave out labels alone, '
+            "set them to the `ignore_class` of the loss"
+        )
+        arrays = (x, y, given)
+        lists = keras.tree.map_structure(list, arrays)
+        dataset = tf.data.Dataset.from_tensors(arrays)
+        for data in (arrays, lists):
+            options = {"sample_weight": data[2]}
+            entrances = (
+                lambda d, data=data, o=options: d.fit(*data[:2], **o, verbose=0),
+                lambda d, data=data, o=options: d.evaluate(*data[:2], **o, verbose=0),
+                lambda d, data=data: d.fit(x, soft, validation_data=data, verbose=0),
+                lambda d, data=data: kl_and_agreement(d, data),
+            )
+            for entrance in entrances:
+                with pytest.raises(ValueError) as error:
+                    entrance(distiller_of())
+                assert str(error.value) == text
+        for data in (dataset, OneBatch(*arrays)):
+            assert set(everywhere(distiller_of(), data)) == {text}
+        for data in ((x, labels, given), OneBatch(x, labels, given)):
+            with pytest.raises(ValueError) as error:
+                SoftAlignments.write(tmp_path / "a", dense(), data)
+            assert "which soft targets and labels share" in str(error.value)
+
+
+def test_weights_in_a_dict_that_are_one_are_taken():
+    x, weights = features(), np.eye(4, 6, dtype="float32")
+    soft = np.asarray(dense()(x))
+    y = {"soft": soft, "labels": np.zeros((4, 6))}
+    distiller = distiller_of()
+    expected = distiller.evaluate(x, soft, sample_weight=weights, verbose=0)
+    both = {"soft": weights, "labels": weights.copy()}
+    lists = keras.tree.map_structure(list, (x, y, both))
+    for *data, given in ((x, y, both), lists):
+        found = distiller.evaluate(*data, sample_weight=given, verbose=0)
+        assert found == pytest.approx(expected, rel=1e-5)
 
 
 def test_class_weights_and_metrics_without_labels():

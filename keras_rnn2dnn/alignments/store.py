@@ -19,6 +19,7 @@ from keras_rnn2dnn.alignments.reader import (
 from keras_rnn2dnn.alignments.records import AlignedUtterance
 from keras_rnn2dnn.alignments.utterances import utterances_of
 from keras_rnn2dnn.alignments.writer import StoreWriter
+from keras_rnn2dnn.checks import single_output
 from keras_rnn2dnn.errors import invalid, is_integer
 from keras_rnn2dnn.teacher_holder import as_list
 from keras_rnn2dnn.teacher_state import left_as_found
@@ -154,11 +155,15 @@ class SoftAlignments:
         )
         if len(part) != 2 or not 0 <= part[0] < part[1]:
             raise ValueError(invalid("part", "a pair (i, n) with 0 <= i < n", part))
+        # Others are refused when the first utterance is there.
+        models = [m for m in as_list(teacher) if isinstance(m, keras.Layer)]
+        for model in models:
+            single_output("teacher", model)
         writer = StoreWriter(Path(path), part, num_utterances, on_shard)
         utterances = utterances_of(
             dataset, batch_size, rank=input_rank(as_list(teacher)[0])
         )
-        with left_as_found([m for m in as_list(teacher) if isinstance(m, keras.Layer)]):
+        with left_as_found(models):
             writer.write(lambda first: options.plan(teacher, first), utterances)
         return cls(path) if part[1] == 1 else None
 

@@ -11,7 +11,7 @@ import tensorflow as tf
 from keras_rnn2dnn.batches import iterate_batches
 from keras_rnn2dnn.errors import invalid
 from keras_rnn2dnn.padding import without_padding
-from keras_rnn2dnn.soft_batch import split_inputs
+from keras_rnn2dnn.soft_batch import shared_weights, split_inputs
 from keras_rnn2dnn.time_major import check_axes
 from keras_rnn2dnn.utterance_lists import (
     is_list_of_utterances,
@@ -73,6 +73,7 @@ def utterances_of(
     number = first_number
     for batch in _batches(data, batch_size, rank):
         x, y, weights = keras.tree.map_structure(_as_array, batch)
+        weights = shared_weights(weights, y)
         y = y if isinstance(y, dict) else {"labels": y}
         if number == first_number:
             _check_axes(x, y.get("labels"), weights)
