@@ -9,7 +9,7 @@ import tensorflow as tf
 from keras import ops
 
 from keras_rnn2dnn.audio.centering import running_mean, start_weights, utterance_mean
-from keras_rnn2dnn.audio.checks import check_scale
+from keras_rnn2dnn.audio.checks import after_scale_check, check_scale
 from keras_rnn2dnn.audio.mel import mel_matrix, window_weights
 from keras_rnn2dnn.audio.spec_fields import check_fields
 from keras_rnn2dnn.errors import invalid, is_integer
@@ -210,8 +210,10 @@ class LogMel(keras.layers.Layer):
 
     Raises:
         ValueError: if a value is out of its range, or the audio is not floats
-            `(batch, samples)`, is shorter than a window or, outside of compiled
-            functions, has samples far beyond [-1, 1].
+            `(batch, samples)`, is shorter than a window, or has samples far beyond
+            [-1, 1].
+        tf.errors.InvalidArgumentError: for such samples in a compiled function. XLA
+            (`jit_compile=True`) and TFLite leave that check out.
 
     Example:
         >>> layer = LogMel(8000, num_bins=24)
@@ -234,7 +236,7 @@ class LogMel(keras.layers.Layer):
     def call(self, inputs, mask=None):
         """Computes the features; see the class."""
         spec = self.spec
-        _check_audio(inputs, spec)
+        inputs = _checked(inputs, spec)
         frames = ops.extract_sequences(inputs, spec.frame_length, spec.frame_step)
         if spec.remove_dc:
             frames -= ops.mean(frames, axis=-1, keepdims=True)
@@ -293,7 +295,7 @@ class LogMel(keras.layers.Layer):
         sums = np.zeros((7, spec.num_bins))
         for batch in batches:
             batch = ops.convert_to_tensor(batch, "float32")
-            _check_audio(batch, spec)
+            _checked(batch, spec)
             x, centred = compute(batch)
             started = np.zeros(x.shape[:2])
             if running:
@@ -330,7 +332,8 @@ class LogMel(keras.layers.Layer):
         return {"name": self.name, **self.spec.to_dict()}
 
 
-def _check_audio(inputs, spec):
+def _checked(inputs, spec):
+    """Returns the audio; in a graph it is there once its scale was checked."""
     shape, dtype = tuple(inputs.shape), keras.backend.standardize_dtype(inputs.dtype)
     if len(shape) != 2 or "float" not in dtype:
         hint = "Divide 16-bit PCM by 32768." if "int" in dtype else ""
@@ -341,8 +344,10 @@ def _check_audio(inputs, spec):
             f"Audio too short. Expected at least {spec.frame_length} samples, one "
             f"window of {spec.frame_length_ms:g} ms. Received: {shape[1]}"
         )
-    if not tf.is_symbolic_tensor(inputs):  # whose values are known
-        check_scale("inputs", np.asarray(inputs), _LOUDEST)
+    if tf.is_symbolic_tensor(inputs):
+        return after_scale_check("inputs", inputs, _LOUDEST)
+    check_scale("inputs", np.asarray(inputs), _LOUDEST)
+    return inputs
 
 
 def _sums(x, centred, started):

@@ -1,13 +1,16 @@
 """Floats in the range of int16 are refused wherever samples come in."""
 
+import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from keras_rnn2dnn import LogMel
 from keras_rnn2dnn.audio.corpora import write_wav
 from keras_rnn2dnn.audio.features import FeatureSpec
 from keras_rnn2dnn.commands.sources import FeatureSource
 from keras_rnn2dnn.deploy.golden import int16_pcm
+from keras_rnn2dnn.deploy.interpreter import load_interpreter
 from keras_rnn2dnn.streaming import int16_samples
 
 LOUD = 1000 * np.sin(np.arange(800, dtype="float32"))
@@ -31,6 +34,39 @@ def test_arrays_are_refused(name, take):
     assert MESSAGE.format(name=name) in str(error.value)
     with pytest.raises(ValueError, match=r"Expected samples in \[-1, 1\].*from nan"):
         take(np.full(800, np.nan, "float32"))
+
+
+def test_compiled_features_refuse_them():
+    layer = LogMel(8000)
+    compiled = tf.function(layer, jit_compile=False)
+    batches = tf.data.Dataset.from_tensors(LOUD[None])
+    for take in (compiled, lambda x: next(iter(batches.map(layer)))):
+        with pytest.raises(tf.errors.InvalidArgumentError) as error:
+            take(LOUD[None])
+        assert (
+            "[Invalid value for `inputs`. Expected samples in [-1, 1]. Divide 16-bit "
+            "PCM by 32768. Received samples as far from 0 as:] ["
+        ) in str(error.value)
+    quiet = LOUD[None] / 1000
+    np.testing.assert_allclose(compiled(quiet), layer(quiet), atol=1e-5)
+    silenced = np.full((1, 800), np.nan, "float32")  # named with its utterance by `fit`
+    assert np.isnan(compiled(silenced)).all()
+
+
+def test_a_check_of_values_does_not_keep_features_from_xla_and_tflite():
+    layer = LogMel(8000)
+    inputs = keras.Input((800,), batch_size=1)
+    model = keras.Model(inputs, layer(inputs))
+    quiet = LOUD[None] / 1000
+    expected = layer(quiet)
+    compiled = tf.function(model, jit_compile=True)
+    np.testing.assert_allclose(compiled(quiet), expected, atol=1e-4)
+    converted = tf.lite.TFLiteConverter.from_keras_model(model).convert()
+    interpreter = load_interpreter(converted)
+    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], quiet)
+    interpreter.invoke()
+    found = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
+    np.testing.assert_allclose(found, expected, atol=1e-3)
 
 
 def test_streams_refuse_them_in_their_words():
