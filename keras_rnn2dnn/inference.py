@@ -89,13 +89,18 @@ class Inference:
         """
         leaves = keras.tree.flatten(x)
         shapes = self._shapes if len(self._shapes) == len(leaves) else []
-        leaves = list(map(_longer, leaves, shapes)) or leaves
+        framed = self.framed(x)
+        leaves = list(map(_longer, leaves, shapes, framed)) or leaves
         x, size = keras.tree.pack_sequence_as(x, leaves), shapes and shapes[0][0]
         if not size:
             return [x]
         starts = range(0, len(leaves[0]), size)
         rows = [functools.partial(_rows, start=n, size=size) for n in starts]
         return [keras.tree.map_structure(take, x) for take in rows]
+
+    def framed(self, x) -> list[bool]:
+        """Tells which inputs of a batch have frames; see `have_frames`."""
+        return have_frames(keras.tree.flatten(x), self._shapes)
 
     def _choose(self, x):
         """Finds a way to run that gives what an eager run does."""
@@ -122,11 +127,14 @@ class Inference:
         if self._shapes and self._shapes[0][0] is not None:
             return x, self._function(_tensors(x))
         first = keras.tree.map_structure(lambda a: a[:1], x)
-        if 1 in {a.shape[1] for a in keras.tree.flatten(first)}:
+        framed = keras.tree.pack_sequence_as(first, self.framed(first))
+        if 1 in _lengths([a.shape for a in keras.tree.flatten(first)]):
             # Where utterances and frames are as many, a lost axis is not seen.
             first = keras.tree.map_structure(lambda a: np.concatenate([a, a]), first)
         if not self.fixes_frames:
-            short = keras.tree.map_structure(lambda a: a[:, :_PROBE_FRAMES], first)
+            short = keras.tree.map_structure(
+                lambda a, cut: a[:, :_PROBE_FRAMES] if cut else a, first, framed
+            )
             try:
                 outputs = self._function(_tensors(short))
                 if outputs.shape[1]:
@@ -139,7 +147,8 @@ class Inference:
         x = _tensors(x)
         if self._known is None:
             return self._function(x)
-        specs = keras.tree.map_structure(self._spec, x)
+        framed = keras.tree.pack_sequence_as(x, self.framed(x))
+        specs = keras.tree.map_structure(self._spec, x, framed)
         key = str(keras.tree.flatten(specs))
         if key not in self._compiled:
             # A partial: of functions with the same code TensorFlow would warn after a
@@ -148,9 +157,10 @@ class Inference:
             self._compiled[key] = function.get_concrete_function(specs)
         return self._compiled[key](x)
 
-    def _spec(self, tensor):
-        known = (*self._known, *[True] * (len(tensor.shape) - 2))
-        shape = [n if k else None for n, k in zip(tensor.shape, known, strict=True)]
+    def _spec(self, tensor, framed):
+        batch, frames = self._known
+        known = (batch, frames or not framed, *[True] * len(tensor.shape))
+        shape = [n if k else None for n, k in zip(tensor.shape, known, strict=False)]
         return tf.TensorSpec(shape, tensor.dtype)
 
 
@@ -230,6 +240,37 @@ def input_shapes(models: Sequence[keras.Model]) -> list[tuple[int | None, ...]]:
     return [fixed(*tensors) for tensors in zip(*found, strict=True)]
 
 
+def have_frames(arrays: Sequence, shapes: Sequence[tuple] = ()) -> list[bool]:
+    """Tells which inputs have something for each frame, not one for an utterance.
+
+    Args:
+        arrays: a batch of each input.
+        shapes: of `input_shapes`, where they are known: beside others, an input
+            `(batch, n)` is one vector for an utterance if its `n` is fixed, and not to
+            the number of frames.
+
+    Example:
+        >>> features, speakers = np.zeros((2, 7, 3)), np.zeros(2)
+        >>> have_frames([features, speakers])
+        [True, False]
+        >>> vectors = np.zeros((2, 5))
+        >>> have_frames([features, vectors], [(None, None, 3), (None, 5)])
+        [True, False]
+    """
+    if len(shapes) != len(arrays):
+        shapes = [(None, None if a.shape[1:] != (1,) else 1) for a in arrays]
+    sizes = {None, *(shape[1] for shape in shapes if len(shape) > 2)}
+    beside = any(map(lambda a, s: len(a.shape) > 2 or s[1:] == (None,), arrays, shapes))
+
+    def framed(array, shape):
+        if array.dtype == object:  # rows of different lengths
+            return True
+        vector = len(array.shape) == 2 and (*shape, 1)[1] not in sizes
+        return len(array.shape) > 1 and not (beside and vector)
+
+    return list(map(framed, arrays, shapes))
+
+
 def outputs_of(frames: int, longest: int, num_outputs: int) -> int:
     """Returns how many outputs belong to the first frames of a longer utterance.
 
@@ -249,15 +290,17 @@ def _sizes(x):
 def _lengths(shapes):
     """Returns the numbers of frames of those inputs that have features, or samples."""
     with_features = [shape[1] for shape in shapes if len(shape) > 2]
-    return with_features or [shape[1] for shape in shapes]
+    return with_features or [shape[1] for shape in shapes if len(shape) > 1]
 
 
 def _tensors(x):
     return keras.tree.map_structure(tf.convert_to_tensor, x)
 
 
-def _longer(array, shape):
+def _longer(array, shape, framed):
     """Appends zeros to utterances of fewer frames than a model takes."""
+    if not framed:
+        return array
     missing = 0 if shape[1] is None else shape[1] - array.shape[1]
     if missing < 0:
         raise ValueError(

@@ -7,16 +7,18 @@ def stacked(*arrays: np.ndarray, dtype: str | None = None) -> np.ndarray:
     """Puts arrays of different lengths into one batch, zeros behind them.
 
     Args:
-        *arrays: `(length, ...)` each.
+        *arrays: `(length, ...)` each; or single numbers, as of a speaker.
         dtype: of the batch; by default that of the first array.
 
     Returns:
-        `(batch, longest, ...)`.
+        `(batch, longest, ...)`; `(batch,)` of numbers.
 
     Example:
         >>> stacked(np.array([1, 2]), np.array([3])).tolist()
         [[1, 2], [3, 0]]
     """
+    if not np.ndim(arrays[0]):
+        return np.array(arrays, dtype)
     longest = max(len(array) for array in arrays)
     shape = (len(arrays), longest, *arrays[0].shape[1:])
     batch = np.zeros(shape, dtype or arrays[0].dtype)

@@ -21,6 +21,7 @@ from keras_rnn2dnn.alignments.utterances import utterances_of
 from keras_rnn2dnn.alignments.writer import StoreWriter
 from keras_rnn2dnn.checks import single_output
 from keras_rnn2dnn.errors import invalid, is_integer
+from keras_rnn2dnn.inference import input_shapes
 from keras_rnn2dnn.teacher_holder import as_list
 from keras_rnn2dnn.teacher_state import left_as_found
 from keras_rnn2dnn.utterance_lists import input_rank
@@ -107,8 +108,9 @@ class SoftAlignments:
             dataset: arrays, a list of utterances `(frames, ...)`, a ragged tensor, a
                 data set of batches or of utterances, or a tuple `(x, y)` or
                 `(x, y, sample_weight)`, always in the same order. `x` is as for
-                `Distiller.fit`; `y` are labels, or a dict of any of `labels`,
-                `transcripts` (strings) and `ids`. Padding is what
+                `Distiller.fit`, also with what the teacher is told once of each
+                utterance, `(batch,)` or `(batch, n)`; `y` are labels, or a dict of any
+                of `labels`, `transcripts` (strings) and `ids`. Padding is what
                 `sample_weight` `(batch, frames)` gives no weight at the end of an
                 utterance; without it, all-zero frames at the end. Of a teacher with
                 strides, give the weights of its outputs: then, too, padding is what is
@@ -161,7 +163,10 @@ class SoftAlignments:
             single_output("teacher", model)
         writer = StoreWriter(Path(path), part, num_utterances, on_shard)
         utterances = utterances_of(
-            dataset, batch_size, rank=input_rank(as_list(teacher)[0])
+            dataset,
+            batch_size,
+            rank=input_rank(as_list(teacher)[0]),
+            teacher_shapes=input_shapes(models),
         )
         with left_as_found(models):
             writer.write(lambda first: options.plan(teacher, first), utterances)

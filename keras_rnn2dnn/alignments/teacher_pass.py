@@ -123,10 +123,11 @@ class TeacherPass:
             return True  # as in a padded batch
         alone = _stack([utterance.teacher])
         longer = keras.tree.map_structure(
-            lambda a: np.pad(a, [(0, 0), (0, _PROBE_FRAMES), *[(0, 0)] * (a.ndim - 2)]),
+            lambda a, framed: _padded(a) if framed else a,
             alone,
+            keras.tree.pack_sequence_as(alone, self._run.framed(alone)),
         )
-        lengths = {a.shape[1] for a in keras.tree.flatten(alone)}
+        lengths = set(self._lengths(utterance))
         outputs, padded = (self._run(x).numpy()[0] for x in (alone, longer))
         if lengths != {len(outputs)} or len(padded) != len(outputs) + _PROBE_FRAMES:
             return False
@@ -154,7 +155,7 @@ class TeacherPass:
             except ValueError as error:
                 raise ValueError(f"The utterance {longest.name!r}: {error}") from error
             for number, output in zip(numbers, outputs.numpy(), strict=True):
-                frames = _frames(utterances[number]), _frames(longest)
+                frames = self._frames(utterances[number]), self._frames(longest)
                 softs[number] = output[: outputs_of(*frames, len(output))]
         if self.transform:
             softs = [*map(self._targets_of, self._transformed(softs, utterances))]
@@ -176,22 +177,32 @@ class TeacherPass:
     def _batches(self, utterances, pads):
         groups: dict[Any, list[int]] = {}
         for number, utterance in enumerate(utterances):
-            lengths = tuple(len(a) for a in keras.tree.flatten(utterance.teacher))
+            lengths = tuple(self._lengths(utterance))
             groups.setdefault(None if pads else lengths, []).append(number)
         for numbers in groups.values():
-            ordered = sorted(numbers, key=lambda n: -_frames(utterances[n]))
+            ordered = sorted(numbers, key=lambda n: -self._frames(utterances[n]))
             while ordered:
-                size = max(1, self.batch_frames // _frames(utterances[ordered[0]]))
+                longest = self._frames(utterances[ordered[0]])
+                size = max(1, self.batch_frames // longest)
                 yield ordered[:size]
                 ordered = ordered[size:]
+
+    def _frames(self, utterance):
+        return max(self._lengths(utterance))
+
+    def _lengths(self, utterance):
+        """Returns the lengths of what the teacher hears; not of what has no frames."""
+        leaves = keras.tree.flatten(utterance.teacher)
+        framed = self._run.framed([np.asarray(leaf)[None] for leaf in leaves])
+        return [len(leaf) for leaf, has in zip(leaves, framed, strict=True) if has]
 
 
 def _stack(inputs):
     return keras.tree.map_structure(stacked, *inputs)
 
 
-def _frames(utterance):
-    return max(len(a) for a in keras.tree.flatten(utterance.teacher))
+def _padded(batch):
+    return np.pad(batch, [(0, 0), (0, _PROBE_FRAMES), *[(0, 0)] * (batch.ndim - 2)])
 
 
 def _aligned(utterance, soft):

@@ -1,7 +1,7 @@
 """Utterances of any data set, without their padding, before the teacher hears them."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import keras
@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from keras_rnn2dnn.batches import iterate_batches
 from keras_rnn2dnn.errors import invalid
+from keras_rnn2dnn.inference import have_frames
 from keras_rnn2dnn.padding import without_padding
 from keras_rnn2dnn.soft_batch import shared_weights, split_inputs
 from keras_rnn2dnn.time_major import check_axes
@@ -29,7 +30,8 @@ class Utterance:
 
     Args:
         name: its id.
-        teacher: features of the teacher, `(frames, ...)`, or a structure of them.
+        teacher: features of the teacher, `(frames, ...)`, or a structure of them; in
+            it may be what the utterance has once, such as the number of its speaker.
         student: features of the student, `(frames, ...)`.
         weights: frame weights `(frames,)`, or None.
         labels: hard labels, or None.
@@ -45,7 +47,11 @@ class Utterance:
 
 
 def utterances_of(
-    data, batch_size: int = 32, first_number: int = 0, rank: int = 3
+    data,
+    batch_size: int = 32,
+    first_number: int = 0,
+    rank: int = 3,
+    teacher_shapes: Sequence[tuple] = (),
 ) -> Iterator[Utterance]:
     """Takes the batches of a data set apart, and cuts off their padding.
 
@@ -60,6 +66,9 @@ def utterances_of(
         batch_size: utterances per batch, for arrays.
         first_number: of the first utterance.
         rank: of a batch of features, which tells it from an utterance.
+        teacher_shapes: of the teacher's inputs, where they are known; what has no
+            frames (see `inference.have_frames`), as the number of a speaker, goes with
+            its utterance as it is.
 
     Yields:
         One `Utterance` after the other, numbered where they have no ids.
@@ -77,12 +86,15 @@ def utterances_of(
         y = y if isinstance(y, dict) else {"labels": y}
         if number == first_number:
             _check_axes(x, y.get("labels"), weights)
+        teacher_x = split_inputs(x)[0]
+        framed = have_frames(keras.tree.flatten(teacher_x), teacher_shapes)
+        framed = keras.tree.pack_sequence_as(teacher_x, framed)
         extra = {key: y.get(key) for key in _KEYS}
         for row in range(len(keras.tree.flatten(x)[0])):
             item = {k: None if v is None else v[row] for k, v in extra.items()}
             one = keras.tree.map_structure(lambda a, row=row: a[row], x)
             weight = None if weights is None else weights[row]
-            yield _utterance(str(number), one, weight, item)
+            yield _utterance(str(number), one, framed, weight, item)
             number += 1
 
 
@@ -112,7 +124,7 @@ def _as_array(value):
     return value.numpy() if tf.is_tensor(value) else value
 
 
-def _utterance(name, x, weight, item):
+def _utterance(name, x, framed, weight, item):
     teacher, student = split_inputs(x)
     if not hasattr(student, "shape"):
         expected = "one array as the student's features"
@@ -127,14 +139,14 @@ def _utterance(name, x, weight, item):
         frames = int(np.max(np.flatnonzero(weight), initial=-1)) + 1
         weight = weight[:frames]
 
-    def cut(array):
-        return array[:frames] if len(array) == padded else without_padding(array)
+    def cut(array, framed=True):
+        if not framed:
+            return np.asarray(array)
+        if frames is None or len(array) != padded:
+            return without_padding(array)
+        return array[:frames]
 
-    if frames is None:
-        teacher = keras.tree.map_structure(without_padding, teacher)
-        student = without_padding(student)
-    else:
-        teacher, student = keras.tree.map_structure(cut, teacher), student[:frames]
+    teacher, student = keras.tree.map_structure(cut, teacher, framed), cut(student)
     if weight is not None and np.all(weight == 1):
         weight = None
     labels = item["labels"]
