@@ -33,8 +33,6 @@ from keras_rnn2dnn.teacher_state import check_not_shared, left_as_found
 from keras_rnn2dnn.time_major import check_axes
 from keras_rnn2dnn.utterance_lists import input_rank
 
-_NOT_GIVEN = float("0")  # an object of its own, to tell it from a 0.0 that was given
-
 
 @keras.saving.register_keras_serializable(package="keras_rnn2dnn")
 class Distiller(DistillationStep):
@@ -63,7 +61,8 @@ class Distiller(DistillationStep):
         student: Keras model with the same frames and classes.
         distillation_loss: a `keras.losses.Loss` of teacher's and student's outputs
             that gives `(batch, frames)`; `SoftAlignmentKL()` by default.
-        student_loss_weight: share of the hard loss, from 0 to 1.
+        student_loss_weight: share of the hard loss, from 0 to 1; by default 0, unless
+            the distillation loss is one of `keras.distillation`: then 0.5, as there.
         teacher_delay: frames by which the teacher lags: student frame `t` learns
             teacher frame `t + teacher_delay`. The last frames get no weight.
         teacher_weights: weights of the members of an ensemble; equal by default.
@@ -102,16 +101,15 @@ class Distiller(DistillationStep):
         teacher: keras.Model | list[keras.Model] | None,
         student: keras.Model,
         distillation_loss: keras.losses.Loss | None = None,
-        student_loss_weight: float = _NOT_GIVEN,
+        student_loss_weight: float | None = None,
         teacher_delay: int = 0,
         teacher_weights: list[float] | None = None,
         name: str = "distiller",
         **kwargs,
     ):
-        if is_keras_form(distillation_loss, kwargs) and (
-            student_loss_weight is _NOT_GIVEN
-        ):
-            student_loss_weight = STUDENT_LOSS_WEIGHT
+        if student_loss_weight is None:
+            form_of_keras = is_keras_form(distillation_loss, kwargs)
+            student_loss_weight = STUDENT_LOSS_WEIGHT if form_of_keras else 0.0
         loss = as_distillation_loss(distillation_loss, kwargs)
         super().__init__(name=name, **kwargs)
         checks.check_models(teacher, student)
