@@ -32,7 +32,9 @@ class KLCallback(keras.callbacks.Callback):
     it in the list find them: EarlyStopping, ModelCheckpoint, TensorBoard, CSVLogger.
     (Keras cannot guess the direction: give it as `mode="min"` for `val_kl`.)
     `val_kl` is the mean of `KL(teacher || student)` over frames by weight, always at
-    temperature 1: a schedule does not move the yardstick.
+    temperature 1: a schedule does not move the yardstick. Of a student whose weights
+    are no numbers any more it is NaN, as its `loss`, and `val_agreement` is 0; nothing
+    is raised, and `keras.callbacks.TerminateOnNaN` stops such a training.
 
     Args:
         data: as for `Distiller.fit`: arrays, or a data set, or a tuple

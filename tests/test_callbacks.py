@@ -234,6 +234,47 @@ def test_checkpoints_and_logs_find_the_divergence(kind, tmp_path):
     assert logged == history["val_kl"]
 
 
+class LosesWeights(keras.callbacks.Callback):
+    """Makes the weights of a student NaN at the end of its second epoch."""
+
+    def __init__(self, student):
+        super().__init__()
+        self.student = student
+
+    def on_epoch_end(self, epoch, logs=None):
+        if epoch == 1:
+            lost = [np.full_like(w, np.nan) for w in self.student.get_weights()]
+            self.student.set_weights(lost)
+
+
+@pytest.mark.parametrize("kind", ["plain", "distiller"])
+def test_weights_that_became_nan_are_logged_and_take_no_checkpoint(kind, tmp_path):
+    x, soft, *_ = data()
+    model = student_kinds()[kind]
+    student = model.student if kind == "distiller" else model
+    stopping = keras.callbacks.EarlyStopping("val_kl", mode="min", patience=2)
+    checkpoint = keras.callbacks.ModelCheckpoint(
+        tmp_path / "{epoch}.weights.h5",
+        monitor="val_kl",
+        mode="min",
+        save_best_only=True,
+        save_weights_only=True,
+    )
+    measure = KLCallback((x, soft))
+    behind = [measure, stopping, checkpoint]
+    history = fit(
+        model, x, soft, callback=LosesWeights(student), behind=behind, epochs=9
+    )
+    # Nothing is raised: as its `loss`, the KL of such a student is NaN.
+    assert np.isnan(history["val_kl"]).tolist() == [False, True, True]
+    assert history["val_agreement"][0] > 0 and history["val_agreement"][1:] == [0, 0]
+    assert [p.name for p in tmp_path.glob("*.h5")] == ["1.weights.h5"]
+    ended = fit(
+        model, x, soft, callback=measure, behind=[keras.callbacks.TerminateOnNaN()]
+    )
+    assert np.isnan(ended["val_kl"]).all() and model.stop_training
+
+
 SCHEDULES = {
     "function": (lambda epoch: 1.0 + epoch, [1.0, 2.0, 3.0]),
     "keras": (
