@@ -1,4 +1,4 @@
-"""A backup of a training that is whole at every moment: `EpochBackup`."""
+"""Backups of trainings that are whole at every moment: `EpochBackup`."""
 
 import json
 import tempfile
@@ -146,6 +146,14 @@ class EpochBackup(keras.callbacks.Callback):
         """Removes the file."""
         if not self.keep:
             self.path.unlink(missing_ok=True)
+
+
+def remove_backups(folder: Path) -> None:
+    """Removes the backups of a search, and their directory where nothing is left."""
+    for path in folder.glob("*.backup"):
+        path.unlink()
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
 
 
 def _random_states(model):

@@ -5,6 +5,7 @@ import itertools
 import math
 import tempfile
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -49,6 +50,7 @@ def search_student(
     learning_rate: float = 3e-3,
     seed: int = 0,
     loss: keras.losses.Loss | None = None,
+    backups: str | Path | None = None,
     on_progress: Callable[[str, float], None] | None = None,
 ) -> SearchResult:
     """Trains the students of a small grid that fit a budget, all from one store.
@@ -75,6 +77,9 @@ def search_student(
         learning_rate: highest.
         seed: of weights and order.
         loss: of the training, `SoftAlignmentKL()` by default.
+        backups: directory in which every training keeps its state, as `64,64.backup`;
+            see `EpochBackup`. A search that was stopped goes on from there. They stay
+            at the end; see `backup.remove_backups`.
         on_progress: called with what is done next and the share that is done.
 
     Returns:
@@ -82,7 +87,8 @@ def search_student(
 
     Raises:
         ValueError: if there is no budget, no candidate fits it, there are no
-            transcripts, or features or states do not fit the store.
+            transcripts, or features or states do not fit the store; or a backup is
+            damaged, or of other settings or another store.
     """
     _check(store, development, max_bytes, max_instructions)
     limits = (max_bytes or math.inf, max_instructions or math.inf)
@@ -108,7 +114,15 @@ def search_student(
             _report(on_progress, "train", (number + share) / len(chosen))
 
         student = _new(store, candidate.units, candidate.steps, **settings)
-        train_student(student, store, **training, on_progress=report)
+        name = f"{candidate.name.replace(' ', '-')}.backup"
+        train_student(
+            student,
+            store,
+            **training,
+            backup=backups and Path(backups, name),
+            keep_backup=True,
+            on_progress=report,
+        )
         measured, tuned = _evaluated(
             candidate, student, calibration, development, decoder, limits
         )

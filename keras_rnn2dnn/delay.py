@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -58,6 +59,7 @@ def choose_delay(
     batch_size: int = 32,
     learning_rate: float = 3e-3,
     seed: int = 0,
+    backups: str | Path | None = None,
     on_progress: Callable[[float], None] | None = None,
 ) -> DelaySearch:
     """Trains a student for each delay, and counts its word errors.
@@ -78,6 +80,9 @@ def choose_delay(
         batch_size: utterances.
         learning_rate: highest.
         seed: of the order.
+        backups: directory in which every training keeps its state, as `delay-2.backup`;
+            see `EpochBackup`. A search that was stopped goes on from there. They stay
+            at the end; see `backup.remove_backups`.
         on_progress: called with the share that is done.
 
     Returns:
@@ -85,7 +90,8 @@ def choose_delay(
 
     Raises:
         ValueError: if there are no transcripts, or `delays` are no ascending integers
-            >= 0, or as long as an utterance.
+            >= 0, or as long as an utterance; or a backup is damaged, or of other
+            settings, another student or another store.
 
     Example:
         >>> layers = [keras.Input((None, 3)), keras.layers.Identity()]
@@ -117,6 +123,8 @@ def choose_delay(
             learning_rate=learning_rate,
             seed=seed,
             teacher_delay=delay,
+            backup=backups and Path(backups, f"delay-{delay}.backup"),
+            keep_backup=True,
         )
         logits = predict_utterances(student, development.features)
         rate = word_error_rate(

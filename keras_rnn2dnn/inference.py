@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from keras_rnn2dnn.checks import after_equal
 from keras_rnn2dnn.teacher_state import left_as_found, run_stateless
+from keras_rnn2dnn.utterance_lists import have_frames
 
 _LOG = logging.getLogger(__name__)
 _PROBE_FRAMES = 32
@@ -238,37 +239,6 @@ def input_shapes(models: Sequence[keras.Model]) -> list[tuple[int | None, ...]]:
         return tuple(next((n for n in some if n is not None), None) for some in sizes)
 
     return [fixed(*tensors) for tensors in zip(*found, strict=True)]
-
-
-def have_frames(arrays: Sequence, shapes: Sequence[tuple] = ()) -> list[bool]:
-    """Tells which inputs have something for each frame, not one for an utterance.
-
-    Args:
-        arrays: a batch of each input.
-        shapes: of `input_shapes`, where they are known: beside others, an input
-            `(batch, n)` is one vector for an utterance if its `n` is fixed, and not to
-            the number of frames.
-
-    Example:
-        >>> features, speakers = np.zeros((2, 7, 3)), np.zeros(2)
-        >>> have_frames([features, speakers])
-        [True, False]
-        >>> vectors = np.zeros((2, 5))
-        >>> have_frames([features, vectors], [(None, None, 3), (None, 5)])
-        [True, False]
-    """
-    if len(shapes) != len(arrays):
-        shapes = [(None, None if a.shape[1:] != (1,) else 1) for a in arrays]
-    sizes = {None, *(shape[1] for shape in shapes if len(shape) > 2)}
-    beside = any(map(lambda a, s: len(a.shape) > 2 or s[1:] == (None,), arrays, shapes))
-
-    def framed(array, shape):
-        if array.dtype == object:  # rows of different lengths
-            return True
-        vector = len(array.shape) == 2 and (*shape, 1)[1] not in sizes
-        return len(array.shape) > 1 and not (beside and vector)
-
-    return list(map(framed, arrays, shapes))
 
 
 def outputs_of(frames: int, longest: int, num_outputs: int) -> int:

@@ -1,6 +1,6 @@
 """Data that come an utterance at a time: lists, ragged tensors, unbatched data sets."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import keras
@@ -22,6 +22,37 @@ def input_rank(model: keras.Model | None) -> int:
     """
     inputs = getattr(model, "inputs", None)
     return max(len(tensor.shape) for tensor in inputs) if inputs else _RANK
+
+
+def have_frames(arrays: Sequence, shapes: Sequence[tuple] = ()) -> list[bool]:
+    """Tells which inputs have something for each frame, not one for an utterance.
+
+    Args:
+        arrays: a batch of each input.
+        shapes: of `inference.input_shapes`, where they are known: beside others, an
+            input `(batch, n)` is one vector for an utterance if its `n` is fixed, and
+            not to the number of frames.
+
+    Example:
+        >>> features, speakers = np.zeros((2, 7, 3)), np.zeros(2)
+        >>> have_frames([features, speakers])
+        [True, False]
+        >>> vectors = np.zeros((2, 5))
+        >>> have_frames([features, vectors], [(None, None, 3), (None, 5)])
+        [True, False]
+    """
+    if len(shapes) != len(arrays):
+        shapes = [(None, None if a.shape[1:] != (1,) else 1) for a in arrays]
+    sizes = {None, *(shape[1] for shape in shapes if len(shape) > 2)}
+    beside = any(map(lambda a, s: len(a.shape) > 2 or s[1:] == (None,), arrays, shapes))
+
+    def framed(array, shape):
+        if array.dtype == object:  # rows of different lengths
+            return True
+        vector = len(array.shape) == 2 and (*shape, 1)[1] not in sizes
+        return len(array.shape) > 1 and not (beside and vector)
+
+    return list(map(framed, arrays, shapes))
 
 
 def is_ragged(x) -> bool:

@@ -7,6 +7,7 @@ import pytest
 
 from keras_rnn2dnn import SoftAlignments, dnn_student, rnn_teacher
 from keras_rnn2dnn.alignments.training import train_student
+from keras_rnn2dnn.backup import remove_backups
 from keras_rnn2dnn.budget import search_student
 from keras_rnn2dnn.budget_plot import to_svg
 from keras_rnn2dnn.budget_result import Candidate, SearchResult, to_markdown
@@ -102,6 +103,37 @@ def test_the_search_repeats(found, store):
     )
     errors = {c.units: c.errors for c in found.candidates}
     assert again.best.errors == errors[(12,)]
+
+
+def test_a_search_that_was_stopped_goes_on(found, store, tmp_path):
+    options = {**GRID, "widths": (4, 8), "depths": (1,), "max_bytes": 4000}
+    training = {"epochs": 4, "learning_rate": 0.02, "backups": tmp_path / "search"}
+    shares = []
+
+    def stopping(stage, share):
+        if stage == "train" and share > 0.8:  # in the third epoch of the second student
+            raise KeyboardInterrupt
+
+    def search(on_progress):
+        data = spoken(20, seed=1)
+        both = {**options, **training, "on_progress": on_progress}
+        return search_student(store, data, DECODER, **both)
+
+    with pytest.raises(KeyboardInterrupt):
+        search(stopping)
+    names = ["4.backup", "8.backup"]
+    assert sorted(p.name for p in (tmp_path / "search").iterdir()) == names
+    result = search(lambda stage, share: stage == "train" and shares.append(share))
+    assert (shares[0], shares[-1]) == (0.8125, 1)  # of two batches in an epoch
+    errors = {c.units: c.errors for c in found.candidates}
+    assert {c.units: c.errors for c in result.candidates} == {
+        units: errors[units] for units in ((4,), (8,))
+    }
+    training["epochs"] = 5
+    with pytest.raises(ValueError, match=r"4.backup' is of a training with other set"):
+        search(None)
+    remove_backups(tmp_path / "search")
+    assert not (tmp_path / "search").exists()
 
 
 @pytest.mark.slow  # trains several students

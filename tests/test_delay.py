@@ -4,7 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from keras_rnn2dnn import SoftAlignments
+from keras_rnn2dnn import SoftAlignments, word_error_rate
+from keras_rnn2dnn.batches import predict_utterances
 from keras_rnn2dnn.ctc import GreedyDecoder
 from keras_rnn2dnn.delay import DelaySearch, choose_delay
 from keras_rnn2dnn.files import Utterances
@@ -72,6 +73,36 @@ def test_the_lag_of_the_teacher_is_found(store):
     assert found.errors[1] == 0 and min(found.errors[0], found.errors[2]) > 40
     np.testing.assert_allclose(shares, [1 / 3, 2 / 3, 1.0])
     assert str(found).startswith("delay 3 of the development errors (80 words) 0: ")
+
+
+def test_a_search_that_was_stopped_goes_on(store, tmp_path):
+    x, texts = speech(4, seed=1)
+    decoder, made = GreedyDecoder(LABELS), []
+
+    def search(new_student, **options):
+        return choose_delay(
+            *(store, new_student, Utterances(list(x), texts), decoder),
+            **{"delays": (0, 3), "epochs": 1, "learning_rate": 0.3, **options},
+        )
+
+    def stopping():
+        if made:
+            raise KeyboardInterrupt
+        made.append(new_student())
+        return made[0]
+
+    backups = tmp_path / "search"
+    with pytest.raises(KeyboardInterrupt):
+        search(stopping, backups=backups)
+    first = backups / "delay-0.backup"
+    assert list(backups.iterdir()) == [first]
+    inode = first.stat().st_ino
+    found = search(new_student, backups=backups)
+    assert first.stat().st_ino == inode  # not trained again
+    of_first = decoder.words(predict_utterances(made[0], x))
+    assert found.errors[0] == word_error_rate(texts, of_first).errors > 0
+    with pytest.raises(ValueError, match="delay-0.backup' is of a training with other"):
+        search(new_student, backups=backups, epochs=2)
 
 
 def test_of_equal_delays_the_shortest_is_best():

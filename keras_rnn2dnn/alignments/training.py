@@ -25,6 +25,7 @@ def train_student(
     loss: keras.losses.Loss | None = None,
     teacher_delay: int = 0,
     backup: str | Path | None = None,
+    keep_backup: bool = False,
     out: str | Path | None = None,
     on_progress: Callable[[float], None] | None = None,
 ) -> dict:
@@ -42,6 +43,8 @@ def train_student(
         backup: file in which the state is kept after every epoch; see `EpochBackup`. A
             run that was stopped goes on from there, to the weights of one that was
             not. It is removed at the end.
+        keep_backup: whether it stays: of a training that came to its end, a later one
+            has the weights at once.
         out: `.keras` file in which the student is kept at the end, before its backup is
             removed.
         on_progress: called with the share that is done, from 0 to 1.
@@ -108,7 +111,7 @@ def train_student(
     if out is not None:
         with new_file(out) as path:
             student.save(path)
-    if state:
+    if state and not keep_backup:
         state.path.unlink(missing_ok=True)
     return logs
 

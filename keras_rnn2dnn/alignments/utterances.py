@@ -10,11 +10,11 @@ import tensorflow as tf
 
 from keras_rnn2dnn.batches import iterate_batches
 from keras_rnn2dnn.errors import invalid
-from keras_rnn2dnn.inference import have_frames
 from keras_rnn2dnn.padding import without_padding
 from keras_rnn2dnn.soft_batch import shared_weights, split_inputs
 from keras_rnn2dnn.time_major import check_axes
 from keras_rnn2dnn.utterance_lists import (
+    have_frames,
     is_list_of_utterances,
     is_ragged,
     is_unbatched,
@@ -67,8 +67,8 @@ def utterances_of(
         first_number: of the first utterance.
         rank: of a batch of features, which tells it from an utterance.
         teacher_shapes: of the teacher's inputs, where they are known; what has no
-            frames (see `inference.have_frames`), as the number of a speaker, goes with
-            its utterance as it is.
+            frames, as the number of a speaker, goes with its utterance as it is; see
+            `utterance_lists.have_frames`.
 
     Yields:
         One `Utterance` after the other, numbered where they have no ids.

@@ -8,6 +8,7 @@ import keras
 
 from keras_rnn2dnn.alignments import SoftAlignments
 from keras_rnn2dnn.alignments.training import train_student
+from keras_rnn2dnn.backup import remove_backups
 from keras_rnn2dnn.budget import search_student
 from keras_rnn2dnn.budget_plot import to_svg
 from keras_rnn2dnn.budget_result import to_markdown
@@ -154,13 +155,12 @@ def _run(options):
             if value != default:
                 expected = "none with a budget, whose search does not use it"
                 raise ValueError(invalid(f"--{name}", expected, value))
-        options.goes_on = False
         return _search(options, store, out, _loss(options, store))
     loss = _loss(options, store)
     progress = StageProgress(num_stages=1 + (options.delay == "auto"))
     delay = options.delay
     if delay == "auto":
-        delay = _best_delay(options, store, progress)
+        delay = _best_delay(options, store, out, progress)
     student = _student(options, store)
     progress.start(f"distill {out.name}")
     logs = train_student(
@@ -176,6 +176,7 @@ def _run(options):
         out=out,
         on_progress=progress.update,
     )
+    remove_backups(_backups(out))
     progress.finish()
     say(
         f"{out}: {student.count_params():,} parameters, {_learnt(loss)}, KL "
@@ -230,7 +231,7 @@ def _student(options, store):
     return student
 
 
-def _best_delay(options, store, progress):
+def _best_delay(options, store, out, progress):
     development, decoder = _development(options, "--delay auto")
     progress.start("try delays")
     found = choose_delay(
@@ -242,11 +243,17 @@ def _best_delay(options, store, progress):
         batch_size=options.batch_size,
         learning_rate=options.learning_rate,
         seed=options.seed,
+        backups=_backups(out),
         on_progress=progress.update,
     )
     progress.finish()
     say(str(found))
     return found.best
+
+
+def _backups(out):
+    """Returns the directory of what a search has trained, until there is a student."""
+    return out.with_name(f"{out.stem}.search")
 
 
 def _development(options, purpose):
@@ -283,6 +290,7 @@ def _search(options, store, out, loss):
         learning_rate=options.learning_rate,
         seed=options.seed,
         loss=loss,
+        backups=_backups(out),
         on_progress=on_progress,
     )
     progress.finish()
@@ -293,6 +301,7 @@ def _search(options, store, out, loss):
         path.write_text(to_svg(result))
     with new_file(decoder) as path:
         path.write_text(json.dumps(with_sum(result.decoder.to_dict())) + "\n")
+    remove_backups(_backups(out))
     found = f"Best: {out}, {_learnt(loss)}, {decoder}. Plot: {plot}"
     say(f"{to_markdown(result)}\n{found}")
 
