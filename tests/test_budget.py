@@ -105,6 +105,7 @@ def test_the_search_repeats(found, store):
     assert again.best.errors == errors[(12,)]
 
 
+@pytest.mark.slow  # trains several students
 def test_a_search_that_was_stopped_goes_on(found, store, tmp_path):
     options = {**GRID, "widths": (4, 8), "depths": (1,), "max_bytes": 4000}
     training = {"epochs": 4, "learning_rate": 0.02, "backups": tmp_path / "search"}
