@@ -177,7 +177,7 @@ def test_transcripts_constrain_what_is_kept(tmp_path):
     for fields, p in zip(store.utterances(), posteriors, strict=True):
         np.testing.assert_allclose(np.exp(fields.soft), p, atol=2e-3)
     distiller = Distiller(None, student(topology.num_states))
-    distiller.compile()
+    distiller.compile(run_eagerly=True)
     history = distiller.fit(store.dataset(), epochs=2, verbose=0).history
     assert np.isfinite(history["loss"]).all()
     with pytest.raises(ValueError, match="`transcripts`. Expected one for each"):
@@ -215,7 +215,7 @@ def test_top_k_targets_of_the_store_teach_with_labels(tmp_path):
     )
     distiller = Distiller(None, student(100), student_loss_weight=0.5)
     hard = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    distiller.compile(keras.optimizers.Adam(0.02), loss=hard)
+    distiller.compile(keras.optimizers.Adam(0.02), loss=hard, run_eagerly=True)
     history = distiller.fit(
         store.dataset(batch_frames=64, labels=True), epochs=5, verbose=0
     ).history

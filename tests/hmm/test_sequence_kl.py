@@ -96,7 +96,7 @@ def test_the_distiller_leaves_padding_out(boost):
     short = x[1:, :5], soft[1:, :5]
     loss = SequenceKL(LOOP, boost=boost)
     distiller = Distiller(None, keras.Sequential(layers), loss)
-    distiller.compile(keras.optimizers.SGD(0.0))
+    distiller.compile(keras.optimizers.SGD(0.0), run_eagerly=boost == 0)
 
     def evaluated(x, soft, weights):
         options = {"verbose": 0, "return_dict": True}
@@ -116,8 +116,8 @@ def test_a_student_learns_the_order_that_frames_do_not_tell():
     states = np.array([[4, 0, 0, 1, 4], [4, 2, 2, 3, 4]])
     soft = np.where(np.eye(5)[states] > 0, 0.0, -np.inf).astype("float32")
     distiller = Distiller(None, student, SequenceKL(LOOP))
-    distiller.compile(keras.optimizers.Adam(0.1))
-    distiller.fit(x, soft, epochs=60, verbose=0)
+    distiller.compile(keras.optimizers.Adam(0.3))
+    distiller.fit(x, soft, epochs=20, verbose=0)
     assert LOOP(np.asarray(student(x))) == [["a"], ["b"]]
 
 
