@@ -25,12 +25,12 @@ from keras import layers
 
 from keras_rnn2dnn import Distiller, SoftAlignments, dnn_student, hmm, word_error_rate
 from keras_rnn2dnn.audio.strings import make_strings
-from keras_rnn2dnn.batches import bucketed_dataset, predict_utterances
+from keras_rnn2dnn.batches.iterating import bucketed_dataset, predict_utterances
 from keras_rnn2dnn.ctc import CTCLoss, GreedyDecoder, class_log_priors, constrained
 from keras_rnn2dnn.demo import data
 from keras_rnn2dnn.demo.run import demo_recordings
 from keras_rnn2dnn.demo.training import Recipe
-from keras_rnn2dnn.schedules import warmup_cosine
+from keras_rnn2dnn.distillation.schedules import warmup_cosine
 
 FACTOR = 4  # input frames for each output
 BANKS, STRINGS, DEVELOPMENT, TEST = 2, 2000, 300, 600

@@ -9,7 +9,7 @@ from quality_data import BANKS
 from keras_rnn2dnn import hmm
 from keras_rnn2dnn.alignments import match_priors
 from keras_rnn2dnn.demo.training import log_means, mean_log_posteriors
-from keras_rnn2dnn.log_softmax import log_softmax
+from keras_rnn2dnn.util.log_softmax import log_softmax
 
 FEW = 300  # strings that priors are matched on
 SHARE = 0.5  # of the unlabelled strings in an epoch

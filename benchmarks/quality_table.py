@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_rnn2dnn.files import new_file
-from keras_rnn2dnn.scoring import align_words
+from keras_rnn2dnn.scoring.word_errors import align_words
+from keras_rnn2dnn.util.files import new_file
 
 _RESAMPLES = 2000
 HARD, TEACHER, BEST = "hard labels", "RNN teacher", "best recipe"

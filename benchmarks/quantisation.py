@@ -21,13 +21,14 @@ import tensorflow as tf
 
 from keras_rnn2dnn import SoftAlignments, dnn_student, word_error_rate
 from keras_rnn2dnn.alignments.training import train_student
-from keras_rnn2dnn.batches import predict_utterances
+from keras_rnn2dnn.batches.iterating import predict_utterances
 from keras_rnn2dnn.demo.training import Recipe
-from keras_rnn2dnn.deploy import Int8Student, convert, quantization_aware
-from keras_rnn2dnn.deploy.comparison import compare_logits
-from keras_rnn2dnn.deploy.ranges import RANGES
-from keras_rnn2dnn.files import Utterances
+from keras_rnn2dnn.deploy import Int8Student, convert
 from keras_rnn2dnn.hmm import SequenceKL, WordLoopDecoder
+from keras_rnn2dnn.quantization import quantization_aware
+from keras_rnn2dnn.quantization.comparison import compare_logits
+from keras_rnn2dnn.quantization.ranges import RANGES
+from keras_rnn2dnn.util.files import Utterances
 
 SEED = 1  # of other students
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_rnn2dnn import Recognizer, word_error_rate
-from keras_rnn2dnn.files import Audio
+from keras_rnn2dnn.util.files import Audio
 
 ZEROS_MS = (0, 100, 200, 500, 1000)
 BETWEEN_MS = (0, 200, 500, 1000)

@@ -17,9 +17,9 @@ import keras
 from keras_rnn2dnn import SoftAlignments, convert, dnn_student, word_error_rate
 from keras_rnn2dnn.alignments.training import train_student
 from keras_rnn2dnn.deploy import Int8Student
-from keras_rnn2dnn.files import Utterances
 from keras_rnn2dnn.hmm import SequenceKL, WordLoopDecoder, tune_decoder
-from keras_rnn2dnn.models import tdnn_student
+from keras_rnn2dnn.models.reference import tdnn_student
+from keras_rnn2dnn.util.files import Utterances
 
 CONTEXT = (10, 10)
 STUDENTS = "24,24 tdnn:48,32,28"

@@ -19,7 +19,7 @@ import tensorflow as tf
 from throughput import CONTEXT, FEATURES, spliced_student
 
 from keras_rnn2dnn import SoftAlignmentKL, dnn_student
-from keras_rnn2dnn.top_k import top_k_targets
+from keras_rnn2dnn.distillation.top_k import top_k_targets
 
 UTTERANCES, FRAMES = 32, 400
 

@@ -15,8 +15,8 @@ import keras
 from keras_rnn2dnn import convert
 from keras_rnn2dnn.audio.features import FeatureSpec
 from keras_rnn2dnn.deploy import verify
-from keras_rnn2dnn.files import Audio, Utterances
 from keras_rnn2dnn.hmm import WordLoopDecoder
+from keras_rnn2dnn.util.files import Audio, Utterances
 
 
 def main(fold: str, bundle: str) -> None:

@@ -7,8 +7,8 @@ import sys
 # The command keeps TensorFlow's start-up lines off the terminal, which works only
 # while it is imported. Programs that import the package decide themselves.
 if os.path.basename(sys.argv[0]) == "rnn2dnn":
-    from keras_rnn2dnn.bundle_sums import exit_where_changed
-    from keras_rnn2dnn.quiet import captured_output, interrupts_end
+    from keras_rnn2dnn.deploy.bundle_sums import exit_where_changed
+    from keras_rnn2dnn.util.captured_output import captured_output, interrupts_end
 
     interrupts_end()
     if sys.argv[1:2] == ["verify"]:
@@ -19,14 +19,14 @@ if os.path.basename(sys.argv[0]) == "rnn2dnn":
 
 from keras_rnn2dnn.alignments import SoftAlignments
 from keras_rnn2dnn.audio.features import LogMel
-from keras_rnn2dnn.callbacks import KLCallback
 from keras_rnn2dnn.deploy import convert
-from keras_rnn2dnn.distiller import Distiller
-from keras_rnn2dnn.layers import SpliceFrames
-from keras_rnn2dnn.losses import SoftAlignmentKL
-from keras_rnn2dnn.models import dnn_student, rnn_teacher
-from keras_rnn2dnn.recognizer import Recognizer
-from keras_rnn2dnn.scoring import WordErrorRateCallback, word_error_rate
+from keras_rnn2dnn.distillation.distiller import Distiller
+from keras_rnn2dnn.distillation.kl_callback import KLCallback
+from keras_rnn2dnn.distillation.losses import SoftAlignmentKL
+from keras_rnn2dnn.models.layers import SpliceFrames
+from keras_rnn2dnn.models.reference import dnn_student, rnn_teacher
+from keras_rnn2dnn.recognition.recognizer import Recognizer
+from keras_rnn2dnn.scoring.word_errors import WordErrorRateCallback, word_error_rate
 
 __version__ = "0.1.0"
 

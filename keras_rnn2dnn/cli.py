@@ -19,7 +19,7 @@ from keras_rnn2dnn.commands import (
     verify,
 )
 from keras_rnn2dnn.commands.terminal import safe_output
-from keras_rnn2dnn.quiet import interrupts_raise
+from keras_rnn2dnn.util.captured_output import interrupts_raise
 
 _COMMANDS = (
     *(demo, align, distill, convert, verify),

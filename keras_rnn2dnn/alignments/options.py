@@ -7,12 +7,12 @@ from typing import Any
 
 import keras
 
-from keras_rnn2dnn.alignments.manifest import Settings
+from keras_rnn2dnn.alignments.shards.manifest import Settings
 from keras_rnn2dnn.alignments.teacher_pass import TeacherPass, fingerprint
 from keras_rnn2dnn.alignments.utterances import Utterance
-from keras_rnn2dnn.checks import checked_weights, output_classes
-from keras_rnn2dnn.errors import invalid, is_integer
-from keras_rnn2dnn.teacher_holder import as_list
+from keras_rnn2dnn.distillation.frozen_teacher import as_list
+from keras_rnn2dnn.distillation.input_checks import checked_weights, output_classes
+from keras_rnn2dnn.util.errors import invalid, is_integer
 
 DENSE_CLASSES = 64  # up to here all classes are kept by default
 DEFAULT_TOP_K = 20

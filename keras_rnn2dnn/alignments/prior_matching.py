@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from keras_rnn2dnn.alignments.transforms import Transform
-from keras_rnn2dnn.errors import invalid, is_integer
-from keras_rnn2dnn.log_softmax import log_softmax
+from keras_rnn2dnn.util.errors import invalid, is_integer
+from keras_rnn2dnn.util.log_softmax import log_softmax
 
 _MOST_FRAMES = 100_000  # that the shares are counted in
 _CLOSE = 1e-3  # largest change of an offset at which the search ends

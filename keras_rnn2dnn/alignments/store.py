@@ -7,24 +7,24 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from keras_rnn2dnn.alignments.manifest import Manifest, Shard
-from keras_rnn2dnn.alignments.merging import merge_parts
 from keras_rnn2dnn.alignments.options import AlignOptions
-from keras_rnn2dnn.alignments.reader import (
+from keras_rnn2dnn.alignments.shards.manifest import Manifest, Shard
+from keras_rnn2dnn.alignments.shards.merging import merge_parts
+from keras_rnn2dnn.alignments.shards.reader import (
     check_files,
     check_shard,
     read_batches,
     read_utterances,
 )
-from keras_rnn2dnn.alignments.records import AlignedUtterance
+from keras_rnn2dnn.alignments.shards.records import AlignedUtterance
+from keras_rnn2dnn.alignments.shards.writer import StoreWriter
 from keras_rnn2dnn.alignments.utterances import utterances_of
-from keras_rnn2dnn.alignments.writer import StoreWriter
-from keras_rnn2dnn.checks import single_output
-from keras_rnn2dnn.errors import invalid, is_integer
-from keras_rnn2dnn.inference import input_shapes
-from keras_rnn2dnn.teacher_holder import as_list
-from keras_rnn2dnn.teacher_state import left_as_found
-from keras_rnn2dnn.utterance_lists import input_rank
+from keras_rnn2dnn.batches.inference import input_shapes
+from keras_rnn2dnn.batches.model_state import left_as_found
+from keras_rnn2dnn.batches.utterance_lists import input_rank
+from keras_rnn2dnn.distillation.frozen_teacher import as_list
+from keras_rnn2dnn.distillation.input_checks import single_output
+from keras_rnn2dnn.util.errors import invalid, is_integer
 
 
 class SoftAlignments:

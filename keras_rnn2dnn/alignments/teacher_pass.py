@@ -10,21 +10,21 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_rnn2dnn.alignments.records import AlignedUtterance
+from keras_rnn2dnn.alignments.shards.records import AlignedUtterance
 from keras_rnn2dnn.alignments.utterances import Utterance
-from keras_rnn2dnn.checks import (
+from keras_rnn2dnn.batches.inference import Inference, outputs_of
+from keras_rnn2dnn.batches.model_state import run_stateless
+from keras_rnn2dnn.batches.padding import stacked
+from keras_rnn2dnn.distillation.input_checks import (
     check_declared,
     check_frame_outputs,
     check_softmax,
     single_output,
 )
-from keras_rnn2dnn.errors import invalid
-from keras_rnn2dnn.inference import Inference, outputs_of
-from keras_rnn2dnn.losses import log_posteriors
-from keras_rnn2dnn.padding import stacked
-from keras_rnn2dnn.soft_batch import mean_posteriors
-from keras_rnn2dnn.teacher_state import run_stateless
-from keras_rnn2dnn.top_k import top_k_targets
+from keras_rnn2dnn.distillation.loss_inputs import mean_posteriors
+from keras_rnn2dnn.distillation.losses import log_posteriors
+from keras_rnn2dnn.distillation.top_k import top_k_targets
+from keras_rnn2dnn.util.errors import invalid
 
 _PROBE_FRAMES = 24
 

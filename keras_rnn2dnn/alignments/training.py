@@ -5,13 +5,13 @@ from pathlib import Path
 
 import keras
 
-from keras_rnn2dnn.alignments.data_sums import projections
+from keras_rnn2dnn.alignments.shards.data_sums import projections
 from keras_rnn2dnn.alignments.store import SoftAlignments
-from keras_rnn2dnn.backup import EpochBackup
-from keras_rnn2dnn.distiller import Distiller
-from keras_rnn2dnn.errors import invalid, is_integer
-from keras_rnn2dnn.files import new_file
-from keras_rnn2dnn.schedules import warmup_cosine
+from keras_rnn2dnn.distillation.distiller import Distiller
+from keras_rnn2dnn.distillation.schedules import warmup_cosine
+from keras_rnn2dnn.util.epoch_backup import EpochBackup
+from keras_rnn2dnn.util.errors import invalid, is_integer
+from keras_rnn2dnn.util.files import new_file
 
 
 def train_student(

@@ -8,18 +8,18 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_rnn2dnn.batches import iterate_batches
-from keras_rnn2dnn.errors import invalid
-from keras_rnn2dnn.padding import without_padding
-from keras_rnn2dnn.soft_batch import shared_weights, split_inputs
-from keras_rnn2dnn.time_major import check_axes
-from keras_rnn2dnn.utterance_lists import (
+from keras_rnn2dnn.batches.iterating import iterate_batches
+from keras_rnn2dnn.batches.padding import without_padding
+from keras_rnn2dnn.batches.time_major import check_axes
+from keras_rnn2dnn.batches.utterance_lists import (
     have_frames,
     is_list_of_utterances,
     is_ragged,
     is_unbatched,
     one_by_one,
 )
+from keras_rnn2dnn.distillation.loss_inputs import shared_weights, split_inputs
+from keras_rnn2dnn.util.errors import invalid
 
 _KEYS = ("labels", "transcripts", "ids")
 

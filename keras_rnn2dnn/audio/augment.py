@@ -4,14 +4,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from keras_rnn2dnn.audio.checks import (
+from keras_rnn2dnn.audio.sample_checks import (
     check_count,
     check_finite,
     check_rng,
     check_samples,
     check_sound,
 )
-from keras_rnn2dnn.errors import invalid
+from keras_rnn2dnn.util.errors import invalid
 
 _ACTIVE_RANGE_DB = 30.0  # below the loudest frame; what is quieter is a pause
 _QUIETEST_RMS = 1e-6

@@ -15,7 +15,7 @@ from types import ModuleType
 
 import numpy as np
 
-from keras_rnn2dnn.errors import import_extra, invalid
+from keras_rnn2dnn.util.errors import import_extra, invalid
 
 # Values of espeak-ng's speak_lib.h; the events that `speak` returns.
 WORD, CLAUSE_END, PHONEME = 1, 5, 7

@@ -9,11 +9,11 @@ import tensorflow as tf
 from keras import ops
 
 from keras_rnn2dnn.audio.centering import running_mean, start_weights, utterance_mean
-from keras_rnn2dnn.audio.checks import after_scale_check, check_scale
 from keras_rnn2dnn.audio.mel import mel_matrix, window_weights
+from keras_rnn2dnn.audio.sample_checks import after_scale_check, check_scale
 from keras_rnn2dnn.audio.spec_fields import check_fields
-from keras_rnn2dnn.errors import invalid, is_integer
-from keras_rnn2dnn.sums import without_sum
+from keras_rnn2dnn.util.errors import invalid, is_integer
+from keras_rnn2dnn.util.sums import without_sum
 
 _CENTERINGS = ("none", "utterance", "running")
 _LOUDEST = 16.0  # noise may go beyond 1; the softest PCM of 16 bits is louder

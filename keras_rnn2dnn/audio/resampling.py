@@ -5,8 +5,8 @@ from fractions import Fraction
 
 import numpy as np
 
-from keras_rnn2dnn.audio.checks import check_count, check_samples
-from keras_rnn2dnn.errors import invalid
+from keras_rnn2dnn.audio.sample_checks import check_count, check_samples
+from keras_rnn2dnn.util.errors import invalid
 
 _PASSBAND = 0.95  # of the lower Nyquist frequency; a cosine falls to 0 from there
 

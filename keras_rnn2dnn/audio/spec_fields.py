@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_rnn2dnn.errors import invalid
+from keras_rnn2dnn.util.errors import invalid
 
 
 def check_fields(fields: Any, spec: type) -> None:

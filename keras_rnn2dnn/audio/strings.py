@@ -6,9 +6,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from keras_rnn2dnn.audio import augment
-from keras_rnn2dnn.audio.corpora import Recording
+from keras_rnn2dnn.audio.corpora.recordings import Recording
 from keras_rnn2dnn.audio.features import FeatureSpec
-from keras_rnn2dnn.errors import invalid
+from keras_rnn2dnn.util.errors import invalid
 
 _NOISES = ("white", "pink", "babble")
 _LEVEL_RMS = 0.05

@@ -14,9 +14,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from keras_rnn2dnn.audio import espeak
-from keras_rnn2dnn.audio.checks import check_range
 from keras_rnn2dnn.audio.resampling import resample
-from keras_rnn2dnn.errors import invalid
+from keras_rnn2dnn.audio.sample_checks import check_range
+from keras_rnn2dnn.util.errors import invalid
 
 _WORD_RATES_WPM = (130, 220)
 _WORD_PITCHES = (30, 70)

@@ -11,8 +11,8 @@ from keras_rnn2dnn.alignments import (
     chained,
     match_priors,
 )
-from keras_rnn2dnn.alignments.manifest import Manifest
 from keras_rnn2dnn.alignments.options import AlignOptions
+from keras_rnn2dnn.alignments.shards.manifest import Manifest
 from keras_rnn2dnn.alignments.utterances import utterances_of
 from keras_rnn2dnn.commands import inputs, numbers
 from keras_rnn2dnn.commands.parser import (
@@ -22,12 +22,12 @@ from keras_rnn2dnn.commands.parser import (
     say,
 )
 from keras_rnn2dnn.commands.sources import FeatureSource
-from keras_rnn2dnn.errors import invalid
+from keras_rnn2dnn.distillation.model_files import load_model
 from keras_rnn2dnn.hmm import WordLoopDecoder, constrained, decoded
 from keras_rnn2dnn.kaldi import KaldiDirectory, store_posteriors
-from keras_rnn2dnn.model_files import load_model
-from keras_rnn2dnn.progress import RateProgress
-from keras_rnn2dnn.vocabulary import check_vocabulary
+from keras_rnn2dnn.scoring.vocabulary import check_vocabulary
+from keras_rnn2dnn.util.errors import invalid
+from keras_rnn2dnn.util.progress import RateProgress
 
 _MATCHED_UTTERANCES = 300  # at least, where there are as many
 _TRANSCRIBED_WEIGHT = 0.3  # beside utterances without transcripts: docs/results.md

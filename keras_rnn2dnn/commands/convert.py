@@ -11,9 +11,9 @@ from keras_rnn2dnn.commands.parser import (
 from keras_rnn2dnn.commands.sources import FeatureSource
 from keras_rnn2dnn.deploy import convert
 from keras_rnn2dnn.deploy.bundle import check_directory
-from keras_rnn2dnn.deploy.ranges import RANGES
-from keras_rnn2dnn.errors import invalid
-from keras_rnn2dnn.model_files import load_model
+from keras_rnn2dnn.distillation.model_files import load_model
+from keras_rnn2dnn.quantization.ranges import RANGES
+from keras_rnn2dnn.util.errors import invalid
 
 _MOST_UTTERANCES = 2000
 

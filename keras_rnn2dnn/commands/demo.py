@@ -2,8 +2,8 @@
 
 from keras_rnn2dnn import demo
 from keras_rnn2dnn.commands.parser import add_command, say
-from keras_rnn2dnn.demo.table import to_markdown
 from keras_rnn2dnn.report import write_report
+from keras_rnn2dnn.report.table import to_markdown
 
 
 def add(commands) -> None:

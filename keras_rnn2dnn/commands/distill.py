@@ -7,24 +7,24 @@ from pathlib import Path
 import keras
 
 from keras_rnn2dnn.alignments import SoftAlignments
+from keras_rnn2dnn.alignments.delay import choose_delay
 from keras_rnn2dnn.alignments.training import train_student
-from keras_rnn2dnn.backup import remove_backups
-from keras_rnn2dnn.budget import search_student
-from keras_rnn2dnn.budget_plot import to_svg
-from keras_rnn2dnn.budget_result import to_markdown
+from keras_rnn2dnn.budget.plot import to_svg
+from keras_rnn2dnn.budget.result import to_markdown
+from keras_rnn2dnn.budget.search import search_student
 from keras_rnn2dnn.commands import inputs, numbers
 from keras_rnn2dnn.commands.align import CHAIN
 from keras_rnn2dnn.commands.parser import add_command, say
 from keras_rnn2dnn.commands.sources import FeatureSource
-from keras_rnn2dnn.delay import choose_delay
-from keras_rnn2dnn.deploy import quantization_aware
-from keras_rnn2dnn.errors import invalid
-from keras_rnn2dnn.files import Utterances, check_writable, new_file
 from keras_rnn2dnn.hmm import SequenceKL, WordLoopDecoder
 from keras_rnn2dnn.hmm.constrained import made_of_paths
-from keras_rnn2dnn.models import dnn_student
-from keras_rnn2dnn.progress import StageProgress
-from keras_rnn2dnn.sums import with_sum
+from keras_rnn2dnn.models.reference import dnn_student
+from keras_rnn2dnn.quantization import quantization_aware
+from keras_rnn2dnn.util.epoch_backup import remove_backups
+from keras_rnn2dnn.util.errors import invalid
+from keras_rnn2dnn.util.files import Utterances, check_writable, new_file
+from keras_rnn2dnn.util.progress import StageProgress
+from keras_rnn2dnn.util.sums import with_sum
 
 _MOST_UTTERANCES = 2000  # that set the ranges of int8
 _UNITS = 128, 128, 128

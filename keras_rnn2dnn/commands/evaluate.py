@@ -7,8 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_rnn2dnn.batches import predict_utterances
-from keras_rnn2dnn.checks import are_probabilities
+from keras_rnn2dnn.batches.iterating import predict_utterances
 from keras_rnn2dnn.commands import inputs
 from keras_rnn2dnn.commands.parser import (
     add_command,
@@ -17,11 +16,12 @@ from keras_rnn2dnn.commands.parser import (
     say,
 )
 from keras_rnn2dnn.deploy import Int8Student, load_bundle
-from keras_rnn2dnn.errors import invalid
-from keras_rnn2dnn.files import Utterances
-from keras_rnn2dnn.model_files import load_model
-from keras_rnn2dnn.scoring import word_error_rate
-from keras_rnn2dnn.vocabulary import check_vocabulary
+from keras_rnn2dnn.distillation.input_checks import are_probabilities
+from keras_rnn2dnn.distillation.model_files import load_model
+from keras_rnn2dnn.scoring.vocabulary import check_vocabulary
+from keras_rnn2dnn.scoring.word_errors import word_error_rate
+from keras_rnn2dnn.util.errors import invalid
+from keras_rnn2dnn.util.files import Utterances
 
 
 def add(commands) -> None:

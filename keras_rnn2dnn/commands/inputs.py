@@ -7,15 +7,15 @@ from pathlib import Path
 
 import keras
 
+from keras_rnn2dnn.audio.corpora.listing import list_corpus
+from keras_rnn2dnn.audio.corpora.loading import AudioLoader
 from keras_rnn2dnn.audio.features import FeatureSpec
-from keras_rnn2dnn.audio.listing import list_corpus
-from keras_rnn2dnn.audio.loading import AudioLoader
 from keras_rnn2dnn.ctc import GreedyDecoder
 from keras_rnn2dnn.deploy.golden import int16_pcm
-from keras_rnn2dnn.files import Audio
+from keras_rnn2dnn.distillation.model_files import load_model
 from keras_rnn2dnn.hmm import WordLoopDecoder
-from keras_rnn2dnn.model_files import load_model
-from keras_rnn2dnn.vocabulary import normalised
+from keras_rnn2dnn.scoring.vocabulary import normalised
+from keras_rnn2dnn.util.files import Audio
 
 
 def load_student(path) -> keras.Model:

@@ -10,8 +10,8 @@ import numpy as np
 
 from keras_rnn2dnn.commands.parser import add_command
 from keras_rnn2dnn.commands.transcribe import add_times, follow, summary
-from keras_rnn2dnn.errors import import_extra
-from keras_rnn2dnn.recognizer import Recognizer
+from keras_rnn2dnn.recognition.recognizer import Recognizer
+from keras_rnn2dnn.util.errors import import_extra
 
 
 def add(commands) -> None:

@@ -1,8 +1,8 @@
 """`rnn2dnn report`: a page about a finished demo."""
 
 from keras_rnn2dnn.commands.parser import add_command, say
-from keras_rnn2dnn.errors import invalid
 from keras_rnn2dnn.report import write_report
+from keras_rnn2dnn.util.errors import invalid
 
 
 def add(commands) -> None:

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from keras_rnn2dnn.alignments import SoftAlignments
+from keras_rnn2dnn.audio.corpora.listing import list_corpus
+from keras_rnn2dnn.audio.corpora.loading import AudioLoader
 from keras_rnn2dnn.audio.features import FeatureSpec, LogMel
-from keras_rnn2dnn.audio.listing import list_corpus
-from keras_rnn2dnn.audio.loading import AudioLoader
-from keras_rnn2dnn.files import Utterances
 from keras_rnn2dnn.kaldi import KaldiDirectory
-from keras_rnn2dnn.vocabulary import normalised
+from keras_rnn2dnn.scoring.vocabulary import normalised
+from keras_rnn2dnn.util.files import Utterances
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_rnn2dnn.audio.decoding import decode
-from keras_rnn2dnn.audio.headers import compressed
+from keras_rnn2dnn.audio.formats.decoding import decode
+from keras_rnn2dnn.audio.formats.headers import compressed
 from keras_rnn2dnn.commands.parser import add_command, add_strict, say
 from keras_rnn2dnn.commands.terminal import shown_name
 from keras_rnn2dnn.deploy.device import RecognizedWord
-from keras_rnn2dnn.recognizer import Recognizer
-from keras_rnn2dnn.transcript import Transcript
+from keras_rnn2dnn.recognition.recognizer import Recognizer
+from keras_rnn2dnn.recognition.transcript import Transcript
 
 _HINT = (
     ". A program that does not know the length in advance can give 16-bit PCM without "

@@ -5,7 +5,7 @@ import json
 from keras_rnn2dnn.commands import inputs
 from keras_rnn2dnn.commands.parser import add_command, add_strict, say
 from keras_rnn2dnn.deploy import load_bundle, verify
-from keras_rnn2dnn.progress import StageProgress
+from keras_rnn2dnn.util.progress import StageProgress
 
 
 def add(commands) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from keras import ops
 
-from keras_rnn2dnn.errors import invalid, is_integer
+from keras_rnn2dnn.util.errors import invalid, is_integer
 
 
 def ctc_greedy_decode(

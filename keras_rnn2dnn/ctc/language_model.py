@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from keras_rnn2dnn.ctc.greedy import checked_labels
-from keras_rnn2dnn.errors import import_extra, invalid, is_integer
-from keras_rnn2dnn.log_softmax import log_softmax
-from keras_rnn2dnn.quiet import captured_output
+from keras_rnn2dnn.util.captured_output import captured_output
+from keras_rnn2dnn.util.errors import import_extra, invalid, is_integer
+from keras_rnn2dnn.util.log_softmax import log_softmax
 
 _PURPOSE = "Beam search with an n-gram"
 

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_rnn2dnn.errors import invalid, is_integer
+from keras_rnn2dnn.util.errors import invalid, is_integer
 
 
 @keras.saving.register_keras_serializable(package="keras_rnn2dnn")

@@ -10,13 +10,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from keras_rnn2dnn.checks import are_probabilities
-from keras_rnn2dnn.errors import invalid, is_integer
+from keras_rnn2dnn.distillation.input_checks import are_probabilities
 from keras_rnn2dnn.hmm.occupancies import occupancies
 from keras_rnn2dnn.hmm.topology import NEVER
 from keras_rnn2dnn.hmm.utterances import as_utterances, check_scores
-from keras_rnn2dnn.log_softmax import log_softmax
-from keras_rnn2dnn.pairing import check_utterances
+from keras_rnn2dnn.scoring.pairing import check_utterances
+from keras_rnn2dnn.util.errors import invalid, is_integer
+from keras_rnn2dnn.util.log_softmax import log_softmax
 
 _SMALLEST_PRIOR = 1e-6  # of a class that the model never gives
 

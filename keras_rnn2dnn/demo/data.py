@@ -7,11 +7,11 @@ import numpy as np
 
 from keras_rnn2dnn import hmm
 from keras_rnn2dnn.audio import augment, resampling
-from keras_rnn2dnn.audio.corpora import Recording
+from keras_rnn2dnn.audio.corpora.recordings import Recording
 from keras_rnn2dnn.audio.features import FeatureSpec, LogMel
 from keras_rnn2dnn.audio.strings import WordString, make_strings, num_label_frames
-from keras_rnn2dnn.batches import map_by_length
-from keras_rnn2dnn.errors import invalid
+from keras_rnn2dnn.batches.iterating import map_by_length
+from keras_rnn2dnn.util.errors import invalid
 
 PROTOCOLS = ("new-speaker", "official")
 _HISS_RMS = 0.01

@@ -8,17 +8,18 @@ import keras
 
 from keras_rnn2dnn import hmm
 from keras_rnn2dnn.alignments import by_transcript, chained, match_priors
-from keras_rnn2dnn.batches import predict_utterances
+from keras_rnn2dnn.batches.iterating import predict_utterances
 from keras_rnn2dnn.demo import data as demo_data
-from keras_rnn2dnn.demo import table, training
+from keras_rnn2dnn.demo import training
 from keras_rnn2dnn.demo.history import EpochRecorder
 from keras_rnn2dnn.demo.training import Recipe
 from keras_rnn2dnn.deploy import Int8Student, convert, load_bundle
 from keras_rnn2dnn.deploy.golden import int16_pcm
-from keras_rnn2dnn.files import Audio, Utterances, joined, new_file
-from keras_rnn2dnn.progress import StageProgress
-from keras_rnn2dnn.summaries import write_scalars
-from keras_rnn2dnn.sums import with_sum
+from keras_rnn2dnn.report import table
+from keras_rnn2dnn.util.files import Audio, Utterances, joined, new_file
+from keras_rnn2dnn.util.progress import StageProgress
+from keras_rnn2dnn.util.sums import with_sum
+from keras_rnn2dnn.util.tensorboard import write_scalars
 
 NUM_STAGES = 13  # and one for each further round
 _MATCHED_STRINGS = 300

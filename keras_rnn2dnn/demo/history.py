@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 import keras
 import numpy as np
 
-from keras_rnn2dnn.batches import map_by_length
-from keras_rnn2dnn.deploy.comparison import compare_logits
-from keras_rnn2dnn.inference import inference_function
-from keras_rnn2dnn.scoring import word_error_rate
+from keras_rnn2dnn.batches.inference import inference_function
+from keras_rnn2dnn.batches.iterating import map_by_length
+from keras_rnn2dnn.quantization.comparison import compare_logits
+from keras_rnn2dnn.scoring.word_errors import word_error_rate
 
 
 class EpochRecorder(keras.callbacks.Callback):

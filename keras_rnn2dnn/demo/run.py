@@ -5,19 +5,19 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from keras_rnn2dnn.audio.corpora import (
+from keras_rnn2dnn.audio.corpora.recordings import (
     DIGITS,
     Recording,
     read_fsdd,
     synthetic_recordings,
 )
-from keras_rnn2dnn.demo import table
 from keras_rnn2dnn.demo.data import split_recordings
 from keras_rnn2dnn.demo.fold import NUM_STAGES, Fold
 from keras_rnn2dnn.demo.training import Recipe
-from keras_rnn2dnn.errors import invalid
-from keras_rnn2dnn.files import new_file
-from keras_rnn2dnn.progress import StageProgress
+from keras_rnn2dnn.report import table
+from keras_rnn2dnn.util.errors import invalid
+from keras_rnn2dnn.util.files import new_file
+from keras_rnn2dnn.util.progress import StageProgress
 
 _NO_NAME = re.compile(r"[/\\\0-\x1f:%]")  # in the name of a directory
 _SYNTHETIC_VOICES, _SYNTHETIC_NEW_VOICES, _SYNTHETIC_REPETITIONS = 12, 4, 40

@@ -9,16 +9,16 @@ import keras
 import numpy as np
 
 from keras_rnn2dnn.alignments import SoftAlignments
-from keras_rnn2dnn.batches import bucketed_dataset, predict_utterances
+from keras_rnn2dnn.batches.iterating import bucketed_dataset, predict_utterances
 from keras_rnn2dnn.demo.data import FeatureString
 from keras_rnn2dnn.demo.history import EpochRecorder
-from keras_rnn2dnn.distiller import Distiller
-from keras_rnn2dnn.errors import invalid, is_integer
+from keras_rnn2dnn.distillation.distiller import Distiller
+from keras_rnn2dnn.distillation.schedules import warmup_cosine
 from keras_rnn2dnn.hmm import SequenceKL
-from keras_rnn2dnn.log_softmax import log_softmax
-from keras_rnn2dnn.models import dnn_student, rnn_teacher
-from keras_rnn2dnn.progress import StageProgress
-from keras_rnn2dnn.schedules import warmup_cosine
+from keras_rnn2dnn.models.reference import dnn_student, rnn_teacher
+from keras_rnn2dnn.util.errors import invalid, is_integer
+from keras_rnn2dnn.util.log_softmax import log_softmax
+from keras_rnn2dnn.util.progress import StageProgress
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,12 +1,12 @@
 """From a trained student to an int8 TensorFlow Lite file that runs on a device."""
 
 from keras_rnn2dnn.deploy.convert import convert
-from keras_rnn2dnn.deploy.interpreter import Int8Student, load_interpreter
 from keras_rnn2dnn.deploy.loading import Bundle, load_bundle
-from keras_rnn2dnn.deploy.quantization_aware import quantization_aware
 from keras_rnn2dnn.deploy.report import ConversionReport
 from keras_rnn2dnn.deploy.verify import Verification, verify
-from keras_rnn2dnn.deploy.window import ReceptiveField, window_model
+from keras_rnn2dnn.quantization.interpreter import Int8Student, load_interpreter
+from keras_rnn2dnn.quantization.quantization_aware import quantization_aware
+from keras_rnn2dnn.quantization.window import ReceptiveField, window_model
 
 __all__ = [
     "Bundle",

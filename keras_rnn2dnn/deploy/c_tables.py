@@ -13,7 +13,7 @@ from keras_rnn2dnn.deploy.device.decoder import WordLoopTables
 from keras_rnn2dnn.deploy.device.features import feature_tables, input_rounding
 from keras_rnn2dnn.deploy.device.layers import Int8Layer, streaming_spans
 from keras_rnn2dnn.deploy.device.ram import scratch_size, step_size
-from keras_rnn2dnn.deploy.window import ReceptiveField
+from keras_rnn2dnn.quantization.window import ReceptiveField
 
 _WIDTH = 88
 _LAYER = """typedef struct {

@@ -20,28 +20,32 @@ from keras_rnn2dnn.deploy.bundle import (
     check_parts,
     decoder_dict,
 )
-from keras_rnn2dnn.deploy.calibration import calibration_windows, split, utterances_of
-from keras_rnn2dnn.deploy.comparison import (
+from keras_rnn2dnn.deploy.naming import check_prefix
+from keras_rnn2dnn.deploy.recordings import compare_features, pcm_of, word_errors
+from keras_rnn2dnn.deploy.report import ConversionReport
+from keras_rnn2dnn.quantization.calibration import (
+    calibration_windows,
+    split,
+    utterances_of,
+)
+from keras_rnn2dnn.quantization.comparison import (
     check_equal,
     compare,
     long_enough,
     student_logits,
 )
-from keras_rnn2dnn.deploy.fake_quant import is_fake_quantized
-from keras_rnn2dnn.deploy.graph import student_graph
-from keras_rnn2dnn.deploy.interpreter import Int8Student
-from keras_rnn2dnn.deploy.naming import check_prefix
-from keras_rnn2dnn.deploy.operators import check_runs_on_device, operators
-from keras_rnn2dnn.deploy.quantize import check_quantization, quantize
-from keras_rnn2dnn.deploy.rebuild import logits_student
-from keras_rnn2dnn.deploy.recordings import compare_features, pcm_of, word_errors
-from keras_rnn2dnn.deploy.report import ConversionReport
-from keras_rnn2dnn.deploy.window import window_model
-from keras_rnn2dnn.errors import invalid, is_integer
-from keras_rnn2dnn.files import Audio
-from keras_rnn2dnn.pairing import as_words
-from keras_rnn2dnn.scoring import word_error_rate
-from keras_rnn2dnn.vocabulary import check_vocabulary
+from keras_rnn2dnn.quantization.fake_quant import is_fake_quantized
+from keras_rnn2dnn.quantization.folding.graph import student_graph
+from keras_rnn2dnn.quantization.folding.rebuild import logits_student
+from keras_rnn2dnn.quantization.interpreter import Int8Student
+from keras_rnn2dnn.quantization.operators import check_runs_on_device, operators
+from keras_rnn2dnn.quantization.quantize import check_quantization, quantize
+from keras_rnn2dnn.quantization.window import window_model
+from keras_rnn2dnn.scoring.pairing import as_words
+from keras_rnn2dnn.scoring.vocabulary import check_vocabulary
+from keras_rnn2dnn.scoring.word_errors import word_error_rate
+from keras_rnn2dnn.util.errors import invalid, is_integer
+from keras_rnn2dnn.util.files import Audio
 
 _LOGGER = logging.getLogger(__name__)
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from keras_rnn2dnn.deploy.comparison import compare_logits
-from keras_rnn2dnn.deploy.interpreter import Int8Student
+from keras_rnn2dnn.quantization.comparison import compare_logits
+from keras_rnn2dnn.quantization.interpreter import Int8Student
 
 MOST_BYTES = 4_000_000
 _FRAMES, _FEATURES = "golden/held_frames.u32", "golden/held_features.f32"

@@ -17,15 +17,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from keras_rnn2dnn.audio.checks import check_scale
+from keras_rnn2dnn.audio.sample_checks import check_scale
 from keras_rnn2dnn.deploy.device.network import run_network
 from keras_rnn2dnn.deploy.device.recognizer import (
     DeviceNetwork,
     DeviceRecognizer,
     RecognizedWord,
 )
-from keras_rnn2dnn.deploy.interpreter import context_windows
-from keras_rnn2dnn.errors import invalid
+from keras_rnn2dnn.quantization.interpreter import context_windows
+from keras_rnn2dnn.util.errors import invalid
 
 NO_WORD = 2**32 - 1
 NUM_RANDOM = NUM_REAL = 1200

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 
-from keras_rnn2dnn.errors import invalid
+from keras_rnn2dnn.util.errors import invalid
 
 _MOST = 24  # letters of a prefix: C compares the first 31 of a name
 _VALID = re.compile(r"[A-Za-z](?:_?[A-Za-z0-9])*")

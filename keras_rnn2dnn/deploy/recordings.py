@@ -8,9 +8,9 @@ import numpy as np
 from keras_rnn2dnn.audio.features import FeatureSpec
 from keras_rnn2dnn.deploy import golden
 from keras_rnn2dnn.deploy.device.features import device_features
-from keras_rnn2dnn.errors import invalid
-from keras_rnn2dnn.files import Audio
-from keras_rnn2dnn.scoring import word_error_rate
+from keras_rnn2dnn.scoring.word_errors import word_error_rate
+from keras_rnn2dnn.util.errors import invalid
+from keras_rnn2dnn.util.files import Audio
 
 _COMPARED = 20  # recordings
 # Softer speech shifts by 0.5, another window or rate by 0.3; a wrong scale by more.

@@ -15,7 +15,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from keras_rnn2dnn.errors import invalid
 from keras_rnn2dnn.hmm.occupancies import emissions_of, occupancies, results_for
 from keras_rnn2dnn.hmm.topology import (
     Topology,
@@ -29,6 +28,7 @@ from keras_rnn2dnn.hmm.utterances import (
     check_scores,
     check_self_loop,
 )
+from keras_rnn2dnn.util.errors import invalid
 
 
 def align(

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_rnn2dnn.errors import invalid
 from keras_rnn2dnn.hmm.topology import NEVER, Topology
 from keras_rnn2dnn.hmm.utterances import (
     as_utterances,
@@ -15,7 +14,8 @@ from keras_rnn2dnn.hmm.utterances import (
     check_self_loop,
 )
 from keras_rnn2dnn.hmm.word_loop import WordLoop
-from keras_rnn2dnn.sums import fields_of
+from keras_rnn2dnn.util.errors import invalid
+from keras_rnn2dnn.util.sums import fields_of
 
 _FLOOR = np.float32(-1e6)
 

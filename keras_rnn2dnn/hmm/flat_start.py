@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_rnn2dnn.errors import invalid, is_integer
 from keras_rnn2dnn.hmm.alignment import viterbi
 from keras_rnn2dnn.hmm.topology import Topology, transcript_paths
 from keras_rnn2dnn.hmm.utterances import Transcripts, as_utterances
+from keras_rnn2dnn.util.errors import invalid, is_integer
 
 _SELF_LOOP = 0.7
 _SILENT_FRAMES = 3

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
-from keras_rnn2dnn.batches import map_by_length
-from keras_rnn2dnn.errors import invalid
+from keras_rnn2dnn.batches.iterating import map_by_length
 from keras_rnn2dnn.hmm.decoding import WordLoopDecoder
+from keras_rnn2dnn.util.errors import invalid
 
 # A path may end inside of a word at this weight, so that some path always ends.
 _ENDS_ANYWHERE = 1e-12

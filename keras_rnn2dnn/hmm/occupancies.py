@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from keras_rnn2dnn.errors import invalid
 from keras_rnn2dnn.hmm.topology import NEVER
 from keras_rnn2dnn.hmm.utterances import batches
+from keras_rnn2dnn.util.errors import invalid
 
 # The least score beside the best one of a frame: forced paths keep their differences.
 _FLOOR = np.float32(-1e6)

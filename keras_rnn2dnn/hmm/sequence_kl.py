@@ -6,12 +6,12 @@ from collections.abc import Mapping
 import keras
 from keras import ops
 
-from keras_rnn2dnn.errors import invalid
+from keras_rnn2dnn.distillation.losses import ScheduledNumber, frame_kl, log_posteriors
+from keras_rnn2dnn.distillation.top_k import dense_of_kept, is_top_k
 from keras_rnn2dnn.hmm.decoding import WordLoopDecoder
 from keras_rnn2dnn.hmm.loop_graph import LoopGraph
 from keras_rnn2dnn.hmm.topology import Topology
-from keras_rnn2dnn.losses import ScheduledNumber, frame_kl, log_posteriors
-from keras_rnn2dnn.top_k import dense_of_kept, is_top_k
+from keras_rnn2dnn.util.errors import invalid
 
 
 @keras.saving.register_keras_serializable(package="keras_rnn2dnn")

@@ -6,11 +6,11 @@ from dataclasses import replace
 import jiwer
 import numpy as np
 
-from keras_rnn2dnn.errors import invalid
 from keras_rnn2dnn.hmm.decoding import WordLoopDecoder, best_words
 from keras_rnn2dnn.hmm.utterances import Transcripts, as_utterances, check_scores
-from keras_rnn2dnn.pairing import as_words
-from keras_rnn2dnn.vocabulary import check_vocabulary
+from keras_rnn2dnn.scoring.pairing import as_words
+from keras_rnn2dnn.scoring.vocabulary import check_vocabulary
+from keras_rnn2dnn.util.errors import invalid
 
 _MAX_EXTENSIONS = 10
 

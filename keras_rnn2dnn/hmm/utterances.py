@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from keras_rnn2dnn.errors import invalid
+from keras_rnn2dnn.util.errors import invalid
 
 Transcripts = Sequence[str | Sequence[str]]
 

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_rnn2dnn.audio.manifests import read_table
-from keras_rnn2dnn.errors import import_extra, invalid, is_text
-from keras_rnn2dnn.files import new_file
+from keras_rnn2dnn.audio.corpora.manifests import read_table
 from keras_rnn2dnn.kaldi.array_headers import HEADER_BYTES, check_array_header
+from keras_rnn2dnn.util.errors import import_extra, invalid, is_text
+from keras_rnn2dnn.util.files import new_file
 
 _PLACE = re.compile(r"(?P<path>.+?)(?::(?P<offset>\d+))?(?P<range>\[.*\])?")
 _NOT_ARRAYS = (b"PKL", b"NPY", b"RIF", b"fLa", b"AUD")

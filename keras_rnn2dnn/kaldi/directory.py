@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_rnn2dnn.audio.manifests import read_table
-from keras_rnn2dnn.errors import invalid, is_text
-from keras_rnn2dnn.files import new_file
+from keras_rnn2dnn.audio.corpora.manifests import read_table
 from keras_rnn2dnn.kaldi.archives import entry_named, read_array, write_archive
+from keras_rnn2dnn.util.errors import invalid, is_text
+from keras_rnn2dnn.util.files import new_file
 
 CMVN = ("none", "mean", "mean-variance")
 

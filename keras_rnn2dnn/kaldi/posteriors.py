@@ -9,13 +9,13 @@ import keras
 import numpy as np
 
 from keras_rnn2dnn.alignments import SoftAlignments
-from keras_rnn2dnn.batches import predict_utterances
-from keras_rnn2dnn.checks import are_probabilities
-from keras_rnn2dnn.errors import invalid
+from keras_rnn2dnn.batches.iterating import predict_utterances
+from keras_rnn2dnn.distillation.input_checks import are_probabilities
+from keras_rnn2dnn.distillation.losses import SMALLEST_PROBABILITY
 from keras_rnn2dnn.kaldi.archives import read_archive, write_archive
 from keras_rnn2dnn.kaldi.directory import KaldiDirectory, KaldiUtterance
-from keras_rnn2dnn.log_softmax import log_softmax
-from keras_rnn2dnn.losses import SMALLEST_PROBABILITY
+from keras_rnn2dnn.util.errors import invalid
+from keras_rnn2dnn.util.log_softmax import log_softmax
 
 _LOG = logging.getLogger(__name__)
 _AT_ONCE = 256  # utterances that a model hears before they are written

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_rnn2dnn.errors import invalid
-from keras_rnn2dnn.files import new_file
+from keras_rnn2dnn.util.errors import invalid
+from keras_rnn2dnn.util.files import new_file
 
 
 def read_log_priors(path: str | Path) -> np.ndarray:

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from keras_rnn2dnn import hmm
-from keras_rnn2dnn.log_softmax import log_softmax
 from keras_rnn2dnn.report import svg
 from keras_rnn2dnn.report.html import LeftOut, Section, figure, legend, table
 from keras_rnn2dnn.report.models import FoldModels
+from keras_rnn2dnn.util.log_softmax import log_softmax
 
 _BINS = 10
 _CURVES = {

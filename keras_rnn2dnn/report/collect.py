@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from keras_rnn2dnn.errors import invalid
+from keras_rnn2dnn.util.errors import invalid
 
 _COLUMNS = {
     *("system", "wer", "ci95", "errors", "words", "relative_to_hard"),

@@ -9,15 +9,15 @@ from pathlib import Path
 import numpy as np
 
 from keras_rnn2dnn.audio.features import FeatureSpec
-from keras_rnn2dnn.batches import map_by_length
-from keras_rnn2dnn.demo.table import DISTILLED
+from keras_rnn2dnn.batches.inference import inference_function
+from keras_rnn2dnn.batches.iterating import map_by_length
 from keras_rnn2dnn.deploy import Int8Student
-from keras_rnn2dnn.files import Audio, Utterances
+from keras_rnn2dnn.distillation.model_files import load_model
 from keras_rnn2dnn.hmm import WordLoopDecoder
-from keras_rnn2dnn.inference import inference_function
-from keras_rnn2dnn.model_files import load_model
 from keras_rnn2dnn.report.collect import FoldFiles
 from keras_rnn2dnn.report.html import LeftOut
+from keras_rnn2dnn.report.table import DISTILLED
+from keras_rnn2dnn.util.files import Audio, Utterances
 
 _SAMPLE = 60  # strings of all folds together
 

@@ -6,7 +6,6 @@ from html import escape
 from pathlib import Path
 
 from keras_rnn2dnn import __version__
-from keras_rnn2dnn.files import new_file
 from keras_rnn2dnn.report.calibration import calibration
 from keras_rnn2dnn.report.collect import Run, collect
 from keras_rnn2dnn.report.firmware import firmware
@@ -16,6 +15,7 @@ from keras_rnn2dnn.report.models import FoldModels
 from keras_rnn2dnn.report.results import confusions, results
 from keras_rnn2dnn.report.training import training
 from keras_rnn2dnn.report.utterances import choose, utterances
+from keras_rnn2dnn.util.files import new_file
 
 _LOGGER = logging.getLogger(__name__)
 _STYLE = (Path(__file__).parent / "page.css").read_text()

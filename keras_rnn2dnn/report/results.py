@@ -4,12 +4,12 @@ from collections import Counter
 from collections.abc import Sequence
 from html import escape
 
-from keras_rnn2dnn.demo.table import DISTILLED
 from keras_rnn2dnn.report import svg
 from keras_rnn2dnn.report.collect import Run
 from keras_rnn2dnn.report.html import LeftOut, Section, figure, legend, table
 from keras_rnn2dnn.report.systems import TEACHER, lines_of
-from keras_rnn2dnn.scoring import align_words
+from keras_rnn2dnn.report.table import DISTILLED
+from keras_rnn2dnn.scoring.word_errors import align_words
 
 KINDS = {
     "substitutions": svg.OKABE_ITO["blue"],

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from keras_rnn2dnn.demo.table import DEVICE, DISTILLED, HARD, INT8, SELF, SOFT
 from keras_rnn2dnn.report.svg import OKABE_ITO
+from keras_rnn2dnn.report.table import DEVICE, DISTILLED, HARD, INT8, SELF, SOFT
 
 TEACHER = "RNN teacher"
 _LINES = {

@@ -6,13 +6,13 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from keras_rnn2dnn.errors import invalid
-from keras_rnn2dnn.log_softmax import log_softmax
 from keras_rnn2dnn.report.html import Section, figure, legend, table
 from keras_rnn2dnn.report.models import FoldModels
 from keras_rnn2dnn.report.timeline import KL, WRONG, Timeline
 from keras_rnn2dnn.report.word_times import stretches, word_spans
-from keras_rnn2dnn.scoring import align_words
+from keras_rnn2dnn.scoring.word_errors import align_words
+from keras_rnn2dnn.util.errors import invalid
+from keras_rnn2dnn.util.log_softmax import log_softmax
 
 _MOST_STRETCHES = 15
 

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from stores import log_softmax64
+from helpers.stores import log_softmax64
 
 from keras_rnn2dnn import SoftAlignments, ctc, hmm
 from keras_rnn2dnn.alignments import by_transcript, chained, match_priors

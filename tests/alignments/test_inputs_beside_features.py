@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from stores import FEATURES, padded
+from helpers.stores import FEATURES, padded
 
 from keras_rnn2dnn import Distiller, SoftAlignments
 

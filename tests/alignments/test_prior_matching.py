@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from stores import expected, padded, teacher
+from helpers.stores import expected, padded, teacher
 
 from keras_rnn2dnn import SoftAlignments
 from keras_rnn2dnn.alignments import match_priors

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from stores import (
+from helpers.stores import (
     FEATURES,
     LENGTHS,
     expected,
@@ -17,7 +17,7 @@ from stores import (
 )
 
 from keras_rnn2dnn import Distiller, SoftAlignmentKL, SoftAlignments, hmm
-from keras_rnn2dnn.alignments.manifest import Manifest
+from keras_rnn2dnn.alignments.shards.manifest import Manifest
 from keras_rnn2dnn.audio.features import FeatureSpec
 
 

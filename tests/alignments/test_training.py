@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
-from stores import padded, student
-from stores import plain_teacher as teacher
+from helpers.stores import padded, student
+from helpers.stores import plain_teacher as teacher
 
 from keras_rnn2dnn import SoftAlignmentKL, SoftAlignments
 from keras_rnn2dnn.alignments.training import train_student

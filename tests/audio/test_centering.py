@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from rounding import of_log_mel
+from helpers.rounding import of_log_mel
 
 from keras_rnn2dnn.audio.centering import running_mean, start_weights
 from keras_rnn2dnn.audio.features import FeatureSpec, LogMel

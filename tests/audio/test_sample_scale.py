@@ -6,12 +6,12 @@ import pytest
 import tensorflow as tf
 
 from keras_rnn2dnn import LogMel
-from keras_rnn2dnn.audio.corpora import write_wav
+from keras_rnn2dnn.audio.corpora.recordings import write_wav
 from keras_rnn2dnn.audio.features import FeatureSpec
 from keras_rnn2dnn.commands.sources import FeatureSource
 from keras_rnn2dnn.deploy.golden import int16_pcm
-from keras_rnn2dnn.deploy.interpreter import load_interpreter
-from keras_rnn2dnn.streaming import int16_samples
+from keras_rnn2dnn.quantization.interpreter import load_interpreter
+from keras_rnn2dnn.recognition.streaming import int16_samples
 
 LOUD = 1000 * np.sin(np.arange(800, dtype="float32"))
 MESSAGE = (

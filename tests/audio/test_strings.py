@@ -3,7 +3,7 @@ import itertools
 import numpy as np
 import pytest
 
-from keras_rnn2dnn.audio.corpora import Recording
+from keras_rnn2dnn.audio.corpora.recordings import Recording
 from keras_rnn2dnn.audio.features import FeatureSpec
 from keras_rnn2dnn.audio.strings import StringOptions, make_strings, num_label_frames
 

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from keras_rnn2dnn import LogMel, SoftAlignments, rnn_teacher
-from keras_rnn2dnn.audio.corpora import read_fsdd
+from keras_rnn2dnn.audio.corpora.recordings import read_fsdd
 from keras_rnn2dnn.audio.features import FeatureSpec
-from keras_rnn2dnn.batches import bucketed_dataset, predict_utterances
+from keras_rnn2dnn.batches.iterating import bucketed_dataset, predict_utterances
 from keras_rnn2dnn.deploy import Int8Student
 
 FSDD = Path(__file__).parents[3] / "shared" / "fsdd" / "recordings"

@@ -1,13 +1,13 @@
 import json
 
-import bundles
 import keras
 import numpy as np
 import pytest
+from helpers import bundles
 
 from keras_rnn2dnn.audio.features import FeatureSpec
-from keras_rnn2dnn.files import Utterances
 from keras_rnn2dnn.hmm import WordLoopDecoder
+from keras_rnn2dnn.util.files import Utterances
 
 L = keras.layers
 

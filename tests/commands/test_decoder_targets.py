@@ -6,11 +6,11 @@ import pytest
 
 from keras_rnn2dnn import SoftAlignments, rnn_teacher
 from keras_rnn2dnn.alignments import match_priors
-from keras_rnn2dnn.batches import predict_utterances
+from keras_rnn2dnn.batches.iterating import predict_utterances
 from keras_rnn2dnn.commands.align import _unlabelled
 from keras_rnn2dnn.ctc import GreedyDecoder
-from keras_rnn2dnn.files import Utterances
 from keras_rnn2dnn.hmm import Topology, WordLoopDecoder, forward_backward
+from keras_rnn2dnn.util.files import Utterances
 
 FEATURES = 6
 TOPOLOGY = Topology(("no", "yes"), states_per_unit=3)

@@ -5,9 +5,9 @@ import threading
 import time
 import types
 
-import bundles
 import numpy as np
 import pytest
+from helpers import bundles
 
 from keras_rnn2dnn import Recognizer
 

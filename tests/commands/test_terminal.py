@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from keras_rnn2dnn import quiet
 from keras_rnn2dnn.commands.terminal import safe_output, shown, shown_name
+from keras_rnn2dnn.util import captured_output as quiet
 
 CONTROLS = [*range(9), 11, 12, *range(14, 32), *range(127, 160)]
 HOSTILE = "\x1b]0;title\x07\x1b[2J\x9b31m\udc80\u202e"

@@ -3,12 +3,12 @@ import json
 import os
 import sys
 
-import bundles
 import numpy as np
 import pytest
+from helpers import bundles
 
 from keras_rnn2dnn import Recognizer
-from keras_rnn2dnn.audio.corpora import write_wav
+from keras_rnn2dnn.audio.corpora.recordings import write_wav
 from keras_rnn2dnn.deploy.device import RecognizedWord
 
 MP3_FRAME = b"\xff\xfb\x90\x64" + bytes(413)  # 128 kbit/s at 44,100 Hz

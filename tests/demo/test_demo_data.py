@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from keras_rnn2dnn import hmm
-from keras_rnn2dnn.audio.corpora import Recording
+from keras_rnn2dnn.audio.corpora.recordings import Recording
 from keras_rnn2dnn.audio.features import FeatureSpec, LogMel
 from keras_rnn2dnn.audio.strings import make_strings, num_label_frames
 from keras_rnn2dnn.demo import data

@@ -7,24 +7,24 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from event_files import scalars
+from helpers.event_files import scalars
 
 from keras_rnn2dnn import dnn_student, rnn_teacher
 from keras_rnn2dnn.alignments import SoftAlignments
 from keras_rnn2dnn.alignments.teacher_pass import fingerprint
-from keras_rnn2dnn.audio.corpora import Recording
+from keras_rnn2dnn.audio.corpora.recordings import Recording
 from keras_rnn2dnn.audio.features import FeatureSpec
-from keras_rnn2dnn.batches import predict_utterances
+from keras_rnn2dnn.batches.iterating import predict_utterances
 from keras_rnn2dnn.demo import Recipe, run_demo, training
 from keras_rnn2dnn.demo.data import feature_layer
 from keras_rnn2dnn.demo.run import folds_of
 from keras_rnn2dnn.deploy import Int8Student, load_bundle
-from keras_rnn2dnn.deploy.comparison import compare_logits
-from keras_rnn2dnn.files import Audio, Utterances
+from keras_rnn2dnn.distillation.frozen_teacher import as_list
 from keras_rnn2dnn.hmm import SequenceKL, WordLoopDecoder
+from keras_rnn2dnn.quantization.comparison import compare_logits
 from keras_rnn2dnn.report import write_report
-from keras_rnn2dnn.scoring import word_error_rate
-from keras_rnn2dnn.teacher_holder import as_list
+from keras_rnn2dnn.scoring.word_errors import word_error_rate
+from keras_rnn2dnn.util.files import Audio, Utterances
 
 SYSTEMS = [
     "RNN teacher",

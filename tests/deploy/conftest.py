@@ -1,6 +1,6 @@
 import pytest
 import tensorflow as tf
-from bundles import parts, student
+from helpers.bundles import parts, student
 
 from keras_rnn2dnn.deploy import convert
 

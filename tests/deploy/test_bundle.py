@@ -5,7 +5,7 @@ import subprocess
 import keras
 import numpy as np
 import pytest
-from bundles import (
+from helpers.bundles import (
     BINS,
     DECODER,
     SPEC,

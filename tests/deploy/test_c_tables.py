@@ -3,7 +3,7 @@ import re
 
 import numpy as np
 import pytest
-from bundles import SPEC
+from helpers.bundles import SPEC
 
 from keras_rnn2dnn.deploy import c_tables
 from keras_rnn2dnn.deploy.device.features import feature_tables

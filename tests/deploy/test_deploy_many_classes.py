@@ -4,8 +4,9 @@ import keras
 import numpy as np
 import pytest
 
-from keras_rnn2dnn.deploy import convert, quantization_aware
+from keras_rnn2dnn.deploy import convert
 from keras_rnn2dnn.deploy.toolchain import Workbench, missing_tools
+from keras_rnn2dnn.quantization import quantization_aware
 
 L = keras.layers
 FEATURES = 6

@@ -4,7 +4,7 @@ import re
 import subprocess
 from pathlib import Path
 
-from bundles import parts
+from helpers.bundles import parts
 
 PAGE = Path(__file__).parents[2] / "docs" / "firmware.md"
 BOARD = """

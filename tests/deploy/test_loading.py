@@ -2,7 +2,7 @@ import json
 import shutil
 
 import pytest
-from bundles import DECODER, SPEC, parts, student
+from helpers.bundles import DECODER, SPEC, parts, student
 
 from keras_rnn2dnn.deploy import convert, load_bundle
 

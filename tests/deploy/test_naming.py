@@ -3,7 +3,7 @@ import shutil
 import subprocess
 
 import pytest
-from bundles import SPEC, features, needs_cores, parts, student
+from helpers.bundles import SPEC, features, needs_cores, parts, student
 
 from keras_rnn2dnn.ctc import GreedyDecoder
 from keras_rnn2dnn.deploy import convert, load_bundle, naming

@@ -4,7 +4,7 @@ import shutil
 import subprocess
 
 import pytest
-from bundles import needs_cores
+from helpers.bundles import needs_cores
 
 from keras_rnn2dnn.deploy.toolchain import CORES, PORTS, Workbench, missing_tools
 

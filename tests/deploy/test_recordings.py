@@ -2,11 +2,11 @@ import dataclasses
 
 import numpy as np
 import pytest
-from bundles import SPEC, features, parts, recordings, student
+from helpers.bundles import SPEC, features, parts, recordings, student
 
 from keras_rnn2dnn.deploy import convert, load_bundle
 from keras_rnn2dnn.deploy.recordings import compare_features, pcm_of
-from keras_rnn2dnn.files import Audio
+from keras_rnn2dnn.util.files import Audio
 
 
 def test_audio_brings_its_transcripts():

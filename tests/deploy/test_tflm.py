@@ -5,14 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bundles import BINS, student
+from helpers.bundles import BINS, student
 
 from keras_rnn2dnn.deploy import tflm
 from keras_rnn2dnn.deploy.device.layers import read_layers
 from keras_rnn2dnn.deploy.device.network import run_network
-from keras_rnn2dnn.deploy.operators import MICRO_OPERATORS, operators
-from keras_rnn2dnn.deploy.quantize import quantize
-from keras_rnn2dnn.deploy.window import window_model
+from keras_rnn2dnn.quantization.operators import MICRO_OPERATORS, operators
+from keras_rnn2dnn.quantization.quantize import quantize
+from keras_rnn2dnn.quantization.window import window_model
 
 needs_tflm = pytest.mark.skipif(
     not tflm.is_installed(), reason="needs tflite-micro (the extra `micro`)"

@@ -5,7 +5,7 @@ import tempfile
 import keras
 import numpy as np
 import pytest
-from bundles import TOPOLOGY, needs_cores, parts
+from helpers.bundles import TOPOLOGY, needs_cores, parts
 
 from keras_rnn2dnn import dnn_student
 from keras_rnn2dnn.deploy import convert, load_bundle, toolchain

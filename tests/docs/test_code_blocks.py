@@ -2,9 +2,8 @@
 
 import inspect
 
-import pages
 import pytest
-import setups
+from helpers import pages, setups
 
 WITH_PYTHON = [page for page in pages.PAGES if pages.blocks(page, "python")]
 LANGUAGES = {"python", "c", "text", "json"}

@@ -5,11 +5,11 @@ import re
 import shlex
 
 import numpy as np
-import pages
 import pytest
+from helpers import pages
 
 from keras_rnn2dnn import SoftAlignments, cli, hmm, rnn_teacher
-from keras_rnn2dnn.files import Utterances
+from keras_rnn2dnn.util.files import Utterances
 
 LINES = [(page, line) for page in pages.PAGES for line in pages.command_lines(page)]
 SPANS = [(page, span) for page in pages.PAGES for span in pages.command_spans(page)]

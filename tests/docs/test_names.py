@@ -3,8 +3,8 @@
 import pkgutil
 import re
 
-import pages
 import pytest
+from helpers import pages
 
 import keras_rnn2dnn
 

@@ -3,8 +3,8 @@
 import json
 from pathlib import Path
 
-import pages
 import pytest
+from helpers import pages
 
 NOTEBOOKS = sorted((pages.ROOT / "examples").glob("*.ipynb"))
 FSDD = Path(__file__).parents[3] / "shared" / "fsdd" / "recordings"

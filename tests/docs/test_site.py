@@ -8,8 +8,8 @@ import subprocess
 import sys
 from urllib.parse import unquote
 
-import pages
 import pytest
+from helpers import pages
 
 import keras_rnn2dnn
 

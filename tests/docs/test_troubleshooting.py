@@ -6,11 +6,11 @@ import sys
 
 import keras
 import numpy as np
-import pages
 import pytest
 import tensorflow as tf
-from bundles import BINS, DECODER, SPEC, TOPOLOGY, parts
-from bundles import student as small_student
+from helpers import pages
+from helpers.bundles import BINS, DECODER, SPEC, TOPOLOGY, parts
+from helpers.bundles import student as small_student
 
 from keras_rnn2dnn import (
     Distiller,
@@ -26,20 +26,21 @@ from keras_rnn2dnn import (
     rnn_teacher,
     word_error_rate,
 )
-from keras_rnn2dnn.alignments import manifest
-from keras_rnn2dnn.audio.corpora import read_fsdd
+from keras_rnn2dnn.alignments.shards import manifest
+from keras_rnn2dnn.audio.corpora.loading import AudioFile, AudioLoader
+from keras_rnn2dnn.audio.corpora.manifests import read_manifest
+from keras_rnn2dnn.audio.corpora.recordings import read_fsdd
 from keras_rnn2dnn.audio.features import FeatureSpec
-from keras_rnn2dnn.audio.loading import AudioFile, AudioLoader
-from keras_rnn2dnn.audio.manifests import read_manifest
-from keras_rnn2dnn.backup import EpochBackup
-from keras_rnn2dnn.deploy import load_bundle, quantization_aware
-from keras_rnn2dnn.errors import import_extra
-from keras_rnn2dnn.files import Utterances
+from keras_rnn2dnn.deploy import load_bundle
 from keras_rnn2dnn.kaldi import read_archive
+from keras_rnn2dnn.quantization import quantization_aware
+from keras_rnn2dnn.recognition.streaming import int16_samples
 from keras_rnn2dnn.report.utterances import choose
-from keras_rnn2dnn.streaming import int16_samples
-from keras_rnn2dnn.sums import with_sum
-from keras_rnn2dnn.vocabulary import check_vocabulary
+from keras_rnn2dnn.scoring.vocabulary import check_vocabulary
+from keras_rnn2dnn.util.epoch_backup import EpochBackup
+from keras_rnn2dnn.util.errors import import_extra
+from keras_rnn2dnn.util.files import Utterances
+from keras_rnn2dnn.util.sums import with_sum
 
 HEADINGS = re.findall(r"^### (.*)$", pages.PAGES["troubleshooting"].read_text(), re.M)
 X = np.random.default_rng(0).normal(size=(8, 20, 4)).astype("float32")

@@ -14,7 +14,7 @@ from keras_rnn2dnn.hmm import (
     loop_graph,
 )
 from keras_rnn2dnn.hmm.loop_graph import LoopGraph
-from keras_rnn2dnn.streaming import WordLoopStream
+from keras_rnn2dnn.recognition.streaming import WordLoopStream
 
 SIZES = {201: (40, 5), 3400: (3399, 1), 50001: (10000, 5)}  # states: words, per word
 

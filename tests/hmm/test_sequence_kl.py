@@ -6,9 +6,9 @@ import pytest
 import tensorflow as tf
 
 from keras_rnn2dnn import Distiller, SoftAlignmentKL
+from keras_rnn2dnn.distillation.top_k import top_k_targets
 from keras_rnn2dnn.hmm import SequenceKL, Topology, WordLoopDecoder
 from keras_rnn2dnn.hmm.loop_graph import LoopGraph
-from keras_rnn2dnn.top_k import top_k_targets
 
 LOOP = WordLoopDecoder(Topology(("a", "b"), states_per_unit=2), self_loop=0.6)
 

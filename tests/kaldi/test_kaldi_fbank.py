@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from keras_rnn2dnn import LogMel
-from keras_rnn2dnn.audio.corpora import read_wav
+from keras_rnn2dnn.audio.corpora.recordings import read_wav
 from keras_rnn2dnn.audio.features import FeatureSpec
 from keras_rnn2dnn.kaldi import fbank_spec
 

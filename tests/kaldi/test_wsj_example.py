@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers import minidata
 
 from keras_rnn2dnn import kaldi
 
@@ -27,7 +28,7 @@ def module(path):
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     root = tmp_path_factory.mktemp("s5")
-    module(Path(__file__).with_name("minidata.py")).write(root, FSDD)
+    minidata.write(root, FSDD)
     return root
 
 

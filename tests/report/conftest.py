@@ -1,5 +1,5 @@
 import pytest
-import report_runs
+from helpers import report_runs
 
 
 @pytest.fixture(scope="session")

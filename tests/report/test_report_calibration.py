@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
-import report_runs
+from helpers import report_runs
 
-from keras_rnn2dnn.log_softmax import log_softmax
 from keras_rnn2dnn.report.calibration import calibration, reliability
 from keras_rnn2dnn.report.collect import collect
 from keras_rnn2dnn.report.models import FoldModels
+from keras_rnn2dnn.util.log_softmax import log_softmax
 
 
 def test_the_calibration_error_is_that_of_a_plain_loop():

@@ -1,7 +1,7 @@
 import json
 
 import pytest
-import report_runs
+from helpers import report_runs
 
 from keras_rnn2dnn.report.collect import collect
 

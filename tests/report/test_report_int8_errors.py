@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-import report_runs
+from helpers import report_runs
 
 from keras_rnn2dnn.deploy import Int8Student
 from keras_rnn2dnn.report.collect import collect

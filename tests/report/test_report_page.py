@@ -3,7 +3,7 @@ import json
 import shutil
 
 import pytest
-import report_runs
+from helpers import report_runs
 
 from keras_rnn2dnn.report import write_report
 

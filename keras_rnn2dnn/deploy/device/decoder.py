@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from keras_rnn2dnn.errors import invalid
 from keras_rnn2dnn.hmm import WordLoopDecoder
+from keras_rnn2dnn.util.errors import invalid
 
 MOST_NODES = MOST_FRAMES = (1 << 16) - 1  # nodes or labels, and frames of a word
 _DEAD = -(1 << 28)

@@ -11,7 +11,7 @@ import numpy as np
 
 from keras_rnn2dnn.audio.features import FeatureSpec
 from keras_rnn2dnn.audio.mel import mel_matrix
-from keras_rnn2dnn.errors import invalid
+from keras_rnn2dnn.util.errors import invalid
 
 _F = np.float32
 

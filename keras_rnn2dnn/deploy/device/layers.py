@@ -6,7 +6,7 @@ import math
 import numpy as np
 from tensorflow.lite.python import schema_py_generated as schema
 
-from keras_rnn2dnn.deploy.window import ReceptiveField
+from keras_rnn2dnn.quantization.window import ReceptiveField
 
 _INT32 = 2**31
 _ACTIVATIONS = {

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from keras_rnn2dnn.deploy.device.layers import Int8Layer
-from keras_rnn2dnn.errors import invalid
+from keras_rnn2dnn.util.errors import invalid
 
 ROUNDINGS = ("double", "single")
 _BATCH = 4096  # windows at a time, to bound memory

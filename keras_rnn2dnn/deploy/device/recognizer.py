@@ -21,10 +21,10 @@ from keras_rnn2dnn.deploy.device.features import (
 )
 from keras_rnn2dnn.deploy.device.layers import Int8Layer, read_layers
 from keras_rnn2dnn.deploy.device.network import run_network
-from keras_rnn2dnn.deploy.interpreter import Int8Student, context_windows
-from keras_rnn2dnn.deploy.window import ReceptiveField
-from keras_rnn2dnn.errors import invalid
 from keras_rnn2dnn.hmm import WordLoopDecoder
+from keras_rnn2dnn.quantization.interpreter import Int8Student, context_windows
+from keras_rnn2dnn.quantization.window import ReceptiveField
+from keras_rnn2dnn.util.errors import invalid
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 import keras_rnn2dnn
-from keras_rnn2dnn import bundle_sums as sums
 from keras_rnn2dnn.audio.features import FeatureSpec
 from keras_rnn2dnn.audio.mel import mel_matrix
+from keras_rnn2dnn.deploy import bundle_sums as sums
 from keras_rnn2dnn.deploy import evidence, golden, tflm
 from keras_rnn2dnn.deploy.bundle import Firmware
 from keras_rnn2dnn.deploy.device.features import feature_tables

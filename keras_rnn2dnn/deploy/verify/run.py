@@ -13,7 +13,7 @@ from keras_rnn2dnn.deploy.loading import load_bundle
 from keras_rnn2dnn.deploy.toolchain import Workbench
 from keras_rnn2dnn.deploy.verify import costs, figures, mutations, outputs
 from keras_rnn2dnn.deploy.verify.outcome import FAILED, NOT_RUN, Outcome, not_in_bundle
-from keras_rnn2dnn.errors import invalid
+from keras_rnn2dnn.util.errors import invalid
 
 _OF_NETWORK = (
     outputs.tflite_outputs,

@@ -11,7 +11,7 @@ from keras_rnn2dnn.deploy import load_interpreter, window_model
 from keras_rnn2dnn.deploy.device import UnsupportedStudent
 from keras_rnn2dnn.deploy.device.layers import quantized_multiplier, read_layers
 from keras_rnn2dnn.deploy.device.network import gathered
-from keras_rnn2dnn.deploy.quantize import quantize
+from keras_rnn2dnn.quantization.quantize import quantize
 
 L = keras.layers
 FEATURES, CLASSES = 4, 3

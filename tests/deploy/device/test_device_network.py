@@ -11,8 +11,8 @@ from keras_rnn2dnn import dnn_student
 from keras_rnn2dnn.deploy import Int8Student, window_model
 from keras_rnn2dnn.deploy.device.layers import Int8Layer, read_layers
 from keras_rnn2dnn.deploy.device.network import run_network
-from keras_rnn2dnn.deploy.quantize import quantize
 from keras_rnn2dnn.deploy.tflm import is_installed, run_tflm
+from keras_rnn2dnn.quantization.quantize import quantize
 
 L = keras.layers
 FEATURES, CLASSES = 4, 3

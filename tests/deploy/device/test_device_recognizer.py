@@ -14,8 +14,8 @@ from keras_rnn2dnn.deploy.device import (
     RecognizedWord,
     UnsupportedStudent,
 )
-from keras_rnn2dnn.deploy.quantize import quantize
 from keras_rnn2dnn.hmm import Topology, WordLoopDecoder
+from keras_rnn2dnn.quantization.quantize import quantize
 
 L = keras.layers
 BINS, CLASSES = 8, 5

@@ -3,13 +3,12 @@ import shutil
 
 import numpy as np
 import pytest
-from bundles import features, parts, recordings, residual, student
-from renewed import renew_sums
+from helpers.bundles import features, parts, recordings, residual, student
+from helpers.renewed import renew_sums
 
-from keras_rnn2dnn import bundle_sums
-from keras_rnn2dnn.deploy import convert, evidence, load_bundle
+from keras_rnn2dnn.deploy import bundle_sums, convert, evidence, load_bundle
 from keras_rnn2dnn.deploy.verify import figures
-from keras_rnn2dnn.files import Audio
+from keras_rnn2dnn.util.files import Audio
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@ import itertools
 import keras
 import numpy as np
 import pytest
-from bundles import BINS, features, student
+from helpers.bundles import BINS, features, student
 
 from keras_rnn2dnn.deploy import convert, load_bundle
 from keras_rnn2dnn.deploy.device.network import run_network

@@ -4,8 +4,8 @@ import shutil
 
 import numpy as np
 import pytest
-from bundles import features, needs_cores, parts, recordings, residual, student
-from renewed import renew_sums
+from helpers.bundles import features, needs_cores, parts, recordings, residual, student
+from helpers.renewed import renew_sums
 
 from keras_rnn2dnn.deploy import convert, load_bundle, verify
 from keras_rnn2dnn.deploy.toolchain import missing_tools

@@ -1,0 +1,148 @@
+"""Padded batches of utterances that lie in files: arrays first, then tensors.
+
+An array takes its numbers from the file at once; nothing is copied between.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from keras_rnn2dnn.alignments.shards.records import RecordFormat
+
+_ALIGNMENT = 64  # bytes; TensorFlow copies what lies otherwise
+
+
+class Column(NamedTuple):
+    """A field of the utterances of a batch.
+
+    Args:
+        name: in a record.
+        dtype: of its numbers.
+        shape: of one frame.
+        padding: what is beyond its end, or all of it where it is missing.
+    """
+
+    name: str
+    dtype: np.dtype
+    shape: tuple[int, ...] = ()
+    padding: int = 0
+
+    @property
+    def frame_bytes(self) -> int:
+        """Bytes of one frame."""
+        return math.prod(self.shape) * self.dtype.itemsize
+
+
+class Located(NamedTuple):
+    """An utterance in a file.
+
+    Args:
+        source: its file, whatever reads from it knows it by.
+        places: first byte and number of bytes of each column.
+    """
+
+    source: Any
+    places: Sequence[tuple[int, int]]
+
+
+class BatchArrays:
+    """Makes padded batches of utterances in files.
+
+    Args:
+        form: how numbers lie in the records.
+        labels: whether batches have hard labels.
+    """
+
+    def __init__(self, form: RecordFormat, labels: bool):
+        self._top_k, self._labels = form.top_k, labels
+        width = form.top_k + 1 if form.top_k else form.num_classes
+        columns = [
+            Column("features", np.dtype(form.feature_dtype), form.feature_shape),
+            Column("log_posteriors", np.dtype("float16"), (width,)),
+            Column("weights", np.dtype("float32")),
+        ]
+        if form.top_k:
+            # TensorFlow reads no uint32; no number of a class is that large.
+            dtype = "int32" if form.class_dtype == "uint32" else form.class_dtype
+            columns.append(Column("classes", np.dtype(dtype), (form.top_k,)))
+        if labels:
+            columns.append(Column("labels", np.dtype("int32"), padding=-1))
+        self.columns = tuple(columns)
+        self.names = tuple(column.name for column in columns)
+        self.signature = {
+            column.name: tf.TensorSpec((None, None, *column.shape), column.dtype)
+            for column in columns
+        }
+
+    def num_frames(self, utterance: Located) -> int:
+        """Returns the length of the features of an utterance."""
+        return utterance.places[0][1] // self.columns[0].frame_bytes
+
+    def gather(
+        self,
+        utterances: Sequence[Located],
+        read_into: Callable[[np.ndarray, Any, int], None],
+    ) -> dict[str, np.ndarray]:
+        """Returns the numbers of each column, `(utterances, longest, ...)`.
+
+        Args:
+            utterances: of the batch.
+            read_into: `(bytes, source, offset)` fills an array of bytes from a file.
+        """
+        batch = {}
+        for number, column in enumerate(self.columns):
+            places = [utterance.places[number] for utterance in utterances]
+            array = batch[column.name] = self._padded(column, places, utterances)
+            rows = array.reshape(len(utterances), -1).view(np.uint8)
+            for row, (offset, size) in enumerate(places):
+                if size:
+                    read_into(rows[row, :size], utterances[row].source, offset)
+        return batch
+
+    def _padded(self, column, places, utterances):
+        """Returns an array of a column that holds its padding alone."""
+        frames = [size // column.frame_bytes for _, size in places]
+        longest = max(frames)
+        if column.name == "weights":  # 1 in every frame of those without
+            targets = [self._num_targets(utterance) for utterance in utterances]
+            longest = max(targets)
+        array = _aligned((len(places), longest, *column.shape), column.dtype)
+        for row, count in enumerate(frames):
+            array[row, count:] = column.padding
+            if column.name == "weights" and not count:
+                array[row, : targets[row]] = 1
+        return array
+
+    def _num_targets(self, utterance):
+        return utterance.places[1][1] // self.columns[1].frame_bytes
+
+    def tensors(self, batch: dict[str, tf.Tensor]) -> tuple:
+        """Returns what a model learns from, in a graph.
+
+        Args:
+            batch: of `gather`.
+
+        Returns:
+            `(x, y, weights)`: features `(batch, frames, ...)`; soft alignments
+            `(batch, frames, classes)` or `(batch, frames, 2, k + 1)`, or a dict of
+            these and of labels, padded with -1; weights `(batch, frames)`.
+        """
+        soft: Any = tf.cast(batch["log_posteriors"], tf.float32)
+        if self._top_k:
+            others = [[0, 0], [0, 0], [0, 1]]
+            classes = tf.cast(batch["classes"], tf.float32)
+            classes = tf.pad(classes, others, constant_values=-1)
+            soft = tf.stack([soft, classes], axis=2)
+        if self._labels:
+            soft = {"soft": soft, "labels": batch["labels"]}
+        return tf.cast(batch["features"], tf.float32), soft, batch["weights"]
+
+
+def _aligned(shape, dtype):
+    size = math.prod(shape) * dtype.itemsize
+    content = np.empty(size + _ALIGNMENT, np.uint8)
+    start = -content.ctypes.data % _ALIGNMENT
+    return content[start : start + size].view(dtype).reshape(shape)

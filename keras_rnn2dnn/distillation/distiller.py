@@ -1,0 +1,406 @@
+"""The Distiller: a Keras model that trains a student on a teacher's soft alignments."""
+
+import functools
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import ops
+
+from keras_rnn2dnn.batches.fit_data import (
+    as_arguments,
+    as_keras_takes_it,
+    check_options,
+)
+from keras_rnn2dnn.batches.iterating import first_batch
+from keras_rnn2dnn.batches.model_state import check_not_shared, left_as_found
+from keras_rnn2dnn.batches.time_major import check_axes
+from keras_rnn2dnn.batches.utterance_lists import input_rank
+from keras_rnn2dnn.distillation import input_checks as checks
+from keras_rnn2dnn.distillation.frozen_teacher import as_list
+from keras_rnn2dnn.distillation.hard_loss import check_labels
+from keras_rnn2dnn.distillation.keras_form import (
+    STUDENT_LOSS_WEIGHT,
+    as_distillation_loss,
+    is_keras_form,
+)
+from keras_rnn2dnn.distillation.loss_inputs import (
+    SoftBatch,
+    keep_weights,
+    shared_weights,
+    split_inputs,
+)
+from keras_rnn2dnn.distillation.losses import ScheduledNumber
+from keras_rnn2dnn.distillation.not_a_number import NaNWatch, with_watch
+from keras_rnn2dnn.distillation.running_means import TotalLoss
+from keras_rnn2dnn.distillation.training_step import DistillationStep
+from keras_rnn2dnn.util.errors import invalid, is_integer
+from keras_rnn2dnn.util.multi_worker import SameEpoch
+
+
+@keras.saving.register_keras_serializable(package="keras_rnn2dnn")
+class Distiller(DistillationStep):
+    """Trains a student to give its teacher's posteriors, by `compile` and `fit`.
+
+    The loss is
+
+        (1 - student_loss_weight) * distillation_loss + student_loss_weight * loss
+
+    where `loss` is the one given to `compile`, if any (the convention of
+    `keras.distillation`). Both are means over frames by weight: `sample_weight`
+    times the masks of both models.
+
+    Logged are `loss`; `kl`, the KL divergence of the student from the teacher at
+    temperature 1, whatever the loss; `agreement`, the share of frames with the same
+    best class; and `hard_loss`, if there is one.
+
+    Only the student's weights are trained, saved in checkpoints and counted. The
+    teacher runs in inference mode and is left as it was found. `save("d.keras")`
+    keeps the teacher too, so that a loaded Distiller goes on training.
+
+    Args:
+        teacher: Keras model `(batch, frames, ...) -> (batch, frames, classes)`; or a
+            list of them, an ensemble, whose mean posteriors are learned; or None if
+            the targets come with the data.
+        student: Keras model with the same frames and classes.
+        distillation_loss: a `keras.losses.Loss` of teacher's and student's outputs
+            that gives `(batch, frames)`; `SoftAlignmentKL()` by default.
+        student_loss_weight: share of the hard loss, from 0 to 1; by default 0, unless
+            the distillation loss is one of `keras.distillation`: then 0.5, as there.
+        teacher_delay: frames by which the teacher lags: student frame `t` learns
+            teacher frame `t + teacher_delay`. The last frames get no weight.
+        teacher_weights: weights of the members of an ensemble; equal by default.
+        name: name of the model.
+        **kwargs: of `keras.Model`.
+
+    Call arguments:
+        inputs: the features for both models; or a dict
+            `{"teacher": ..., "student": ...}` that gives each its own.
+
+    Returns:
+        The student's output, `(batch, frames, classes)`.
+
+    Raises:
+        TypeError: if something is not a Keras model.
+        ValueError: if numbers of classes differ, a model ends in a softmax where
+            logits are declared, or a number is out of its range.
+
+    Example:
+        >>> teacher = keras.Sequential([
+        ...     keras.Input((None, 8)),
+        ...     keras.layers.LSTM(16, return_sequences=True),
+        ...     keras.layers.Dense(5),
+        ... ])
+        >>> student = keras.Sequential([keras.Input((None, 8)), keras.layers.Dense(5)])
+        >>> distiller = Distiller(teacher, student)
+        >>> distiller.compile("adam")
+        >>> x = np.random.default_rng(0).normal(size=(4, 20, 8))
+        >>> history = distiller.fit(x, epochs=2, verbose=0)
+        >>> sorted(history.history)
+        ['agreement', 'kl', 'loss']
+    """
+
+    def __init__(
+        self,
+        teacher: keras.Model | list[keras.Model] | None,
+        student: keras.Model,
+        distillation_loss: keras.losses.Loss | None = None,
+        student_loss_weight: float | None = None,
+        teacher_delay: int = 0,
+        teacher_weights: list[float] | None = None,
+        name: str = "distiller",
+        **kwargs,
+    ):
+        if student_loss_weight is None:
+            form_of_keras = is_keras_form(distillation_loss, kwargs)
+            student_loss_weight = STUDENT_LOSS_WEIGHT if form_of_keras else 0.0
+        loss = as_distillation_loss(distillation_loss, kwargs)
+        super().__init__(name=name, **kwargs)
+        checks.check_models(teacher, student)
+        check_not_shared(as_list(teacher), student)
+        teachers = as_list(teacher)
+        if not is_integer(teacher_delay) or teacher_delay < 0:
+            raise ValueError(invalid("teacher_delay", "an integer >= 0", teacher_delay))
+        self.distillation_loss = loss
+        for model in teachers:
+            checks.check_softmax("teacher", model, self._teacher_from_logits)
+        checks.check_softmax("student", student, self._from_logits)
+        self._student_loss_weight = ScheduledNumber(
+            checks.checked_share(student_loss_weight)
+        )
+        self.teacher_delay = int(teacher_delay)
+        self.teacher_weights = checks.checked_weights(teacher_weights, teachers)
+        self.hold(
+            teacher=teacher,
+            outputs=None,
+            nan_watch=NaNWatch(),
+            known=None,
+            own_loss=None,
+        )
+        self.student = student
+        self.kl_metric = keras.metrics.Mean(name="kl")
+        self.agreement_metric = keras.metrics.Mean(name="agreement")
+        self.hard_loss = None
+        self.built = student.built
+
+    @property
+    def student_loss_weight(self) -> float:
+        """Share of the hard loss; a compiled model follows when it is assigned."""
+        return self._student_loss_weight.value
+
+    @student_loss_weight.setter
+    def student_loss_weight(self, value: float):
+        self._student_loss_weight.value = checks.checked_share(value)
+
+    @property
+    def _from_logits(self):
+        return getattr(self.distillation_loss, "from_logits", True)
+
+    @property
+    def _teacher_from_logits(self):
+        return getattr(self.distillation_loss, "teacher_from_logits", True)
+
+    def compile(self, optimizer="adam", loss=None, **kwargs):
+        """Configures the training.
+
+        Args:
+            optimizer: of the student.
+            loss: hard loss of labels and the student's output; needed only where
+                `student_loss_weight > 0`. Of `keras.losses.CTC()` and
+                `ctc.CTCLoss(blank)` padding is left out, in labels and in frames.
+            **kwargs: of `keras.Model.compile`. `jit_compile` is False by default: it
+                compiles every length of utterances anew, and not every teacher can be.
+
+        Raises:
+            ValueError: if `loss` is missing or expects probabilities where the
+                student gives logits.
+        """
+        if loss is None and self.student_loss_weight > 0:
+            raise ValueError(
+                f"`student_loss_weight={self.student_loss_weight}` needs a hard loss. "
+                "Expected `compile(loss=...)`. Received: loss=None"
+            )
+        checks.check_hard_loss(loss, self._from_logits)
+        kwargs.setdefault("jit_compile", False)
+        super().compile(optimizer=optimizer, loss=loss, **kwargs)
+        self.hard_loss = None if loss is None else keras.losses.get(loss)
+        # Both are made of frames, by weight: see `DistillationStep.compute_loss`.
+        self._compile_loss = None
+        # Past the tracking of attributes: Keras lists this metric by its name.
+        object.__setattr__(self, "_loss_tracker", TotalLoss())
+        if loss is not None:
+            self.hard_loss_metric = keras.metrics.Mean(name="hard_loss")
+
+    def call(self, inputs, training=None):
+        """Returns the student's output; see the class."""
+        return self.student_output(split_inputs(inputs)[1], training=training)
+
+    def fit(
+        self,
+        x=None,
+        y=None,
+        batch_size=None,
+        epochs=1,
+        verbose="auto",
+        callbacks=None,
+        **kwargs,
+    ):
+        """Trains the student, after a check of the first batch.
+
+        Args:
+            x: features `(batch, frames, features)`, `{"teacher": ..., "student":
+                ...}`, or a data set of `x`, `(x, y)` or `(x, y, sample_weight)`.
+            y: hard labels, needed only where `student_loss_weight > 0`; without a
+                teacher the soft targets, or `{"soft": ..., "labels": ...}`. Soft
+                targets are outputs `(batch, frames, classes)`, or those of the k best
+                classes, `(batch, frames, 2, k + 1)`.
+            batch_size: utterances per batch, for arrays.
+            epochs: passes through the data.
+            verbose: as of `keras.Model.fit`.
+            callbacks: Keras callbacks.
+            **kwargs: of `keras.Model.fit`; `sample_weight` is `(batch,)` or
+                `(batch, frames)`, and soft targets and labels share it.
+
+        Returns:
+            The `keras.callbacks.History` with `loss`, `kl`, `agreement`, where there
+            is a hard loss `hard_loss`, and `val_` of each.
+
+        Raises:
+            ValueError: before any training step, if the first batch cannot teach;
+                later, if the teacher's output or the student's input is not a
+                number, which does not reach the weights.
+        """
+        shuffle = kwargs.get("shuffle", True)
+        x, y, weights = self._taken(
+            x, y, kwargs.pop("sample_weight", None), batch_size, bool(shuffle)
+        )
+        batch, x = first_batch(x, y, weights, batch_size)
+        self.check_first_batch(*batch)
+        check_options(kwargs, self._has_metrics, self._labels(batch[1]) is not None)
+        y, kwargs["sample_weight"] = keep_weights(x, y, weights)
+        validation = kwargs.get("validation_data")
+        if isinstance(validation, (tuple, list)):
+            size = kwargs.get("validation_batch_size") or batch_size
+            taken = self._taken(*as_arguments(validation), batch_size=size)
+            kwargs["validation_data"] = _as_validation(*taken)
+        if isinstance(x, tf.data.Dataset):  # Keras warns of its own default
+            kwargs["shuffle"] = False
+        self.build_of_batch(batch)
+        if self.compiled and not self.optimizer.built:  # else the step is traced twice
+            with self.distribute_strategy.scope():
+                self.optimizer.build(self.trainable_variables)
+        callbacks = with_watch(callbacks, self._held.nan_watch)
+        callbacks.append(SameEpoch())  # behind what restores
+        with left_as_found(as_list(self.teacher)):
+            return super().fit(x, y, batch_size, epochs, verbose, callbacks, **kwargs)
+
+    def evaluate(
+        self,
+        x=None,
+        y=None,
+        batch_size=None,
+        verbose="auto",
+        sample_weight=None,
+        steps=None,
+        callbacks=None,
+        **kwargs,
+    ):
+        """Measures `loss`, `kl`, `agreement` and `hard_loss`; arguments as of `fit`."""
+        x, y, sample_weight = self._taken(x, y, sample_weight, batch_size)
+        if not kwargs.get("_use_cached_eval_dataset"):  # as `fit` calls it
+            batch, x = first_batch(x, y, sample_weight, batch_size)
+            self.check_first_batch(*batch, trains=False)
+            self.build_of_batch(batch)
+        y, sample_weight = keep_weights(x, y, sample_weight)
+        callbacks = with_watch(callbacks, self._held.nan_watch)
+        with left_as_found(as_list(self.teacher)):
+            return super().evaluate(
+                x, y, batch_size, verbose, sample_weight, steps, callbacks, **kwargs
+            )
+
+    def _taken(self, x, y=None, weights=None, batch_size=None, shuffle=False):
+        """Makes batches of lists of utterances; see `fit_data`."""
+        rank = input_rank(self.student)
+        return as_keras_takes_it(x, y, weights, batch_size, rank, shuffle)
+
+    @property
+    def _has_metrics(self):
+        return self.compiled and self._compile_metrics is not None
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        """Returns what is logged; metrics of `compile` are those of the hard labels."""
+        labels = self._labels(y)
+        check_options({}, self._has_metrics, labels is not None)
+        if isinstance(sample_weight, dict):
+            sample_weight = sample_weight["soft"]
+        return super().compute_metrics(x, labels, y_pred, sample_weight)
+
+    def check_first_batch(self, x, y=None, sample_weight=None, trains=True) -> None:
+        """Refuses a batch that cannot teach; called by `fit`.
+
+        Args:
+            x: as in `fit`.
+            y: as in `fit`.
+            sample_weight: as in `fit`.
+            trains: whether the labels must be there that a training needs.
+
+        Raises:
+            ValueError: says what does not fit.
+        """
+        if self.teacher is None and y is None:
+            raise ValueError(
+                "A Distiller without a teacher learns from the data. Expected `y` to "
+                "hold soft targets (batch, frames, classes). Received: y=None"
+            )
+        sample_weight = shared_weights(sample_weight, y)
+        self._check_axes(x, y, sample_weight)
+        teachers = as_list(self.teacher)
+        with left_as_found(teachers, check=True):
+            batch = self._forward(x, y, sample_weight)
+        check_not_shared(teachers, self.student)
+        if trains and self.student_loss_weight > 0 and batch.labels is None:
+            raise ValueError(
+                f"`student_loss_weight={self.student_loss_weight}` needs hard labels. "
+                "Expected them as `y`. Received: none"
+            )
+        watch = NaNWatch()
+        watch.observe(batch.soft, batch.weights, split_inputs(x)[1])
+        if watch.message() and not np.any(batch.weights < 0):  # see `check_weights`
+            raise ValueError(watch.message())
+        checks.check_weights(batch.weights)
+        check_labels(self.hard_loss, batch, self._from_logits)
+        batch = batch.delayed(self.teacher_delay)
+        checks.check_weights(batch.weights)
+        checks.check_values(batch, self._from_logits, self._teacher_from_logits)
+
+    def _check_axes(self, x, y, sample_weight):
+        """Refuses time-major features, where labels or weights tell."""
+        given = {"y": y} if not isinstance(y, dict) else dict(y)
+        given["sample_weight"] = sample_weight
+        shapes = {name: a.shape for name, a in given.items() if hasattr(a, "shape")}
+        student_x = split_inputs(x)[1]
+        if hasattr(student_x, "shape"):
+            check_axes(student_x.shape, **shapes)
+
+    def _forward(self, x, y, sample_weight):
+        """Runs both models, compiled: a recurrent teacher is slow eagerly."""
+        if self.run_eagerly:
+            return self.soft_batch(x, y, None, sample_weight)
+        if self._held.outputs is None:
+            # A partial: of functions with the same code, one for each Distiller,
+            # TensorFlow would warn that they are traced too often.
+            self._held.outputs = tf.function(
+                functools.partial(self._outputs), reduce_retracing=True, autograph=False
+            )
+        tensors = keras.tree.map_structure(
+            lambda a: None if a is None else ops.convert_to_tensor(a),
+            (x, y, sample_weight),
+        )
+        try:
+            outputs = self._held.outputs(*tensors)
+        except Exception:
+            self._held.outputs = None  # one that failed in its tracing gives None
+            raise
+        return SoftBatch(*outputs, self._labels(y))
+
+    def _outputs(self, x, y, sample_weight):
+        batch = self.soft_batch(x, y, None, sample_weight)
+        return batch.soft, batch.student, batch.weights
+
+    def convert(self, directory, calibration, **options):
+        """Converts the student to int8; see `keras_rnn2dnn.convert`."""
+        from keras_rnn2dnn.deploy import convert
+
+        return convert(self.student, directory, calibration, **options)
+
+    def get_config(self):
+        """Returns the arguments of the constructor, models included."""
+        serialize = keras.saving.serialize_keras_object
+        return {
+            "name": self.name,
+            # Of float16 the optimizer scales the loss, and its state is another one.
+            "dtype": serialize(self.dtype_policy),
+            "teacher": serialize(self.teacher),
+            "student": serialize(self.student),
+            "distillation_loss": serialize(self.distillation_loss),
+            "student_loss_weight": self.student_loss_weight,
+            "teacher_delay": self.teacher_delay,
+            "teacher_weights": self.teacher_weights,
+        }
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        """Builds a Distiller from `get_config`."""
+        config = dict(config)
+        for key in ("teacher", "student", "distillation_loss"):
+            config[key] = keras.saving.deserialize_keras_object(
+                config[key], custom_objects=custom_objects
+            )
+        return cls(**config)
+
+
+def _as_validation(x, y, sample_weight):
+    """Returns validation data as Keras takes them: a tuple, or a data set."""
+    if isinstance(x, tf.data.Dataset):
+        return x
+    return (x, *keep_weights(x, y, sample_weight))

@@ -1,0 +1,363 @@
+"""Checks of models and batches, made before any training step."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import ops
+
+from keras_rnn2dnn.distillation.top_k import is_top_k
+from keras_rnn2dnn.util.errors import invalid
+
+
+def check_models(teacher, student: keras.Model) -> None:
+    """Refuses teachers and students that cannot be paired.
+
+    Args:
+        teacher: Keras model, a list of them, or None.
+        student: Keras model.
+
+    Raises:
+        TypeError: if something is not a Keras model.
+        ValueError: if the numbers of classes differ, or an ensemble is empty.
+    """
+    several = isinstance(teacher, (list, tuple))
+    if several and not teacher:
+        expected = "a Keras model, a list of at least one, or None"
+        raise ValueError(invalid("teacher", expected, teacher))
+    teachers = teacher if several else [] if teacher is None else [teacher]
+    for role, model in [*(("teacher", t) for t in teachers), ("student", student)]:
+        if isinstance(model, keras.Layer):
+            single_output(role, model)
+        if not isinstance(model, keras.Model):
+            hint = ""
+            if isinstance(model, keras.Layer):
+                hint = (
+                    "Make a model of the layer: x = keras.Input((None, features)); "
+                    f"keras.Model(x, {role}(x))"
+                )
+            raise TypeError(invalid(role, "a Keras model", type(model).__name__, hint))
+    for teacher in teachers:
+        given, expected = output_classes(student), output_classes(teacher)
+        if given and expected and given != expected:
+            raise ValueError(
+                f"Different numbers of classes. Expected teacher and student to give "
+                f"the same classes. Received: {expected} classes from the teacher "
+                f"{teacher.name!r}, {given} from the student {student.name!r}"
+            )
+
+
+def single_output(role: str, model: keras.Layer, outputs: object = None) -> None:
+    """Refuses a model that gives several outputs, or outputs with names.
+
+    Args:
+        role: `"teacher"` or `"student"`.
+        model: Keras model or layer.
+        outputs: what a call of it gave, or the shape of that. Needed for models that
+            do not show their outputs before (subclassed ones).
+
+    Raises:
+        ValueError: if there is not one tensor; names the outputs, and says how to take
+            one of them. Also if the one output is a loss, as models that are made to
+            be trained with CTC give it.
+
+    Example:
+        >>> x = keras.Input((None, 4))
+        >>> outputs = [keras.layers.Dense(3, name=n)(x) for n in ("words", "pitch")]
+        >>> single_output("teacher", keras.Model(x, outputs, name="two"))
+        Traceback (most recent call last):
+        ...
+        ValueError: Invalid value for `teacher`. Expected a model with one output.
+        Received: several outputs of the teacher 'two': 0 ('words'), 1 ('pitch').
+        Choose one: keras.Model(teacher.input, teacher.output[0])
+    """
+    shown = _structure(model) if outputs is None else outputs
+    name = getattr(model, "name", role)
+    if isinstance(shown, dict):
+        listed, key = [repr(k) for k in shown], repr(next(iter(shown), 0))
+    elif isinstance(shown, list | tuple) and len(shown) > 1:
+        names = getattr(model, "output_names", None) or [""] * len(shown)
+        names = [f" ({given!r})" if given else "" for given in names]
+        listed, key = [f"{k}{given}" for k, given in enumerate(names)], "0"
+    else:
+        return _refuse_loss(role, model, name)
+    graph = bool(getattr(model, "outputs", None))
+    choice = f"keras.Model({role}.input, {role}.output[{key}])"
+    if not graph:
+        choice = (
+            f"x = keras.Input((None, features)); keras.Model(x, {role}(x)[{key}]), as "
+            f"`keras.Model({role}.input, {role}.output[i])` of a model that has `input`"
+        )
+    raise ValueError(
+        f"Invalid value for `{role}`. Expected a model with one output. Received: "
+        f"several outputs of the {role} {name!r}: {', '.join(listed)}. Choose one: "
+        f"{choice}"
+    )
+
+
+def _structure(model):
+    """Returns the outputs of a model, nested as its calls give them, or None."""
+    if isinstance(model, keras.layers.TFSMLayer):
+        return getattr(model.call_endpoint_fn, "structured_outputs", None)
+    if isinstance(model, keras.Sequential) and model.layers:
+        found = _structure(model.layers[-1])
+        if found is not None:
+            return found
+    shown = getattr(model, "_outputs_struct", None)  # of keras.Function
+    return getattr(model, "outputs", None) if shown is None else shown
+
+
+def _refuse_loss(role, model, name):
+    inputs = getattr(model, "inputs", None) or []
+    shape = getattr((getattr(model, "outputs", None) or [None])[0], "shape", None)
+    if len(inputs) > 1 and shape is not None and _is_loss(shape):
+        listed = ", ".join(repr(tensor.name) for tensor in inputs)
+        raise ValueError(
+            f"Invalid value for `{role}`. Expected a model from features to classes. "
+            f"Received: the {role} {name!r}, whose output {tuple(shape)} is a loss, of "
+            f"the inputs {listed}. {_before_loss(role)}"
+        )
+
+
+def _is_loss(shape):
+    """Tells the shapes of one number for each utterance, or for all of them."""
+    return len(shape) < 2 or tuple(shape[1:]) == (1,)
+
+
+def _before_loss(role):
+    return (
+        "Take the part before the loss: "
+        f'keras.Model({role}.inputs[0], {role}.get_layer("NAME").output)'
+    )
+
+
+def output_classes(model: keras.Model) -> int | None:
+    """Returns the width of a model's output, or None while it is unknown."""
+    outputs = getattr(model, "outputs", None)
+    return outputs[0].shape[-1] if outputs and outputs[0].shape else None
+
+
+def check_softmax(
+    role: str, model: keras.Model, from_logits: bool, remedy: str | None = None
+) -> None:
+    """Refuses a model that ends in a softmax where logits are declared.
+
+    Args:
+        role: `"teacher"` or `"student"`.
+        model: Keras model.
+        from_logits: what the distillation loss was told.
+        remedy: what to pass; by default the argument of the distillation loss.
+
+    Raises:
+        ValueError: if the last layer is a softmax although `from_logits`.
+    """
+    graph = isinstance(model, keras.Sequential | keras.Function)
+    last = model.layers[-1] if graph and model.layers else None
+    activation = getattr(last, "activation", None)
+    softmax = (
+        isinstance(last, keras.layers.Softmax)
+        or getattr(activation, "__name__", "") == "softmax"
+    )
+    if softmax and from_logits:
+        received = f"a softmax in the layer {last.name!r}"
+        raise ValueError(_not_logits(role, received, remedy))
+
+
+# Of what is known only while it runs, such as utterances of an odd length.
+DIFFERENT_FRAMES = (
+    "Different numbers of frames. Expected teacher and student to give the same number "
+    "for every length of utterances: with strides use the padding called same, in "
+    "pooling too"
+)
+
+
+def after_equal(a, b, message: str, tensor):
+    """Returns a tensor which is there once two sizes were found to be equal.
+
+    Raises:
+        tf.errors.InvalidArgumentError: if they are not, also in a compiled step.
+    """
+    check = tf.debugging.assert_equal(a, b, message)
+    with tf.control_dependencies([] if check is None else [check]):
+        return tf.identity(tensor)
+
+
+def check_shapes(soft, student, teacher_delay: int) -> None:
+    """Refuses outputs whose shapes do not fit together.
+
+    Args:
+        soft: shape of the teacher's output; unknown sizes are None.
+        student: shape of the student's output.
+        teacher_delay: frames by which the teacher lags.
+
+    Raises:
+        ValueError: if ranks, numbers of frames or of classes do not match, or the
+            delay leaves no frame.
+    """
+    soft, student = tuple(soft), tuple(student)
+    if len(soft) == 4:
+        _check_top_k(soft, student)
+        soft = (*soft[:2], student[-1])
+    for role, shape in (("teacher", soft), ("student", student)):
+        check_frame_outputs(role, shape)
+    for axis, name in enumerate(("utterances", "frames", "classes")):
+        if None not in (soft[axis], student[axis]) and soft[axis] != student[axis]:
+            raise ValueError(
+                f"Different numbers of {name}. Expected teacher and student to give "
+                f"the same shape (batch, frames, classes). Received: {soft} from the "
+                f"teacher, {student} from the student"
+            )
+    if student[1] is not None and student[1] <= teacher_delay:
+        expected = f"less than the {student[1]} frames of the utterances"
+        raise ValueError(invalid("teacher_delay", expected, teacher_delay))
+
+
+def check_frame_outputs(role: str, shape) -> None:
+    """Refuses outputs of another shape than `(batch, frames, classes)`.
+
+    Args:
+        role: `"teacher"` or `"student"`.
+        shape: of its output.
+
+    Raises:
+        ValueError: if it has another rank; says what to do.
+    """
+    shape = tuple(shape)
+    if len(shape) == 3:
+        return
+    remedy = "Cut the model at the layer that gives the classes of every frame"
+    if _is_loss(shape):
+        remedy = (
+            "One number is a loss, as models that are made to be trained with CTC give "
+            f"it. {_before_loss(role)}"
+        )
+    elif len(shape) == 2:
+        remedy = (
+            "A model with one output for each utterance has no frames to align: give "
+            "one whose recurrent layers have `return_sequences=True`, without pooling "
+            "over the frames"
+        )
+    raise ValueError(
+        f"Invalid output of the {role}. Expected the shape (batch, frames, classes). "
+        f"Received: {shape}. {remedy}"
+    )
+
+
+def _check_top_k(soft, student):
+    kept, classes = soft[3] and soft[3] - 1, student[-1]
+    if soft[2] != 2 or (kept and classes and not 1 <= kept < classes):
+        raise ValueError(
+            "Invalid top-k targets. Expected the shape (batch, frames, 2, k + 1) with "
+            f"k below the {classes} classes of the student. Received: {soft}"
+        )
+
+
+def check_weights(weights) -> None:
+    """Refuses frame weights `(batch, frames)` below 0, or all 0."""
+    weights = ops.convert_to_numpy(weights)
+    if np.any(weights < 0):
+        raise ValueError(invalid("sample_weight", "numbers >= 0", float(weights.min())))
+    if not np.any(weights > 0):
+        raise ValueError(
+            "No frame counts in the first batch. Expected at least one frame with a "
+            "weight > 0. Received: masks and `sample_weight` that leave none"
+        )
+
+
+def check_values(batch, from_logits: bool, teacher_from_logits: bool) -> None:
+    """Refuses logits where probabilities are declared, and the other way round.
+
+    Args:
+        batch: a `SoftBatch` with concrete values, of which some frame counts.
+        from_logits: whether the student is declared to give logits.
+        teacher_from_logits: whether the teacher is declared to give logits.
+
+    Raises:
+        ValueError: if a declaration does not fit.
+    """
+    soft, student, weights = map(
+        ops.convert_to_numpy, (batch.soft, batch.student, batch.weights)
+    )
+    declarations = [("student", student, from_logits)]
+    if not is_top_k(soft):
+        declarations.insert(0, ("teacher", soft, teacher_from_logits))
+    for role, values, declared in declarations:
+        check_declared(role, values[weights > 0], declared)
+
+
+def check_declared(
+    role: str, rows: np.ndarray, from_logits: bool, remedy: str | None = None
+) -> None:
+    """Refuses outputs that are not what they are declared to be.
+
+    Args:
+        role: `"teacher"` or `"student"`.
+        rows: its outputs `(frames, classes)`, at least one frame.
+        from_logits: whether it is declared to give logits.
+        remedy: what to pass if it gives probabilities; by default the argument of the
+            distillation loss.
+
+    Raises:
+        ValueError: if they are probabilities, or are not.
+    """
+    rows = np.asarray(rows, "float64")
+    probabilities = are_probabilities(rows)
+    if from_logits and probabilities:
+        raise ValueError(_not_logits(role, "rows >= 0 that sum to 1", remedy))
+    if not from_logits and not probabilities:
+        argument = "teacher_from_logits" if role == "teacher" else "from_logits"
+        raise ValueError(
+            f"The {role} is declared to give probabilities. Expected rows >= 0 "
+            f"that sum to 1. Received: values from {rows.min():.4g} to "
+            f"{rows.max():.4g}. Pass `{argument}=True` if they are logits"
+        )
+
+
+def are_probabilities(rows: np.ndarray) -> bool:
+    """Tells whether rows `(frames, classes)` are >= 0 and sum to 1."""
+    return rows.min() >= 0 and np.allclose(rows.sum(-1), 1.0, atol=1e-2)
+
+
+def check_hard_loss(loss, from_logits: bool) -> None:
+    """Refuses a hard loss of probabilities for logits, and the other way round."""
+    config = loss.get_config() if isinstance(loss, keras.losses.Loss) else {}
+    entropies = ("sparse_categorical_crossentropy", "categorical_crossentropy")
+    named = loss in entropies if isinstance(loss, str) else False
+    if from_logits and (named or config.get("from_logits") is False):
+        raise ValueError(
+            f"Invalid value for `loss`. Expected a loss of logits, since the student "
+            f"gives logits. Received: loss={loss!r}. Pass an instance with "
+            "`from_logits=True`"
+        )
+    if not from_logits and config.get("from_logits"):
+        raise ValueError(
+            "Invalid value for `loss`. Expected a loss of probabilities, since the "
+            "student is declared to give them. Received: from_logits=True"
+        )
+
+
+def checked_share(value) -> float:
+    """Returns the share of the hard loss, refused outside of 0 to 1."""
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not number or not 0 <= value <= 1:
+        expected = "a number from 0 to 1"
+        raise ValueError(invalid("student_loss_weight", expected, value))
+    return float(value)
+
+
+def checked_weights(weights, teachers: list) -> list[float]:
+    """Returns the weights of an ensemble, which sum to 1; equal ones by default."""
+    if weights is None:
+        return [1.0 / len(teachers)] * len(teachers) if teachers else []
+    if len(weights) != len(teachers) or min(weights) < 0 or sum(weights) <= 0:
+        expected = f"{len(teachers)} numbers >= 0, not all 0"
+        raise ValueError(invalid("teacher_weights", expected, weights))
+    return [float(weight) / sum(weights) for weight in weights]
+
+
+def _not_logits(role, received, remedy=None):
+    argument = "teacher_from_logits" if role == "teacher" else "from_logits"
+    return (
+        f"The {role} is declared to give logits. Expected unnormalised scores. "
+        f"Received: {received}. Remove the softmax, or pass "
+        f"{remedy or f'`SoftAlignmentKL({argument}=False)`'}"
+    )

@@ -1,0 +1,217 @@
+"""The calls of a student's layers, as a plain list.
+
+Nested models are inlined, operators stand as the layers that they are, and a softmax at
+the end is left out: int8 students give logits.
+"""
+
+from dataclasses import dataclass, field
+
+import keras
+import numpy as np
+
+from keras_rnn2dnn.distillation.input_checks import single_output
+from keras_rnn2dnn.quantization.fake_quant import plain_layer
+from keras_rnn2dnn.quantization.folding.affine import Affine, affine_form
+from keras_rnn2dnn.quantization.folding.plain_layers import (
+    SOFTMAXES,
+    copied,
+    plain_layers,
+)
+from keras_rnn2dnn.quantization.quantize import IDENTITIES, RECURRENT, check_layer
+from keras_rnn2dnn.util.errors import invalid
+
+
+@dataclass
+class Step:
+    """One call of a layer.
+
+    Attributes:
+        layer: what is computed; None for the input.
+        inputs: steps that it reads.
+        source: the student's own layer or operator, for errors.
+        stride: input frames of the student for each of its output frames.
+        needed: frames that those who read this step need, once that is known.
+    """
+
+    layer: keras.Layer | None
+    inputs: list[int]
+    source: keras.Operation | None = None
+    stride: int = 1
+    needed: list[range] = field(default_factory=list)
+
+    @property
+    def frames(self) -> range:
+        """The frames of this step that output frame 0 depends on."""
+        return range(
+            min(r.start for r in self.needed), max(r.stop for r in self.needed)
+        )
+
+
+@dataclass
+class StudentGraph:
+    """What a student computes.
+
+    Attributes:
+        steps: the calls of its layers, each after its inputs; step 0 is the input of
+            the student, the last one gives its logits.
+        softmax: `"softmax"` or `"log_softmax"` where the student ended in one, which
+            is left out here; or None.
+        softmax_name: name of the layer that ended it.
+    """
+
+    steps: list[Step]
+    softmax: str | None = None
+    softmax_name: str | None = None
+
+
+def student_graph(student: keras.Model) -> StudentGraph:
+    """Checks a student, and lists the calls of its layers.
+
+    Args:
+        student: feed-forward Functional or Sequential model (or nested ones)
+            `(batch, frames, features) -> (batch, frames, classes)`.
+
+    Returns:
+        The graph.
+
+    Raises:
+        ValueError: if the student is no such model, or one of its layers cannot run in
+            int8 on one window; names the layer and says what to do.
+
+    Example:
+        >>> student = keras.Sequential([
+        ...     keras.Input((None, 4)),
+        ...     keras.layers.Dense(3, "softmax", name="posteriors"),
+        ... ])
+        >>> graph = student_graph(student)
+        >>> [step.layer.name for step in graph.steps[1:]], graph.softmax
+        (['posteriors'], 'softmax')
+        >>> graph.steps[-1].layer.activation.__name__
+        'linear'
+    """
+    _check_model(student)
+    graph = StudentGraph(_steps(student))
+    _leave_softmax_out(graph)
+    for step in graph.steps[1:]:
+        if _softmax_of(step.layer):
+            check_layer(step.layer)
+        step.layer = affine_form(step.layer)
+    return graph
+
+
+def _is_graph(model) -> bool:
+    return isinstance(model, keras.Function | keras.Sequential)
+
+
+def _all_layers(model):
+    for layer in model.layers:
+        yield layer
+        if isinstance(layer, keras.Model):
+            yield from _all_layers(layer)
+
+
+def _check_model(student):
+    expected = "a Functional or Sequential Keras model of (batch, frames, features)"
+    received = getattr(student, "name", student)
+    if hasattr(student, "teacher") and hasattr(student, "student"):
+        hint = "It holds teacher and student: give its `.student`"
+        raise ValueError(invalid("student", expected, received, hint))
+    if isinstance(student, keras.Layer):
+        single_output("student", student)
+    if not _is_graph(student):
+        hint = (
+            f"A {type(student).__name__} hides its layers: rebuild the student as "
+            "keras.Model(inputs, outputs) or keras.Sequential"
+        )
+        raise ValueError(invalid("student", expected, received, hint))
+    for layer in _all_layers(student):  # the reason that matters most, first
+        if isinstance(layer, RECURRENT):
+            check_layer(layer)
+    if not student.built:
+        hint = "Build it first: add keras.Input((None, features)) as its first layer"
+        raise ValueError(invalid("student", expected, received, hint))
+    if len(student.inputs) != 1:
+        hint = "It must have one input"
+        raise ValueError(invalid("student", expected, received, hint))
+    shapes = [tuple(student.inputs[0].shape), tuple(student.outputs[0].shape)]
+    if any(len(shape) != 3 or shape[-1] is None for shape in shapes):
+        hint = (
+            f"Its input and output shapes are {shapes[0]} and {shapes[1]}; features "
+            "are computed outside of it"
+        )
+        raise ValueError(invalid("student", expected, received, hint))
+    for weight in student.weights:
+        if not np.isfinite(keras.ops.convert_to_numpy(weight)).all():
+            hint = "Its training diverged: take an earlier checkpoint"
+            received = f"NaN or inf in {weight.path}"
+            raise ValueError(invalid("student", "finite weights", received, hint))
+    if isinstance(student, keras.Function) and shapes[0][1] is not None:
+        hint = "Its number of frames is fixed: use keras.Input((None, features))"
+        raise ValueError(invalid("student", expected, received, hint))
+
+
+def _steps(model) -> list[Step]:
+    """Lists the calls of layers that lead to the output, nested models inlined."""
+    steps = [Step(None, [])]
+
+    def visit(tensor, known):
+        if id(tensor) in known:
+            return known[id(tensor)]
+        layer, node, output = tensor._keras_history
+        arguments = layer._inbound_nodes[node].arguments
+        plain = [] if _is_graph(layer) else _checked(layer, arguments)
+        sources = [visit(source, known) for source in _sources(layer, arguments)]
+        if _is_graph(layer):
+            inside = {id(t): i for t, i in zip(layer.inputs, sources, strict=True)}
+            known[id(tensor)] = visit(layer.outputs[output], inside)
+            return known[id(tensor)]
+        for found in plain:
+            steps.append(Step(found, sources, layer))
+            sources = [len(steps) - 1]
+        known[id(tensor)] = len(steps) - 1
+        return known[id(tensor)]
+
+    last = visit(model.outputs[0], {id(model.inputs[0]): 0})
+    return steps[: last + 1]
+
+
+def _checked(operation, arguments):
+    """Returns the plain layers of a call; a softmax is checked once it is not last."""
+    layers = plain_layers(plain_layer(operation), arguments)
+    for layer in layers:
+        if not (isinstance(layer, Affine) or _softmax_of(layer)):
+            check_layer(layer)
+    return layers
+
+
+def _sources(layer, arguments):
+    """Returns the tensors of a call that hold frames."""
+    if not isinstance(layer, keras.layers.Layer):
+        return arguments.keras_tensors
+    # The first argument holds the frames; a mask may come as a keyword.
+    first = arguments.args[0] if arguments.args else arguments.keras_tensors
+    return keras.tree.flatten(first)
+
+
+def _softmax_of(layer):
+    """Returns the kind of softmax over classes that a layer ends in, or None."""
+    if type(layer) is keras.layers.Softmax:
+        return "softmax" if layer.axis in (-1, 2) else None
+    name = getattr(getattr(layer, "activation", None), "__name__", None)
+    return name if name in SOFTMAXES else None
+
+
+def _leave_softmax_out(graph):
+    """Makes the last step give logits."""
+    place = len(graph.steps) - 1
+    while place and type(graph.steps[place].layer) in IDENTITIES:
+        (place,) = graph.steps[place].inputs
+    step = graph.steps[place]
+    kind = _softmax_of(step.layer) if place else None
+    if kind is None or any(place in s.inputs for s in graph.steps[place + 2 :]):
+        return
+    graph.softmax, graph.softmax_name = kind, step.layer.name
+    if isinstance(step.layer, keras.layers.Softmax | keras.layers.Activation):
+        step.layer = keras.layers.Identity(name=step.layer.name, dtype="float32")
+    else:
+        step.layer = copied(step.layer, activation="linear")

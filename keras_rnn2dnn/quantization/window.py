@@ -1,0 +1,164 @@
+"""The student as a static graph of one context window, as a device computes it.
+
+A student reads whole utterances; a device computes one output frame at a time, from
+the frames around it. The graph is read backwards from output frame 0: each layer says
+which frames of its input it needs, which gives the receptive field and what is cut.
+"""
+
+from dataclasses import dataclass
+
+import keras
+
+from keras_rnn2dnn.models.layers import SpliceFrames
+from keras_rnn2dnn.models.spliced_dense import SplicedDense
+from keras_rnn2dnn.quantization.folding.affine_folding import fold_affine
+from keras_rnn2dnn.quantization.folding.graph import student_graph
+from keras_rnn2dnn.quantization.folding.splice_folding import fold_splice
+from keras_rnn2dnn.quantization.quantize import refuse
+from keras_rnn2dnn.quantization.window_layers import (
+    build_layer,
+    layer_stride,
+    reshape_frames,
+    take_frames,
+)
+
+
+@dataclass(frozen=True)
+class ReceptiveField:
+    """The input frames behind one output frame.
+
+    Output frame `t` is computed from the input frames `t * stride - left` to
+    `t * stride + right`, so that it is late by `right` frames on a device.
+
+    Attributes:
+        left: number of frames before the current one.
+        right: number of frames after the current one.
+        stride: input frames per output frame.
+
+    Example:
+        >>> ReceptiveField(left=15, right=5, stride=1).window
+        21
+    """
+
+    left: int
+    right: int
+    stride: int = 1
+
+    @property
+    def window(self) -> int:
+        """Number of frames in the context window, `left + 1 + right`."""
+        return self.left + 1 + self.right
+
+
+def window_model(student: keras.Model) -> tuple[keras.Model, ReceptiveField]:
+    """Builds the student's graph for one context window, in float32.
+
+    Convolutions lose their padding, masking and dropout vanish, and so does a softmax
+    at the end. Batch normalization and other scales and shifts go into the weights of
+    the layers around them. From where one frame is left the time axis is gone, so that
+    TensorFlow Lite sees fully connected layers.
+
+    Args:
+        student: feed-forward Functional or Sequential model (or nested ones)
+            `(batch, frames, features) -> (batch, frames, classes)`.
+
+    Returns:
+        A Keras model `(1, window, features) -> (1, classes)` with copied weights, and
+        the receptive field.
+
+    Raises:
+        ValueError: if the student is no such model, or one of its layers cannot run in
+            int8 on one window; names the layer and says what to do.
+
+    Example:
+        >>> student = keras.Sequential([
+        ...     keras.Input((None, 24)),
+        ...     keras.layers.Conv1D(32, 5, padding="causal", activation="relu"),
+        ...     keras.layers.Conv1D(51, 3, padding="same", dilation_rate=2),
+        ... ])
+        >>> model, receptive_field = window_model(student)
+        >>> receptive_field
+        ReceptiveField(left=6, right=2, stride=1)
+        >>> model.input_shape, model.output_shape
+        ((1, 9, 24), (1, 51))
+    """
+    steps = student_graph(student).steps
+    fold_affine(steps)
+    fold_splice(steps)
+    _set_strides(steps)
+    steps[-1].needed.append(range(0, 1))
+    for step in reversed(steps):
+        for index in step.inputs:
+            steps[index].needed.append(_needed(step.layer, step.frames))
+    steps[0].needed.append(range(0, 1))
+    _check_length(student, steps)
+    frames = steps[0].frames
+    receptive_field = ReceptiveField(-frames.start, frames.stop - 1, steps[-1].stride)
+    inputs = keras.Input(
+        batch_shape=(1, receptive_field.window, student.input_shape[-1]),
+        dtype="float32",
+        name="window",
+    )
+    outputs = [reshape_frames(inputs, receptive_field.window, "input_frames")]
+    for number, step in enumerate(steps[1:], 1):
+        name = f"{type(step.layer).__name__.lower()}_{number}"
+        need = _needed(step.layer, step.frames)
+        taken = [
+            take_frames(
+                outputs[index], steps[index].frames, need, f"{name}_input_{place}"
+            )
+            for place, index in enumerate(step.inputs)
+        ]
+        outputs.append(build_layer(step.layer, taken, len(step.frames), name))
+    return keras.Model(inputs, outputs[-1], name="window_model"), receptive_field
+
+
+def shortens(student: keras.Model) -> bool:
+    """Whether the student gives fewer frames than `ceil(frames / stride)`."""
+    return any(
+        getattr(step.layer, "padding", "") == "valid" and step.layer.kernel_size[0] > 1
+        for step in student_graph(student).steps
+    )
+
+
+def _set_strides(steps):
+    for step in steps[1:]:
+        strides = {steps[index].stride for index in step.inputs}
+        if len(strides) > 1:
+            refuse(step.source, "Its inputs have different frame rates")
+        step.stride = strides.pop() * layer_stride(step.layer)
+
+
+def _needed(layer, frames: range) -> range:
+    """Returns the input frames that these output frames of the layer depend on."""
+    if isinstance(layer, keras.layers.ZeroPadding1D):
+        return range(frames.start - layer.padding[0], frames.stop - layer.padding[0])
+    if isinstance(layer, SplicedDense):
+        layer = layer.splice
+    if isinstance(layer, SpliceFrames):
+        before, after = layer.left * layer.step, layer.right * layer.step
+        return range(frames.start - before, frames.stop + after)
+    if hasattr(layer, "kernel_size"):
+        reach = (layer.kernel_size[0] - 1) * layer.dilation_rate[0]
+        before = {"valid": 0, "causal": reach, "same": reach // 2}[layer.padding]
+        start = frames.start * layer_stride(layer) - before
+        return range(
+            start, (frames.stop - 1) * layer_stride(layer) - before + reach + 1
+        )
+    return frames
+
+
+def _check_length(student, steps):
+    """Refuses a student that gives more frames than it was given."""
+    paddings = [s for s in steps if isinstance(s.layer, keras.layers.ZeroPadding1D)]
+    if not paddings:
+        return
+    frames = 1000 * steps[-1].stride
+    shape = (1, frames, student.input_shape[-1])
+    given = student.compute_output_shape(shape)[1]
+    if given > 1000:
+        hint = (
+            f"It pads more than convolutions take away: {frames} frames become "
+            f"{given}, not 1000. Pad (kernel_size - 1) * dilation_rate frames in all"
+        )
+        refuse(paddings[-1].source, hint)

@@ -1,0 +1,219 @@
+"""The stages of a recognizer in a stream: each takes what is new, and keeps the rest.
+
+However the samples are cut, each stage computes what `deploy.device` computes of the
+whole utterance, to the bit; the network alone runs in TensorFlow Lite.
+"""
+
+import dataclasses
+
+import numpy as np
+
+from keras_rnn2dnn.audio.features import FeatureSpec
+from keras_rnn2dnn.ctc import GreedyDecoder
+from keras_rnn2dnn.deploy.device.decoder import Paths, WordLoopTables, Words
+from keras_rnn2dnn.deploy.device.features import (
+    device_features,
+    feature_tables,
+    quantized_features,
+)
+from keras_rnn2dnn.deploy.golden import int16_pcm
+from keras_rnn2dnn.quantization.interpreter import Int8Student
+from keras_rnn2dnn.util.errors import invalid
+
+
+class Overlap:
+    """Rows that are read in windows, some of them by several windows.
+
+    Args:
+        length: rows in a window.
+        step: rows from window to window.
+
+    Example:
+        >>> rows = Overlap(length=3, step=2)
+        >>> rows.push(np.arange(4)).tolist(), rows.push(np.arange(4, 8)).tolist()
+        ([0, 1, 2], [2, 3, 4, 5, 6])
+    """
+
+    def __init__(self, length: int, step: int):
+        self._length, self._step, self._skip = length, step, 0
+        self._kept: np.ndarray | None = None
+
+    def push(self, rows: np.ndarray) -> np.ndarray:
+        """Takes the next rows, and returns all rows of the windows that are whole."""
+        if self._kept is not None:
+            rows = np.concatenate([self._kept, rows])
+        skipped = min(self._skip, len(rows))
+        rows, self._skip = rows[skipped:], self._skip - skipped
+        count = max(0, 1 + (len(rows) - self._length) // self._step)
+        self._kept = rows[count * self._step :]
+        self._skip += max(0, count * self._step - len(rows))
+        return rows[: (count - 1) * self._step + self._length] if count else rows[:0]
+
+
+class FeatureStream:
+    """Features of PCM, as `device_features` gives them.
+
+    Args:
+        spec: of the features.
+    """
+
+    def __init__(self, spec: FeatureSpec):
+        self._samples = Overlap(spec.frame_length, spec.frame_step)
+        self._plain = dataclasses.replace(
+            spec, centering="none", mean=None, variance=None
+        )
+        self._tables = feature_tables(spec)
+        self._mean, self._frames = self._tables.mean, self._tables.prior_frames
+
+    def push(self, pcm: np.ndarray) -> np.ndarray:
+        """Takes int16 `(samples,)`, returns the new frames `(frames, bins)`."""
+        tables = self._tables
+        features = device_features(self._samples.push(pcm), self._plain)
+        for frame in features:
+            if tables.memory_frames:
+                self._frames = min(self._frames + 1, tables.memory_frames)
+                self._mean = self._mean + (frame - self._mean) / np.float32(
+                    self._frames
+                )
+            frame -= self._mean
+        return features * tables.inverse_deviation
+
+
+class LogitStream:
+    """Int8 logits of PCM, edge frames repeated beyond the ends of the utterance.
+
+    Args:
+        student: the int8 network.
+        spec: of its features.
+    """
+
+    def __init__(self, student: Int8Student, spec: FeatureSpec):
+        self._student, self._field = student, student.receptive_field
+        self._features = FeatureStream(spec)
+        self._frames = Overlap(self._field.window, self._field.stride)
+        self._last: np.ndarray | None = None  # frame of the utterance
+
+    def push(self, pcm: np.ndarray) -> np.ndarray:
+        """Takes int16 `(samples,)`, returns the new logits `(frames, classes)`."""
+        features = self._features.push(pcm)
+        if not len(features):
+            return np.zeros((0, self._student.num_classes), np.int8)
+        frames = quantized_features(features, *self._student.input_quantization)
+        if self._last is None:
+            first = np.repeat(frames[:1], self._field.left, axis=0)
+            frames = np.concatenate([first, frames])
+        self._last = frames[-1:]
+        return self._logits(frames)
+
+    def finish(self) -> np.ndarray:
+        """Ends the utterance, returns the logits that are left."""
+        if self._last is None:
+            return np.zeros((0, self._student.num_classes), np.int8)
+        return self._logits(np.repeat(self._last, self._field.right, axis=0))
+
+    def _logits(self, frames):
+        covered = self._frames.push(frames)
+        if not len(covered):
+            return np.zeros((0, self._student.num_classes), np.int8)
+        windows = np.lib.stride_tricks.sliding_window_view(
+            covered, self._field.window, axis=0
+        )
+        windows = windows[:: self._field.stride].transpose(0, 2, 1)
+        return self._student.integer_logits(windows)
+
+
+class WordLoopStream:
+    """The search of the device through a loop of words, frame by frame.
+
+    Args:
+        tables: of `word_loop_tables`.
+
+    Attributes:
+        frame: output frames so far.
+    """
+
+    def __init__(self, tables: WordLoopTables):
+        self._paths, self._history = Paths(tables, 1), tables.history_frames
+        self.frame = 0
+
+    def push(self, logits: np.ndarray) -> Words:
+        """Takes int8 `(classes,)`, returns the words that are certain now."""
+        self._paths.step(self.frame, logits[None])
+        # What is older was decided; a stream may go on for days.
+        self._paths.records[0].pop(self.frame - self._history, None)
+        self.frame += 1
+        return self._taken()
+
+    def finish(self) -> Words:
+        """Ends the utterance, returns the words that are left."""
+        if self.frame:
+            self._paths.finish(0, self.frame)
+        return self._taken()
+
+    def _taken(self):
+        words, self._paths.words[0] = self._paths.words[0], []
+        return words
+
+
+class LabelStream:
+    """The best path of CTC, frame by frame.
+
+    Args:
+        decoder: with the labels.
+
+    Attributes:
+        frame: output frames so far.
+
+    Example:
+        >>> stream = LabelStream(GreedyDecoder(("", "yes")))
+        >>> stream.push(np.array([-5, 5])), stream.push(np.array([5, -5]))
+        ([], [(1, 0, 1)])
+    """
+
+    def __init__(self, decoder: GreedyDecoder):
+        self._blank = self._label = decoder.blank
+        self._start = self.frame = 0
+
+    def push(self, logits: np.ndarray) -> Words:
+        """Takes `(classes,)`, returns the label that ended, if any."""
+        label, ended = int(logits.argmax()), []
+        if label != self._label:
+            ended = self.finish()
+            self._label, self._start = label, self.frame
+        self.frame += 1
+        return ended
+
+    def finish(self) -> Words:
+        """Ends the utterance, returns the label that is left, if any."""
+        if self._label == self._blank:
+            return []
+        return [(self._label, self._start, self.frame)]
+
+
+def int16_samples(pcm: np.ndarray) -> np.ndarray:
+    """Returns samples as int16.
+
+    Args:
+        pcm: int16 of either byte order, or floats in [-1, 1], or a little beyond 1, as
+            resampling gives; `(samples,)`.
+
+    Raises:
+        ValueError: if it is neither.
+    """
+    expected = "int16, or floats in [-1, 1], of shape (samples,)"
+    if isinstance(pcm, bytes | bytearray | memoryview):
+        received = f"{type(pcm).__name__} of length {len(pcm)}"
+        hint = 'Of 16-bit PCM: np.frombuffer(data, "int16")'
+        raise ValueError(invalid("pcm", expected, received, hint))
+    pcm = np.asarray(pcm)
+    if pcm.dtype.kind == "i" and pcm.dtype.itemsize == 2:
+        pcm = pcm.astype(np.int16, copy=False)  # of files and of sockets: big-endian
+    good = pcm.ndim == 1 and (pcm.dtype == np.int16 or pcm.dtype.kind == "f")
+    received = f"{pcm.dtype.name} {pcm.shape}"
+    if good and pcm.dtype.kind == "f" and len(pcm):
+        # Resampled speech reaches a little beyond 1; NaN is not <= 2.
+        good = bool(np.abs(pcm).max() <= 2)
+        received += f" from {pcm.min():.4g} to {pcm.max():.4g}"
+    if not good:
+        raise ValueError(invalid("pcm", expected, received))
+    return int16_pcm(pcm)

@@ -1,0 +1,147 @@
+"""What the students of `benchmarks/quality.py` learn."""
+
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from keras_rnn2dnn.hmm import Topology, WordLoopDecoder
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+TOPOLOGY = Topology(("no", "yes"), states_per_unit=2)  # five states, silence last
+PATH = np.array([4, 0, 0, 1, 2, 3, 3, 4])  # no yes
+
+
+@pytest.fixture(scope="module")
+def quality(request):
+    sys.path.insert(0, str(BENCHMARKS))
+    request.addfinalizer(lambda: sys.path.remove(str(BENCHMARKS)))
+    import quality_rows
+
+    return quality_rows
+
+
+class FakeLabeller:
+    """Hears `no yes` in all strings; its best class of frame 2 is no path."""
+
+    decoder = WordLoopDecoder(TOPOLOGY, insertion_penalty=-1.0)
+    log_p = np.full((8, 5), -8.0)
+    log_p[np.arange(8), PATH] = 0
+    log_p[2, 3] = 1
+
+    def __init__(self, quality, corpus):
+        self.quality, self.corpus = quality, corpus
+
+    def posteriors(self, which, hears):
+        return [[self.log_p] * len(bank) for bank in getattr(self.corpus, which)]
+
+    def targets(self, kind, hears, temperature):
+        words = [["no", "yes"]] * 4
+        bank = self.quality.targets_of(kind, [self.log_p] * 4, words, self.decoder)
+        return [bank, bank]
+
+    def match(self, which, hears):
+        offsets = np.array([0, 0, 0, -9, 0])
+        return lambda posteriors, transcripts: [z + offsets for z in posteriors]
+
+
+@pytest.fixture
+def corpus():
+    def bank(number, states):
+        return [SimpleNamespace(noisy=f"{number}.{n}", states=states) for n in range(4)]
+
+    hard = np.array([4, 4, 0, 1, 2, 3, 4, 4])
+    return SimpleNamespace(
+        banks=[bank("known 0", hard), bank("known 1", hard)],
+        unlabelled=[bank("new 0", None), bank("new 1", None)],
+        skewed=[bank("rare 0", None), bank("rare 1", None)],
+    )
+
+
+def learnt(quality, corpus, epochs=3, **fields):
+    row = quality.Row("a row", **fields)
+    labeller = FakeLabeller(quality, corpus)
+    return quality.examples(row, corpus, labeller, epochs)
+
+
+def best(target):
+    return target[:, 1, 0].astype(int).tolist()
+
+
+def test_hard_labels_are_those_of_the_strings(quality, corpus):
+    banks = learnt(quality, corpus)
+    assert [[x["features"] for x, _ in bank] for bank in banks] == [
+        [f"known {number}.{n}" for n in range(4)] for number in (0, 1)
+    ]
+    for x, target in [pair for bank in banks for pair in bank]:
+        assert best(target) == [4, 4, 0, 1, 2, 3, 4, 4]
+        assert np.exp(target[:, 0]).tolist() == [[1, 0]] * 8  # nothing for the others
+        assert x["weights"].tolist() == [1] * 8
+
+
+@pytest.mark.parametrize("skewed", [False, True])
+def test_half_of_the_strings_are_unlabelled_and_count_more(quality, corpus, skewed):
+    options = {"unknown": "one-best", "known_weight": 0.25, "skewed": skewed}
+    heard = "rare" if skewed else "new"
+    for number, bank in enumerate(learnt(quality, corpus, **options)):
+        assert [x["features"] for x, _ in bank] == [
+            f"known {number}.0",
+            f"known {number}.1",
+            f"{heard} {number}.0",
+            f"{heard} {number}.1",
+        ]
+        weights = [np.unique(x["weights"]).tolist() for x, _ in bank]
+        assert weights == [[0.25], [0.25], [1], [1]]
+        assert best(bank[0][1]) == [4, 4, 0, 1, 2, 3, 4, 4]
+        assert best(bank[2][1]) == [4, 0, 3, 1, 2, 3, 3, 4]
+
+
+@pytest.mark.parametrize(
+    ("unknown", "matched", "expected"),
+    [
+        ("one-best", False, [4, 0, 3, 1, 2, 3, 3, 4]),
+        ("one-best", True, [4, 0, 0, 1, 2, 0, 0, 4]),  # state 3 lies behind all others
+        ("path", False, PATH.tolist()),
+    ],
+)
+def test_targets_of_unlabelled_strings(quality, corpus, unknown, matched, expected):
+    options = {"known": "path", "unknown": unknown, "matched": matched}
+    (first, *_) = learnt(quality, corpus, **options)
+    assert best(first[0][1]) == PATH.tolist()  # aligned with its transcript
+    assert best(first[-1][1]) == expected
+
+
+def test_there_may_be_ever_more_unlabelled_strings_and_fewer_banks(quality, corpus):
+    rising = learnt(quality, corpus, unknown="one-best", rising=True)
+    assert len(rising) == 3
+    added = [sum("new" in x["features"] for x, _ in bank) for bank in rising]
+    assert added == sorted(added) and all(len(bank) == 4 for bank in rising)
+    assert len(learnt(quality, corpus, unknown="one-best", banks=1)) == 1
+
+
+def test_the_teacher_may_weigh_what_it_is_sure_of(quality, corpus):
+    posteriors = np.exp(FakeLabeller.log_p).max(axis=-1)
+    for sure, expected in (
+        ("weights", posteriors),
+        ("frames", posteriors >= 0.7),
+    ):
+        bank, *_ = learnt(quality, corpus, unknown="one-best", sure=sure)
+        assert bank[-1][0]["weights"] == pytest.approx(expected.astype("float32"))
+        assert bank[0][0]["weights"].tolist() == [1] * 8
+
+
+def test_a_committee_gives_the_means_of_what_its_members_keep(quality):
+    shares = [[0.9, 0.1]], [[0.5, 0.5]], [[0.1, 0.9]]
+
+    def member(*of_banks):
+        kept = [[np.log(np.float32(p))] for p in of_banks]
+        return SimpleNamespace(models=["a model"], posteriors=lambda *which: kept)
+
+    members = [member(shares[0], shares[1]), member(shares[1], shares[2])]
+    committee = quality.Committee(members, corpus=None, untuned=None)
+    assert committee.models == ["a model"] * 2
+    ((one,), (two,)) = committee.posteriors("unlabelled", "clean")
+    assert np.exp(one) == pytest.approx(np.array([[0.7, 0.3]]), abs=1e-6)
+    assert np.exp(two) == pytest.approx(np.array([[0.3, 0.7]]), abs=1e-6)

@@ -1,0 +1,60 @@
+import shutil
+import subprocess
+import sys
+
+import pytest
+from helpers.bundles import parts, student
+
+from keras_rnn2dnn.deploy import bundle_sums, convert
+
+EARLY = """
+import sys
+sys.argv = ["rnn2dnn", "verify", sys.argv[1]]
+try:
+    import keras_rnn2dnn
+finally:
+    assert "tensorflow" not in sys.modules and "keras" not in sys.modules
+"""
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("written") / "bundle"
+    convert(student(), folder, **parts())
+    return folder
+
+
+def test_a_changed_file_is_reported_before_tensorflow_is_imported(written, tmp_path):
+    folder = shutil.copytree(written, tmp_path / "bundle")
+    path = folder / "c" / "decoder_table.h"
+    path.write_text(path.read_text().replace('"up"', '"pu"'))
+    line = [sys.executable, "-c", EARLY, str(folder)]
+    done = subprocess.run(line, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith(
+        f"rnn2dnn verify: error: 'c/decoder_table.h' in {str(folder)!r} was changed. "
+        "Expected SHA-256 "
+    )
+    assert done.stderr.endswith("Convert the student again\n")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_whole_bundle_and_other_arguments_pass(written, tmp_path):
+    bundle_sums.exit_where_changed([str(written), "--json", str(tmp_path), "nothing"])
+
+
+def test_a_missing_file_ends_the_command_too(written, tmp_path, capsys):
+    folder = shutil.copytree(written, tmp_path / "bundle")
+    (folder / "golden" / "words.txt").unlink()
+    with pytest.raises(SystemExit) as error:
+        bundle_sums.exit_where_changed(["--recordings", "x", str(folder)])
+    assert error.value.code == 2
+    assert "Expected 'golden/words.txt'" in capsys.readouterr().err
+
+
+def test_the_file_of_sums_is_what_sha256sum_reads(written):
+    line = ["sha256sum", "--strict", "-c", bundle_sums.SUMS]
+    done = subprocess.run(line, cwd=written, capture_output=True, text=True, check=True)
+    names = {text.rpartition(": ")[0] for text in done.stdout.splitlines()}
+    assert {"student.tflite", "golden/words.txt", "golden/test_set.txt"} <= names
+    assert {"c/model.h", "tflm/main.cc", "report.md"} <= names
