@@ -5,7 +5,7 @@ import numpy as np
 from quality_risk import BayesRisk
 
 from keras_rnn2dnn import Distiller, SoftAlignmentKL, dnn_student, hmm, rnn_teacher
-from keras_rnn2dnn.batches.iterating import bucketed_dataset
+from keras_rnn2dnn.batches.bucketing import bucketed_dataset
 from keras_rnn2dnn.demo.training import Recipe
 from keras_rnn2dnn.distillation.schedules import warmup_cosine
 from keras_rnn2dnn.models.reference import tdnn_student

@@ -25,7 +25,7 @@ from quality_table import (
 
 from keras_rnn2dnn import convert, hmm, word_error_rate
 from keras_rnn2dnn.alignments import match_priors
-from keras_rnn2dnn.batches.iterating import predict_utterances
+from keras_rnn2dnn.batches.predicting import predict_utterances
 from keras_rnn2dnn.demo.training import mean_log_posteriors
 from keras_rnn2dnn.deploy import Int8Student
 from keras_rnn2dnn.util.files import new_file

@@ -21,7 +21,7 @@ import tensorflow as tf
 
 from keras_rnn2dnn import SoftAlignments, dnn_student, word_error_rate
 from keras_rnn2dnn.alignments.training import train_student
-from keras_rnn2dnn.batches.iterating import predict_utterances
+from keras_rnn2dnn.batches.predicting import predict_utterances
 from keras_rnn2dnn.demo.training import Recipe
 from keras_rnn2dnn.deploy import Int8Student, convert
 from keras_rnn2dnn.hmm import SequenceKL, WordLoopDecoder

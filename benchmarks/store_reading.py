@@ -24,7 +24,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_rnn2dnn import Distiller, SoftAlignments, dnn_student
-from keras_rnn2dnn.batches.iterating import without_autotune
+from keras_rnn2dnn.batches.bucketing import without_autotune
 
 FEATURES, FRAMES, BATCH = 40, 100, 32
 

@@ -40,7 +40,7 @@ from keras_rnn2dnn import (
 )
 from keras_rnn2dnn.alignments.teacher_pass import TeacherPass
 from keras_rnn2dnn.alignments.utterances import utterances_of
-from keras_rnn2dnn.batches.iterating import bucketed_dataset, without_autotune
+from keras_rnn2dnn.batches.bucketing import bucketed_dataset, without_autotune
 
 FEATURES, BATCH, CONTEXT = 40, 32, (15, 5)
 TEACHERS = {"2 x BLSTM(128)": (128, 128), "3 x BLSTM(320)": (320, 320, 320)}

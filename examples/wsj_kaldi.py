@@ -30,7 +30,7 @@ import keras
 import numpy as np
 
 from keras_rnn2dnn import Distiller, SoftAlignments, SpliceFrames, dnn_student, kaldi
-from keras_rnn2dnn.batches.iterating import predict_utterances
+from keras_rnn2dnn.batches.predicting import predict_utterances
 from keras_rnn2dnn.hmm import estimate_log_priors
 
 

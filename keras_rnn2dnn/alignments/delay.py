@@ -9,7 +9,7 @@ import numpy as np
 
 from keras_rnn2dnn.alignments import SoftAlignments
 from keras_rnn2dnn.alignments.training import train_student
-from keras_rnn2dnn.batches.iterating import predict_utterances
+from keras_rnn2dnn.batches.predicting import predict_utterances
 from keras_rnn2dnn.ctc import GreedyDecoder
 from keras_rnn2dnn.hmm import WordLoopDecoder, tune_decoder
 from keras_rnn2dnn.scoring.word_errors import word_error_rate

@@ -20,10 +20,10 @@ from keras_rnn2dnn.alignments.shards.records import AlignedUtterance
 from keras_rnn2dnn.alignments.shards.writer import StoreWriter
 from keras_rnn2dnn.alignments.utterances import utterances_of
 from keras_rnn2dnn.batches.inference import input_shapes
+from keras_rnn2dnn.batches.model_outputs import single_output
 from keras_rnn2dnn.batches.model_state import left_as_found
 from keras_rnn2dnn.batches.utterance_lists import input_rank
 from keras_rnn2dnn.distillation.frozen_teacher import as_list
-from keras_rnn2dnn.distillation.input_checks import single_output
 from keras_rnn2dnn.util.errors import invalid, is_integer
 
 

@@ -13,14 +13,10 @@ import tensorflow as tf
 from keras_rnn2dnn.alignments.shards.records import AlignedUtterance
 from keras_rnn2dnn.alignments.utterances import Utterance
 from keras_rnn2dnn.batches.inference import Inference, outputs_of
+from keras_rnn2dnn.batches.model_outputs import check_frame_outputs, single_output
 from keras_rnn2dnn.batches.model_state import run_stateless
 from keras_rnn2dnn.batches.padding import stacked
-from keras_rnn2dnn.distillation.input_checks import (
-    check_declared,
-    check_frame_outputs,
-    check_softmax,
-    single_output,
-)
+from keras_rnn2dnn.distillation.input_checks import check_declared, check_softmax
 from keras_rnn2dnn.distillation.loss_inputs import mean_posteriors
 from keras_rnn2dnn.distillation.losses import log_posteriors
 from keras_rnn2dnn.distillation.top_k import top_k_targets

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from keras_rnn2dnn.batches.iterating import iterate_batches
 from keras_rnn2dnn.batches.padding import without_padding
+from keras_rnn2dnn.batches.shared_weights import shared_weights
 from keras_rnn2dnn.batches.time_major import check_axes
 from keras_rnn2dnn.batches.utterance_lists import (
     have_frames,
@@ -18,7 +19,7 @@ from keras_rnn2dnn.batches.utterance_lists import (
     is_unbatched,
     one_by_one,
 )
-from keras_rnn2dnn.distillation.loss_inputs import shared_weights, split_inputs
+from keras_rnn2dnn.distillation.loss_inputs import split_inputs
 from keras_rnn2dnn.util.errors import invalid
 
 _KEYS = ("labels", "transcripts", "ids")

@@ -5,14 +5,15 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_rnn2dnn.batches.iterating import bucketed_dataset, is_arrays
+from keras_rnn2dnn.batches.bucketing import bucketed_dataset
+from keras_rnn2dnn.batches.iterating import is_arrays
+from keras_rnn2dnn.batches.shared_weights import shared_weights
 from keras_rnn2dnn.batches.utterance_lists import (
     is_list_of_utterances,
     is_ragged,
     is_unbatched,
     one_by_one,
 )
-from keras_rnn2dnn.distillation.loss_inputs import shared_weights
 from keras_rnn2dnn.util.errors import invalid
 
 

@@ -9,9 +9,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_rnn2dnn.batches.model_outputs import after_equal
 from keras_rnn2dnn.batches.model_state import left_as_found, run_stateless
 from keras_rnn2dnn.batches.utterance_lists import have_frames
-from keras_rnn2dnn.distillation.input_checks import after_equal
 
 _LOG = logging.getLogger(__name__)
 _PROBE_FRAMES = 32

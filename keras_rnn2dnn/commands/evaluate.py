@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_rnn2dnn.batches.iterating import predict_utterances
+from keras_rnn2dnn.batches.predicting import predict_utterances
 from keras_rnn2dnn.commands import inputs
 from keras_rnn2dnn.commands.parser import (
     add_command,

@@ -10,7 +10,7 @@ from keras_rnn2dnn.audio import augment, resampling
 from keras_rnn2dnn.audio.corpora.recordings import Recording
 from keras_rnn2dnn.audio.features import FeatureSpec, LogMel
 from keras_rnn2dnn.audio.strings import WordString, make_strings, num_label_frames
-from keras_rnn2dnn.batches.iterating import map_by_length
+from keras_rnn2dnn.batches.predicting import map_by_length
 from keras_rnn2dnn.util.errors import invalid
 
 PROTOCOLS = ("new-speaker", "official")

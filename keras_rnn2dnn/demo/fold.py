@@ -8,7 +8,7 @@ import keras
 
 from keras_rnn2dnn import hmm
 from keras_rnn2dnn.alignments import by_transcript, chained, match_priors
-from keras_rnn2dnn.batches.iterating import predict_utterances
+from keras_rnn2dnn.batches.predicting import predict_utterances
 from keras_rnn2dnn.demo import data as demo_data
 from keras_rnn2dnn.demo import training
 from keras_rnn2dnn.demo.history import EpochRecorder

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from keras_rnn2dnn.batches.inference import inference_function
-from keras_rnn2dnn.batches.iterating import map_by_length
+from keras_rnn2dnn.batches.predicting import map_by_length
 from keras_rnn2dnn.quantization.comparison import compare_logits
 from keras_rnn2dnn.scoring.word_errors import word_error_rate
 

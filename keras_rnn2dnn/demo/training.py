@@ -9,7 +9,8 @@ import keras
 import numpy as np
 
 from keras_rnn2dnn.alignments import SoftAlignments
-from keras_rnn2dnn.batches.iterating import bucketed_dataset, predict_utterances
+from keras_rnn2dnn.batches.bucketing import bucketed_dataset
+from keras_rnn2dnn.batches.predicting import predict_utterances
 from keras_rnn2dnn.demo.data import FeatureString
 from keras_rnn2dnn.demo.history import EpochRecorder
 from keras_rnn2dnn.distillation.distiller import Distiller

@@ -14,6 +14,7 @@ from keras_rnn2dnn.batches.fit_data import (
 )
 from keras_rnn2dnn.batches.iterating import first_batch
 from keras_rnn2dnn.batches.model_state import check_not_shared, left_as_found
+from keras_rnn2dnn.batches.shared_weights import shared_weights
 from keras_rnn2dnn.batches.time_major import check_axes
 from keras_rnn2dnn.batches.utterance_lists import input_rank
 from keras_rnn2dnn.distillation import input_checks as checks
@@ -24,12 +25,7 @@ from keras_rnn2dnn.distillation.keras_form import (
     as_distillation_loss,
     is_keras_form,
 )
-from keras_rnn2dnn.distillation.loss_inputs import (
-    SoftBatch,
-    keep_weights,
-    shared_weights,
-    split_inputs,
-)
+from keras_rnn2dnn.distillation.loss_inputs import SoftBatch, keep_weights, split_inputs
 from keras_rnn2dnn.distillation.losses import ScheduledNumber
 from keras_rnn2dnn.distillation.not_a_number import NaNWatch, with_watch
 from keras_rnn2dnn.distillation.running_means import TotalLoss

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
-from keras_rnn2dnn.batches.iterating import map_by_length
+from keras_rnn2dnn.batches.predicting import map_by_length
 from keras_rnn2dnn.hmm.decoding import WordLoopDecoder
 from keras_rnn2dnn.util.errors import invalid
 

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from keras_rnn2dnn.alignments import SoftAlignments
-from keras_rnn2dnn.batches.iterating import predict_utterances
+from keras_rnn2dnn.batches.predicting import predict_utterances
 from keras_rnn2dnn.distillation.input_checks import are_probabilities
 from keras_rnn2dnn.distillation.losses import SMALLEST_PROBABILITY
 from keras_rnn2dnn.kaldi.archives import read_archive, write_archive

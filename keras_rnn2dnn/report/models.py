@@ -10,7 +10,7 @@ import numpy as np
 
 from keras_rnn2dnn.audio.features import FeatureSpec
 from keras_rnn2dnn.batches.inference import inference_function
-from keras_rnn2dnn.batches.iterating import map_by_length
+from keras_rnn2dnn.batches.predicting import map_by_length
 from keras_rnn2dnn.deploy import Int8Student
 from keras_rnn2dnn.distillation.model_files import load_model
 from keras_rnn2dnn.hmm import WordLoopDecoder

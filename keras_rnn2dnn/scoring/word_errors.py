@@ -8,7 +8,7 @@ import jiwer
 import keras
 import numpy as np
 
-from keras_rnn2dnn.batches.iterating import predict_utterances
+from keras_rnn2dnn.batches.predicting import predict_utterances
 from keras_rnn2dnn.scoring.pairing import as_words, check_utterances, paired
 from keras_rnn2dnn.scoring.vocabulary import check_vocabulary
 from keras_rnn2dnn.util.errors import invalid, is_integer

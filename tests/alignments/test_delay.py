@@ -6,7 +6,7 @@ import pytest
 
 from keras_rnn2dnn import SoftAlignments, word_error_rate
 from keras_rnn2dnn.alignments.delay import DelaySearch, choose_delay
-from keras_rnn2dnn.batches.iterating import predict_utterances
+from keras_rnn2dnn.batches.predicting import predict_utterances
 from keras_rnn2dnn.ctc import GreedyDecoder
 from keras_rnn2dnn.util.files import Utterances
 

@@ -3,14 +3,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_rnn2dnn.batches.iterating import (
-    bucketed_dataset,
-    first_batch,
-    is_arrays,
-    iterate_batches,
-    num_bucketed_batches,
-    predict_utterances,
-)
+from keras_rnn2dnn.batches.bucketing import bucketed_dataset, num_bucketed_batches
+from keras_rnn2dnn.batches.iterating import first_batch, is_arrays, iterate_batches
+from keras_rnn2dnn.batches.predicting import predict_utterances
 from keras_rnn2dnn.models.reference import dnn_student
 
 

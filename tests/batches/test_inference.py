@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from keras_rnn2dnn import Distiller, SoftAlignments
 from keras_rnn2dnn.batches.inference import Inference, inference_function
-from keras_rnn2dnn.batches.iterating import predict_utterances
+from keras_rnn2dnn.batches.predicting import predict_utterances
 
 FEATURES, CLASSES = 4, 5
 

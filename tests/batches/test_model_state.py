@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from keras_rnn2dnn import Distiller, KLCallback, SoftAlignments
-from keras_rnn2dnn.batches.iterating import predict_utterances
 from keras_rnn2dnn.batches.model_state import left_as_found, run_stateless
+from keras_rnn2dnn.batches.predicting import predict_utterances
 from keras_rnn2dnn.distillation.kl_callback import kl_and_agreement
 
 FEATURES, CLASSES = 3, 5

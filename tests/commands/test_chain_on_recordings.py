@@ -12,7 +12,8 @@ import pytest
 from keras_rnn2dnn import LogMel, SoftAlignments, rnn_teacher
 from keras_rnn2dnn.audio.corpora.recordings import read_fsdd
 from keras_rnn2dnn.audio.features import FeatureSpec
-from keras_rnn2dnn.batches.iterating import bucketed_dataset, predict_utterances
+from keras_rnn2dnn.batches.bucketing import bucketed_dataset
+from keras_rnn2dnn.batches.predicting import predict_utterances
 from keras_rnn2dnn.deploy import Int8Student
 
 FSDD = Path(__file__).parents[3] / "shared" / "fsdd" / "recordings"

@@ -14,7 +14,7 @@ from keras_rnn2dnn.alignments import SoftAlignments
 from keras_rnn2dnn.alignments.teacher_pass import fingerprint
 from keras_rnn2dnn.audio.corpora.recordings import Recording
 from keras_rnn2dnn.audio.features import FeatureSpec
-from keras_rnn2dnn.batches.iterating import predict_utterances
+from keras_rnn2dnn.batches.predicting import predict_utterances
 from keras_rnn2dnn.demo import Recipe, run_demo, training
 from keras_rnn2dnn.demo.data import feature_layer
 from keras_rnn2dnn.demo.run import folds_of

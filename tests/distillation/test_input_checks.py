@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from keras_rnn2dnn import Distiller, SoftAlignmentKL, dnn_student, rnn_teacher
-from keras_rnn2dnn.distillation.input_checks import single_output
+from keras_rnn2dnn.batches.model_outputs import single_output
 
 CLASSES = 5
 

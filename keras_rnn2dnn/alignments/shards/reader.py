@@ -14,7 +14,7 @@ from keras_rnn2dnn.alignments.shards.files import ShardFiles
 from keras_rnn2dnn.alignments.shards.length_buckets import LengthBuckets
 from keras_rnn2dnn.alignments.shards.manifest import Manifest, Shard
 from keras_rnn2dnn.alignments.shards.records import AlignedUtterance, read_records
-from keras_rnn2dnn.batches.iterating import without_autotune
+from keras_rnn2dnn.batches.bucketing import without_autotune
 from keras_rnn2dnn.util.sums import checksum_of
 
 _SHUFFLED_UTTERANCES, _BATCHES_AHEAD = 1024, 2

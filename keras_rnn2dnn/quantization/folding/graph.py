@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import keras
 import numpy as np
 
-from keras_rnn2dnn.distillation.input_checks import single_output
+from keras_rnn2dnn.batches.model_outputs import single_output
 from keras_rnn2dnn.quantization.fake_quant import plain_layer
 from keras_rnn2dnn.quantization.folding.affine import Affine, affine_form
 from keras_rnn2dnn.quantization.folding.plain_layers import (
