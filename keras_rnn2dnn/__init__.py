@@ -7,7 +7,7 @@ import sys
 # The command keeps TensorFlow's start-up lines off the terminal, which works only
 # while it is imported. Programs that import the package decide themselves.
 if os.path.basename(sys.argv[0]) == "rnn2dnn":
-    from keras_rnn2dnn.deploy.bundle_sums import exit_where_changed
+    from keras_rnn2dnn.util.bundle_sums import exit_where_changed
     from keras_rnn2dnn.util.captured_output import captured_output, interrupts_end
 
     interrupts_end()

@@ -155,6 +155,7 @@ def plan_buckets(utterances, buckets):
 
 
 def batch_plan(plan, batch_size, rng):
+    """Returns `(length, numbers)` of each batch; `rng` draws their order."""
     batches = []
     for length, numbers in plan.items():
         order = numbers if rng is None else rng.permutation(numbers).tolist()

@@ -1,4 +1,7 @@
-"""The main job, end to end: teacher, students, int8, word error rates."""
+"""The demo, end to end: recordings or synthetic speech in, a table of systems out.
+
+- `data`: who is heard when; `run`, `fold`, `training`, `history`: the way
+"""
 
 from keras_rnn2dnn.demo.run import demo_recordings, run_demo
 from keras_rnn2dnn.demo.training import Recipe

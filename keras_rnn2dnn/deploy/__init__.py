@@ -1,4 +1,10 @@
-"""From a trained student to an int8 TensorFlow Lite file that runs on a device."""
+"""From a student to a device: a float student in, a proven firmware bundle out.
+
+- `convert`, `report`, `recordings`, `publish`: the conversion and what it says
+- `bundle`, `c_tables`, `golden`, `evidence`, `naming`: the files of a bundle
+- `firmware`: the C sources; `device`: their arithmetic in numpy
+- `loading`, `verify`, `toolchain`, `tflm`: reading a bundle, and proving it
+"""
 
 from keras_rnn2dnn.deploy.convert import convert
 from keras_rnn2dnn.deploy.loading import Bundle, load_bundle

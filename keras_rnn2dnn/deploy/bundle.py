@@ -11,7 +11,6 @@ import numpy as np
 
 from keras_rnn2dnn.audio.features import FeatureSpec
 from keras_rnn2dnn.ctc import GreedyDecoder
-from keras_rnn2dnn.deploy import bundle_sums as sums
 from keras_rnn2dnn.deploy import c_tables, golden, naming, tflm
 from keras_rnn2dnn.deploy.device import ram
 from keras_rnn2dnn.deploy.device.decoder import MOST_NODES, word_loop_tables
@@ -23,6 +22,7 @@ from keras_rnn2dnn.deploy.report import ConversionReport
 from keras_rnn2dnn.deploy.toolchain import measure_cores
 from keras_rnn2dnn.hmm import WordLoopDecoder
 from keras_rnn2dnn.quantization.interpreter import Int8Student
+from keras_rnn2dnn.util import bundle_sums as sums
 from keras_rnn2dnn.util.errors import invalid
 
 DECODERS = {"word-loop": WordLoopDecoder, "ctc-greedy": GreedyDecoder}

@@ -6,10 +6,10 @@ from typing import Any
 
 from keras_rnn2dnn.audio.features import FeatureSpec
 from keras_rnn2dnn.deploy.bundle import DECODERS
-from keras_rnn2dnn.deploy.bundle_sums import check_files, read_report
 from keras_rnn2dnn.deploy.device.recognizer import DeviceNetwork, DeviceRecognizer
 from keras_rnn2dnn.quantization.interpreter import Int8Student
 from keras_rnn2dnn.quantization.window import ReceptiveField
+from keras_rnn2dnn.util.bundle_sums import check_files, read_report
 
 _HINT = "Convert the student again"
 

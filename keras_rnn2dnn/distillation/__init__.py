@@ -1,1 +1,15 @@
-"""To be written."""
+"""The Distiller: a teacher, a student and batches in; a trained student out.
+
+- `distiller`, `training_step`: the Keras model, and one step of it
+- `losses`, `dense_kl`, `top_k`: KL of `(batch, frames, classes)`, of all or the best k
+- `hard_loss`, `ctc_loss`: losses of labels
+- `kl_callback`, `schedules`: during `fit`
+- `loss_inputs`, `input_checks`, `not_a_number`, `running_means`: of a batch
+- `frozen_teacher`, `keras_form`, `model_files`: saving, migrating, loading
+"""
+
+from keras_rnn2dnn.distillation.distiller import Distiller
+from keras_rnn2dnn.distillation.kl_callback import KLCallback
+from keras_rnn2dnn.distillation.losses import SoftAlignmentKL
+
+__all__ = ["Distiller", "KLCallback", "SoftAlignmentKL"]

@@ -5,7 +5,7 @@ import tensorflow as tf
 from keras import ops
 
 from keras_rnn2dnn.batches.model_outputs import after_equal
-from keras_rnn2dnn.ctc.loss import as_ctc_loss
+from keras_rnn2dnn.distillation.ctc_loss import as_ctc_loss
 from keras_rnn2dnn.distillation.loss_inputs import SoftBatch, keras_mask
 from keras_rnn2dnn.distillation.losses import as_logits
 from keras_rnn2dnn.distillation.not_a_number import NaNWatch

@@ -1,4 +1,10 @@
-"""Hidden Markov models: topology, alignment, flat start and word-loop decoding."""
+"""Hidden Markov models: features or log-posteriors in, states `(frames,)` or words out.
+
+- `topology`: the states of words; `utterances`: batches and checks of arguments
+- `flat_start`, `alignment`, `occupancies`, `constrained`: alignments, hard and soft
+- `decoding`, `word_loop`, `tuning`: recognition of words
+- `loop_graph`, `sequence_kl`: all paths at once, as a loss
+"""
 
 from keras_rnn2dnn.hmm.alignment import align, forward_backward
 from keras_rnn2dnn.hmm.constrained import constrained, decoded

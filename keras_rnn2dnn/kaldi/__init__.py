@@ -1,4 +1,9 @@
-"""Kaldi data directories, archives, alignments and posteriors, in and out."""
+"""Kaldi: data directories, archives, alignments and posteriors, in and out.
+
+- `directory`, `fbank`: features, and how Kaldi makes them
+- `archives`, `array_headers`: files of arrays, checked before memory is taken
+- `posteriors`, `priors`: a teacher's in, a student's out
+"""
 
 from keras_rnn2dnn.kaldi.archives import read_archive, write_archive
 from keras_rnn2dnn.kaldi.directory import (

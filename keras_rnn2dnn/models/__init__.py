@@ -1,1 +1,11 @@
-"""To be written."""
+"""Keras layers and models: features in, logits `(batch, frames, classes)` out.
+
+- `reference`: `dnn_student` and `rnn_teacher`
+- `layers`: `SpliceFrames` and `StackFrames`; `spliced_dense`: both in one, faster
+- `masked_statistics`: batch normalization over the frames that count
+"""
+
+from keras_rnn2dnn.models.layers import SpliceFrames
+from keras_rnn2dnn.models.reference import dnn_student, rnn_teacher
+
+__all__ = ["SpliceFrames", "dnn_student", "rnn_teacher"]

@@ -1,1 +1,15 @@
-"""To be written."""
+"""What was recognised against what was said: words in, rates with intervals out.
+
+- `word_errors`: word error rate, its counts and interval, and a callback for `fit`
+- `pairing`: references beside hypotheses, `{id: words}` or lists
+- `vocabulary`: whether a decoder can find the words at all
+"""
+
+from keras_rnn2dnn.scoring.word_errors import (
+    WordErrorRate,
+    WordErrorRateCallback,
+    align_words,
+    word_error_rate,
+)
+
+__all__ = ["WordErrorRate", "WordErrorRateCallback", "align_words", "word_error_rate"]

@@ -1,1 +1,8 @@
-"""To be written."""
+"""Helpers that know nothing of speech: errors, files, sums, progress.
+
+- `errors`: the grammar of error messages; extras that are missing
+- `files`, `zip_files`, `epoch_backup`: files that are whole at every moment
+- `sums`, `bundle_sums`: by which damaged files are recognised
+- `progress`, `captured_output`, `tensorboard`: what a long run tells
+- `log_softmax`, `xla`, `multi_worker`: for numbers, compilers and strategies
+"""

@@ -3,7 +3,7 @@
 import hashlib
 import json
 
-from keras_rnn2dnn.deploy import bundle_sums as sums
+from keras_rnn2dnn.util import bundle_sums as sums
 
 
 def renew_sums(folder):

@@ -1,1 +1,5 @@
-"""To be written."""
+"""Audio files: bytes in, mono PCM float32 at the wanted rate out.
+
+- `decoding`: any container, rate and number of channels
+- `headers`, `wav_chunks`: what a file says of itself, and whether it is whole
+"""

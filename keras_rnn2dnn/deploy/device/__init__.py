@@ -1,4 +1,8 @@
-"""The device in numpy: features, network and decoder as the C code computes them."""
+"""The device in numpy: PCM int16 in, words out, with the integers of the C code.
+
+- `features`, `network`, `decoder`: its three stages; `recognizer`: all of them
+- `layers`: of a converted student, read from its file; `ram`: what they take
+"""
 
 from keras_rnn2dnn.deploy.device.layers import UnsupportedStudent
 from keras_rnn2dnn.deploy.device.recognizer import (

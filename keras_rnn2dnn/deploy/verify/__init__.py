@@ -1,4 +1,8 @@
-"""`verify`: the proof that a bundle computes on a device what Python computes."""
+"""`verify`: a bundle in, the proof that it computes what Python computes out.
+
+- `run`: all stages; `outcome`: of one of them
+- `outputs`, `figures`, `mutations`, `costs`: the stages by what they compare
+"""
 
 from keras_rnn2dnn.deploy.verify.outcome import Outcome
 from keras_rnn2dnn.deploy.verify.run import Verification, verify

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 
-from keras_rnn2dnn.deploy import bundle_sums, evidence, golden
+from keras_rnn2dnn.deploy import evidence, golden
 from keras_rnn2dnn.deploy.device import ram
 from keras_rnn2dnn.deploy.loading import Bundle
 from keras_rnn2dnn.deploy.recordings import word_errors
@@ -12,6 +12,7 @@ from keras_rnn2dnn.deploy.verify.outcome import NOT_RUN, Outcome, judged
 from keras_rnn2dnn.deploy.verify.outputs import INTERPRETER
 from keras_rnn2dnn.quantization.operators import operators
 from keras_rnn2dnn.scoring.word_errors import word_error_rate
+from keras_rnn2dnn.util import bundle_sums
 
 _EARLIER = "an earlier version wrote this bundle"
 # TensorFlow Lite's kernels on another machine may round some logits to the next step.

@@ -9,7 +9,6 @@ import numpy as np
 import keras_rnn2dnn
 from keras_rnn2dnn.audio.features import FeatureSpec
 from keras_rnn2dnn.audio.mel import mel_matrix
-from keras_rnn2dnn.deploy import bundle_sums as sums
 from keras_rnn2dnn.deploy import evidence, golden, tflm
 from keras_rnn2dnn.deploy.bundle import Firmware
 from keras_rnn2dnn.deploy.device.features import feature_tables
@@ -18,6 +17,7 @@ from keras_rnn2dnn.deploy.loading import Bundle
 from keras_rnn2dnn.deploy.report import ConversionReport
 from keras_rnn2dnn.deploy.toolchain import CORES, PORTS, Workbench
 from keras_rnn2dnn.deploy.verify.outcome import Outcome, judged, missing, on_targets
+from keras_rnn2dnn.util import bundle_sums as sums
 
 LEAST_WINDOWS = 2000
 INTERPRETER = threading.Lock()  # that of TensorFlow Lite has one user at a time

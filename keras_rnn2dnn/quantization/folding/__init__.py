@@ -1,1 +1,7 @@
-"""To be written."""
+"""A student's layers, folded: a Keras model in, one of fewer, plain layers out.
+
+- `graph`: the calls of its layers as a list; `plain_layers`: operators as layers
+- `affine`, `affine_folding`: scales and shifts go into the weights around them
+- `splice_folding`: spliced frames and their Dense layer in one
+- `rebuild`: the student anew
+"""

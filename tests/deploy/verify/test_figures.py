@@ -6,8 +6,9 @@ import pytest
 from helpers.bundles import features, parts, recordings, residual, student
 from helpers.renewed import renew_sums
 
-from keras_rnn2dnn.deploy import bundle_sums, convert, evidence, load_bundle
+from keras_rnn2dnn.deploy import convert, evidence, load_bundle
 from keras_rnn2dnn.deploy.verify import figures
+from keras_rnn2dnn.util import bundle_sums
 from keras_rnn2dnn.util.files import Audio
 
 

@@ -5,7 +5,8 @@ import sys
 import pytest
 from helpers.bundles import parts, student
 
-from keras_rnn2dnn.deploy import bundle_sums, convert
+from keras_rnn2dnn.deploy import convert
+from keras_rnn2dnn.util import bundle_sums
 
 EARLY = """
 import sys
