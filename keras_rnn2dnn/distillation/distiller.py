@@ -17,7 +17,7 @@ from keras_rnn2dnn.batches.model_state import check_not_shared, left_as_found
 from keras_rnn2dnn.batches.shared_weights import shared_weights
 from keras_rnn2dnn.batches.time_major import check_axes
 from keras_rnn2dnn.batches.utterance_lists import input_rank
-from keras_rnn2dnn.distillation import input_checks as checks
+from keras_rnn2dnn.distillation import input_checks
 from keras_rnn2dnn.distillation.frozen_teacher import as_list
 from keras_rnn2dnn.distillation.hard_loss import check_labels
 from keras_rnn2dnn.distillation.keras_form import (
@@ -112,20 +112,20 @@ class Distiller(DistillationStep):
             student_loss_weight = STUDENT_LOSS_WEIGHT if form_of_keras else 0.0
         loss = as_distillation_loss(distillation_loss, kwargs)
         super().__init__(name=name, **kwargs)
-        checks.check_models(teacher, student)
+        input_checks.check_models(teacher, student)
         check_not_shared(as_list(teacher), student)
         teachers = as_list(teacher)
         if not is_integer(teacher_delay) or teacher_delay < 0:
             raise ValueError(invalid("teacher_delay", "an integer >= 0", teacher_delay))
         self.distillation_loss = loss
         for model in teachers:
-            checks.check_softmax("teacher", model, self._teacher_from_logits)
-        checks.check_softmax("student", student, self._from_logits)
+            input_checks.check_softmax("teacher", model, self._teacher_from_logits)
+        input_checks.check_softmax("student", student, self._from_logits)
         self._student_loss_weight = ScheduledNumber(
-            checks.checked_share(student_loss_weight)
+            input_checks.checked_share(student_loss_weight)
         )
         self.teacher_delay = int(teacher_delay)
-        self.teacher_weights = checks.checked_weights(teacher_weights, teachers)
+        self.teacher_weights = input_checks.checked_weights(teacher_weights, teachers)
         self.hold(
             teacher=teacher,
             outputs=None,
@@ -146,7 +146,7 @@ class Distiller(DistillationStep):
 
     @student_loss_weight.setter
     def student_loss_weight(self, value: float):
-        self._student_loss_weight.value = checks.checked_share(value)
+        self._student_loss_weight.value = input_checks.checked_share(value)
 
     @property
     def _from_logits(self):
@@ -176,7 +176,7 @@ class Distiller(DistillationStep):
                 f"`student_loss_weight={self.student_loss_weight}` needs a hard loss. "
                 "Expected `compile(loss=...)`. Received: loss=None"
             )
-        checks.check_hard_loss(loss, self._from_logits)
+        input_checks.check_hard_loss(loss, self._from_logits)
         kwargs.setdefault("jit_compile", False)
         super().compile(optimizer=optimizer, loss=loss, **kwargs)
         self.hard_loss = None if loss is None else keras.losses.get(loss)
@@ -323,11 +323,11 @@ class Distiller(DistillationStep):
         watch.observe(batch.soft, batch.weights, split_inputs(x)[1])
         if watch.message() and not np.any(batch.weights < 0):  # see `check_weights`
             raise ValueError(watch.message())
-        checks.check_weights(batch.weights)
+        input_checks.check_weights(batch.weights)
         check_labels(self.hard_loss, batch, self._from_logits)
         batch = batch.delayed(self.teacher_delay)
-        checks.check_weights(batch.weights)
-        checks.check_values(batch, self._from_logits, self._teacher_from_logits)
+        input_checks.check_weights(batch.weights)
+        input_checks.check_values(batch, self._from_logits, self._teacher_from_logits)
 
     def _check_axes(self, x, y, sample_weight):
         """Refuses time-major features, where labels or weights tell."""

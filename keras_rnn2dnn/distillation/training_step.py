@@ -8,8 +8,9 @@ import tensorflow as tf
 from keras import ops
 
 from keras_rnn2dnn.batches.inference import all_frames
+from keras_rnn2dnn.batches.model_outputs import after_equal, single_output
 from keras_rnn2dnn.batches.model_state import run_stateless
-from keras_rnn2dnn.distillation import input_checks as checks
+from keras_rnn2dnn.distillation import input_checks
 from keras_rnn2dnn.distillation.frozen_teacher import TeacherHolder, as_list
 from keras_rnn2dnn.distillation.hard_loss import hard_losses
 from keras_rnn2dnn.distillation.loss_inputs import (
@@ -199,7 +200,7 @@ class DistillationStep(TeacherHolder, MultiWorkerModel):
         outputs = []
         for model in as_list(self.teacher):
             output = run_stateless(model, teacher_x)
-            checks.single_output("teacher", model, output)
+            single_output("teacher", model, output)
             outputs.append(all_frames("teacher", model, teacher_x, output))
         soft = mean_posteriors(outputs, self.teacher_weights, self._teacher_from_logits)
         if tf.executing_eagerly():
@@ -209,11 +210,11 @@ class DistillationStep(TeacherHolder, MultiWorkerModel):
         return {"teacher": teacher_x, "student": student_x}, soft
 
     def _gathered(self, soft, y_pred, y, sample_weight):
-        checks.single_output("student", self.student, y_pred)
-        checks.check_shapes(soft.shape, y_pred.shape, self.teacher_delay)
+        single_output("student", self.student, y_pred)
+        input_checks.check_shapes(soft.shape, y_pred.shape, self.teacher_delay)
         weights = frame_weights(y_pred, soft, sample_weight)
         frames = tf.shape(soft)[1], tf.shape(y_pred)[1]
-        soft = checks.after_equal(*frames, checks.DIFFERENT_FRAMES, soft)
+        soft = after_equal(*frames, input_checks.DIFFERENT_FRAMES, soft)
         return SoftBatch(ops.stop_gradient(soft), y_pred, weights, self._labels(y))
 
     def _labels(self, y):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from keras_rnn2dnn.commands.terminal import safe_output, shown, shown_name
-from keras_rnn2dnn.util import captured_output as quiet
+from keras_rnn2dnn.util import captured_output
 
 CONTROLS = [*range(9), 11, 12, *range(14, 32), *range(127, 160)]
 HOSTILE = "\x1b]0;title\x07\x1b[2J\x9b31m\udc80\u202e"
@@ -63,12 +63,12 @@ def handler():
 
 def test_an_early_interrupt_is_handled_until_the_command_runs(handler):
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    quiet.interrupts_end()
-    assert isinstance(signal.getsignal(signal.SIGINT), quiet._Exit)
-    quiet.interrupts_raise()
+    captured_output.interrupts_end()
+    assert isinstance(signal.getsignal(signal.SIGINT), captured_output._Exit)
+    captured_output.interrupts_raise()
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # as behind nohup
-    quiet.interrupts_end()
+    captured_output.interrupts_end()
     assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
 
 
@@ -80,7 +80,7 @@ def test_an_interrupt_while_tensorflow_is_imported_shows_no_traceback(tmp_path):
     (tmp_path / "tensorflow.py").write_text(
         "import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n"
     )
-    root = str(Path(quiet.__file__).parents[1])
+    root = str(Path(captured_output.__file__).parents[1])
     path = os.pathsep.join([str(tmp_path), root])
     done = subprocess.run(
         [sys.executable, str(script), "--version"],
