@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from keras_rnn2dnn import __version__
-from keras_rnn2dnn.commands import (
+from keras_rnn2dnn.commands.running import (
     align,
     convert,
     demo,

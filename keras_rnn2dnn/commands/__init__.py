@@ -1,5 +1,5 @@
-"""The commands of `rnn2dnn`: a file each; a function `add` with its options.
+"""The command line `rnn2dnn`, but for `cli`, which puts it together.
 
+- `running`: a file a command; a function `add` with its options
 - `parser`, `numbers`, `terminal`: what all of them share
-- `inputs`, `sources`: what they read
 """

@@ -8,7 +8,7 @@ import tensorflow as tf
 from keras_rnn2dnn import LogMel
 from keras_rnn2dnn.audio.corpora.recordings import write_wav
 from keras_rnn2dnn.audio.features import FeatureSpec
-from keras_rnn2dnn.commands.sources import FeatureSource
+from keras_rnn2dnn.commands.running.sources import FeatureSource
 from keras_rnn2dnn.deploy.golden import int16_pcm
 from keras_rnn2dnn.quantization.interpreter import load_interpreter
 from keras_rnn2dnn.recognition.streaming import int16_samples

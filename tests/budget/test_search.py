@@ -10,7 +10,7 @@ from keras_rnn2dnn.alignments.training import train_student
 from keras_rnn2dnn.budget.plot import to_svg
 from keras_rnn2dnn.budget.result import Candidate, SearchResult, to_markdown
 from keras_rnn2dnn.budget.search import search_student
-from keras_rnn2dnn.commands import distill
+from keras_rnn2dnn.commands.running import distill
 from keras_rnn2dnn.hmm import SequenceKL, Topology, WordLoopDecoder
 from keras_rnn2dnn.util.epoch_backup import remove_backups
 from keras_rnn2dnn.util.files import Utterances

@@ -8,8 +8,8 @@ import pytest
 
 from keras_rnn2dnn import LogMel, SoftAlignments, dnn_student, rnn_teacher
 from keras_rnn2dnn.audio.features import FeatureSpec
-from keras_rnn2dnn.commands import convert as convert_command
-from keras_rnn2dnn.commands.sources import FeatureSource
+from keras_rnn2dnn.commands.running import convert as convert_command
+from keras_rnn2dnn.commands.running.sources import FeatureSource
 from keras_rnn2dnn.util.files import Utterances
 
 FEATURES, CLASSES = 6, 80

@@ -329,8 +329,9 @@ def test_what_goes_on_after_a_stop_says_so(monkeypatch, run, arguments, tmp_path
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("keras_rnn2dnn.commands.align.FeatureSource", interrupt)
-    monkeypatch.setattr("keras_rnn2dnn.commands.distill.SoftAlignments", interrupt)
+    commands = "keras_rnn2dnn.commands.running"
+    monkeypatch.setattr(f"{commands}.align.FeatureSource", interrupt)
+    monkeypatch.setattr(f"{commands}.distill.SoftAlignments", interrupt)
     code, _, error = run(*arguments, "--out", tmp_path / "a.keras")
     assert code == 130
     assert error.endswith("The same command again goes on from them\n")

@@ -7,7 +7,7 @@ import pytest
 from keras_rnn2dnn import SoftAlignments, rnn_teacher
 from keras_rnn2dnn.alignments import match_priors
 from keras_rnn2dnn.batches.predicting import predict_utterances
-from keras_rnn2dnn.commands.align import _unlabelled
+from keras_rnn2dnn.commands.running.align import _unlabelled
 from keras_rnn2dnn.ctc import GreedyDecoder
 from keras_rnn2dnn.hmm import Topology, WordLoopDecoder, forward_backward
 from keras_rnn2dnn.util.files import Utterances

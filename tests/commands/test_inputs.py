@@ -8,7 +8,7 @@ from keras_rnn2dnn.audio.corpora.loading import AudioFile
 from keras_rnn2dnn.audio.corpora.manifests import write_manifest
 from keras_rnn2dnn.audio.corpora.recordings import write_wav
 from keras_rnn2dnn.audio.features import FeatureSpec
-from keras_rnn2dnn.commands import inputs
+from keras_rnn2dnn.commands.running import inputs
 from keras_rnn2dnn.ctc import GreedyDecoder
 from keras_rnn2dnn.hmm import Topology, WordLoopDecoder
 from keras_rnn2dnn.util.sums import with_sum

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from keras_rnn2dnn.commands.sources import FeatureSource
+from keras_rnn2dnn.commands.running.sources import FeatureSource
 from keras_rnn2dnn.kaldi import (
     KaldiDirectory,
     KaldiUtterance,

@@ -43,7 +43,7 @@ def test_the_last_line_of_the_demo_names_the_page(
     monkeypatch.setattr(demo, "demo_recordings", lambda *arguments: [])
     monkeypatch.setattr(demo, "run_demo", lambda *arguments, **options: [])
     monkeypatch.setattr(
-        "keras_rnn2dnn.commands.demo.to_markdown", lambda rows: "the table"
+        "keras_rnn2dnn.commands.running.demo.to_markdown", lambda rows: "the table"
     )
     code, output, _ = run("demo", "--out", copy)
     assert code == 0

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from keras_rnn2dnn.batches.predicting import predict_utterances
-from keras_rnn2dnn.commands import inputs
 from keras_rnn2dnn.commands.parser import (
     add_command,
     add_normalisation,
     add_strict,
     say,
 )
+from keras_rnn2dnn.commands.running import inputs
 from keras_rnn2dnn.deploy import Int8Student, load_bundle
 from keras_rnn2dnn.distillation.input_checks import are_probabilities
 from keras_rnn2dnn.distillation.model_files import load_model

@@ -1,14 +1,14 @@
 """`rnn2dnn convert`: from a trained student to int8 and a firmware bundle."""
 
 from keras_rnn2dnn.audio.features import FeatureSpec
-from keras_rnn2dnn.commands import inputs
 from keras_rnn2dnn.commands.parser import (
     add_command,
     add_normalisation,
     add_strict,
     say,
 )
-from keras_rnn2dnn.commands.sources import FeatureSource
+from keras_rnn2dnn.commands.running import inputs
+from keras_rnn2dnn.commands.running.sources import FeatureSource
 from keras_rnn2dnn.deploy import convert
 from keras_rnn2dnn.deploy.bundle import check_directory
 from keras_rnn2dnn.distillation.model_files import load_model

@@ -2,8 +2,8 @@
 
 import json
 
-from keras_rnn2dnn.commands import inputs
 from keras_rnn2dnn.commands.parser import add_command, add_strict, say
+from keras_rnn2dnn.commands.running import inputs
 from keras_rnn2dnn.deploy import load_bundle, verify
 from keras_rnn2dnn.util.progress import StageProgress
 

@@ -12,10 +12,11 @@ from keras_rnn2dnn.alignments.training import train_student
 from keras_rnn2dnn.budget.plot import to_svg
 from keras_rnn2dnn.budget.result import to_markdown
 from keras_rnn2dnn.budget.search import search_student
-from keras_rnn2dnn.commands import inputs, numbers
-from keras_rnn2dnn.commands.align import CHAIN
+from keras_rnn2dnn.commands import numbers
 from keras_rnn2dnn.commands.parser import add_command, say
-from keras_rnn2dnn.commands.sources import FeatureSource
+from keras_rnn2dnn.commands.running import inputs
+from keras_rnn2dnn.commands.running.align import CHAIN
+from keras_rnn2dnn.commands.running.sources import FeatureSource
 from keras_rnn2dnn.hmm import SequenceKL, WordLoopDecoder
 from keras_rnn2dnn.hmm.constrained import made_of_paths
 from keras_rnn2dnn.models.reference import dnn_student

@@ -14,14 +14,15 @@ from keras_rnn2dnn.alignments import (
 from keras_rnn2dnn.alignments.options import AlignOptions
 from keras_rnn2dnn.alignments.shards.manifest import Manifest
 from keras_rnn2dnn.alignments.utterances import utterances_of
-from keras_rnn2dnn.commands import inputs, numbers
+from keras_rnn2dnn.commands import numbers
 from keras_rnn2dnn.commands.parser import (
     add_command,
     add_normalisation,
     add_strict,
     say,
 )
-from keras_rnn2dnn.commands.sources import FeatureSource
+from keras_rnn2dnn.commands.running import inputs
+from keras_rnn2dnn.commands.running.sources import FeatureSource
 from keras_rnn2dnn.distillation.model_files import load_model
 from keras_rnn2dnn.hmm import WordLoopDecoder, constrained, decoded
 from keras_rnn2dnn.kaldi import KaldiDirectory, store_posteriors

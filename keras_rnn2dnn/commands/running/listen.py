@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from keras_rnn2dnn.commands.parser import add_command
-from keras_rnn2dnn.commands.transcribe import add_times, follow, summary
+from keras_rnn2dnn.commands.running.transcribe import add_times, follow, summary
 from keras_rnn2dnn.recognition.recognizer import Recognizer
 from keras_rnn2dnn.util.errors import import_extra
 

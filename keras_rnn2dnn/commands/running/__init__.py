@@ -1,0 +1,4 @@
+"""The commands of `rnn2dnn`: a file each.
+
+- `inputs`, `sources`: what they read
+"""
