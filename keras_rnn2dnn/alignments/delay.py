@@ -82,7 +82,7 @@ def choose_delay(
         seed: of the order.
         backups: directory in which every training keeps its state, as `delay-2.backup`;
             see `EpochBackup`. A search that was stopped goes on from there. They stay
-            at the end; see `backup.remove_backups`.
+            at the end; see `util.epoch_backup.remove_backups`.
         on_progress: called with the share that is done.
 
     Returns:

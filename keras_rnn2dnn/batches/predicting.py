@@ -62,7 +62,7 @@ def map_by_length(
 
     Example:
         >>> waveforms = [np.ones(3), np.ones(5), np.zeros(3)]
-        >>> sums = map_by_length(lambda x: tf.reduce_sum(x, axis=1), waveforms)
+        >>> sums = map_by_length(lambda x: keras.ops.sum(x, axis=1), waveforms)
         >>> [float(s) for s in sums]
         [3.0, 5.0, 0.0]
     """

@@ -79,7 +79,7 @@ def search_student(
         loss: of the training, `SoftAlignmentKL()` by default.
         backups: directory in which every training keeps its state, as `64,64.backup`;
             see `EpochBackup`. A search that was stopped goes on from there. They stay
-            at the end; see `backup.remove_backups`.
+            at the end; see `util.epoch_backup.remove_backups`.
         on_progress: called with what is done next and the share that is done.
 
     Returns:

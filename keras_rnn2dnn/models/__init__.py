@@ -6,6 +6,6 @@
 """
 
 from keras_rnn2dnn.models.layers import SpliceFrames
-from keras_rnn2dnn.models.reference import dnn_student, rnn_teacher
+from keras_rnn2dnn.models.reference import dnn_student, rnn_teacher, tdnn_student
 
-__all__ = ["SpliceFrames", "dnn_student", "rnn_teacher"]
+__all__ = ["SpliceFrames", "dnn_student", "rnn_teacher", "tdnn_student"]

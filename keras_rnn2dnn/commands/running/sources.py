@@ -23,7 +23,7 @@ class FeatureSource:
     Args:
         path: an `.npz` file of `Utterances`, a directory of such files, a store of
             soft alignments, a Kaldi data directory with `feats.scp`, or audio: what
-            `audio.listing.list_corpus` recognises.
+            `audio.corpora.listing.list_corpus` recognises.
         spec: how the features of audio are made; None for other sources.
         strict: whether an audio file that cannot be decoded is an error.
         normalisation: of the transcripts, `vocabulary.OPTIONS` one after the other.
