@@ -1,13 +1,15 @@
 """The command `rnn2dnn`: from the demo to the microphone."""
 
 import argparse
+import contextlib
+import importlib
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from keras_rnn2dnn import __version__
-from keras_rnn2dnn.commands.running import (
+from keras_rnn2dnn.commands import (
     align,
     convert,
     demo,
@@ -18,8 +20,9 @@ from keras_rnn2dnn.commands.running import (
     transcribe,
     verify,
 )
+from keras_rnn2dnn.commands.interrupts import interrupts_end
 from keras_rnn2dnn.commands.terminal import safe_output
-from keras_rnn2dnn.util.captured_output import interrupts_raise
+from keras_rnn2dnn.util.captured_output import captured_output
 
 _COMMANDS = (
     *(demo, align, distill, convert, verify),
@@ -30,8 +33,12 @@ _COMMANDS = (
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command.
 
+    What it does is imported as soon as its options are understood, so that help and
+    wrong arguments are answered at once.
+
     Args:
-        arguments: of the command line; those of the process by default.
+        arguments: of the command line; those of the process by default, which then is
+            the command's own: Ctrl-C during the imports ends it.
 
     Returns:
         The exit code: 0; 1 where `verify` does not verify, `transcribe` left files
@@ -39,16 +46,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments or data, with one line on standard error; 130 when interrupted; 141
         when nobody reads standard output any more.
     """
-    interrupts_raise()
     with safe_output():
-        return _run(_parser().parse_args(arguments))
+        return _run(_parser().parse_args(arguments), own_process=arguments is None)
 
 
-def _run(options):
+def _run(options, own_process):
     level = logging.INFO if options.verbose else logging.WARNING
     logging.basicConfig(level=level, format="%(message)s")
     try:
-        code = options.run(options) or 0
+        if options.check:
+            options.check(options)
+        with interrupts_end() if own_process else contextlib.nullcontext():
+            run = _imported(options.command)
+        code = run(options) or 0
         sys.stdout.flush()
         return code
     except BrokenPipeError:  # as after `| head -1`
@@ -68,6 +78,16 @@ def _run(options):
             f"{again}\n"
         )
         return 130
+
+
+def _imported(command) -> Callable[[argparse.Namespace], int | None]:
+    """Imports what a command does, and keeps TensorFlow's first lines off the terminal.
+
+    Programs that import the package themselves decide what they show.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with captured_output():
+        return importlib.import_module(f"keras_rnn2dnn.commands.running.{command}").run
 
 
 def _parser():

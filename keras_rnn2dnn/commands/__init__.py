@@ -1,5 +1,8 @@
 """The command line `rnn2dnn`, but for `cli`, which puts it together.
 
-- `running`: a file a command; a function `add` with its options
-- `parser`, `numbers`, `terminal`: what all of them share
+A file a command has its options, by a function `add`. What the command does is in the
+file of the same name in `running`: it alone imports TensorFlow, Keras and numpy.
+
+- `parser`, `numbers`: what the options of all of them share
+- `terminal`, `interrupts`: what the terminal shows, and Ctrl-C
 """

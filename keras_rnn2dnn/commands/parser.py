@@ -1,7 +1,6 @@
 """What the parsers of all commands share."""
 
 import argparse
-import sys
 from collections.abc import Callable
 
 _EPILOG = """example:
@@ -12,20 +11,20 @@ _EPILOG = """example:
 def add_command(
     commands,
     name: str,
-    run: Callable,
     summary: str,
     example: str,
     goes_on: bool = False,
+    check: Callable[[argparse.Namespace], None] | None = None,
 ) -> argparse.ArgumentParser:
     """Adds a command, with an example in its help.
 
     Args:
         commands: of `argparse`.
         name: of the command.
-        run: called with the parsed options.
         summary: one sentence.
         example: a command line.
         goes_on: whether the same command, after a stop, goes on where it was.
+        check: called with the parsed options before anything slow is imported.
 
     Returns:
         Its parser.
@@ -37,16 +36,11 @@ def add_command(
         epilog=_EPILOG.format(example=example),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.set_defaults(run=run, goes_on=goes_on)
+    parser.set_defaults(goes_on=goes_on, check=check)
     parser.add_argument(
         "--verbose", action="store_true", help="say more, with tracebacks"
     )
     return parser
-
-
-def say(text: str) -> None:
-    """Writes a result to standard output."""
-    sys.stdout.write(f"{text}\n")
 
 
 def add_normalisation(parser: argparse.ArgumentParser) -> None:
@@ -75,4 +69,13 @@ def add_strict(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="stop at audio files that are empty, truncated or damaged; by default "
         "they are left out, listed and counted",
+    )
+
+
+def add_times(parser: argparse.ArgumentParser) -> None:
+    """Adds `--times`, for commands that recognise words."""
+    parser.add_argument(
+        "--times",
+        action="store_true",
+        help="print a line for each word: its start and end in seconds, and the word",
     )

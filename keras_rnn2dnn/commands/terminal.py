@@ -33,6 +33,11 @@ def shown_name(name: str) -> str:
     return re.sub(r"[\t\n\r]", lambda found: ascii(found[0])[1:-1], shown(name))
 
 
+def say(text: str) -> None:
+    """Writes a result to standard output."""
+    sys.stdout.write(f"{text}\n")
+
+
 @contextlib.contextmanager
 def safe_output() -> Iterator[None]:
     """Passes all that is written to standard output and error through `shown`."""

@@ -5,4 +5,5 @@
 - `sums`, `bundle_sums`: by which damaged files are recognised
 - `progress`, `captured_output`, `tensorboard`: what a long run tells
 - `log_softmax`, `xla`, `multi_worker`: for numbers, compilers and strategies
+- `first_import`: what waits until a module of others is imported
 """

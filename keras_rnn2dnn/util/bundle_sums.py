@@ -5,8 +5,7 @@ Needs nothing but the standard library, so that a changed file is found at once.
 
 import hashlib
 import json
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -122,22 +121,3 @@ def check_files(directory: Path, sums: Mapping[str, str]) -> None:
                     f"{name!r} in {str(directory)!r} is not of this bundle. Expected "
                     "the files that report.json lists. Take it out"
                 )
-
-
-def exit_where_changed(arguments: Sequence[str]) -> None:
-    """Ends the command where a bundle is damaged, before anything slow is imported.
-
-    Args:
-        arguments: of `rnn2dnn verify`.
-
-    Raises:
-        SystemExit: with code 2, after one line on standard error.
-    """
-    for argument in arguments:
-        try:
-            if (Path(argument) / "report.json").is_file():
-                check_files(Path(argument), read_report(Path(argument))["files"])
-        except (OSError, ValueError) as error:
-            line = " ".join(str(error).split())
-            sys.stderr.write(f"rnn2dnn verify: error: {line}\n")
-            raise SystemExit(2) from error

@@ -1,9 +1,8 @@
-"""Keeps the output of C++ off the terminal, and tracebacks of an early Ctrl-C."""
+"""Keeps the output of C++ off the terminal."""
 
 import contextlib
 import logging
 import os
-import signal
 import sys
 import tempfile
 import warnings
@@ -54,31 +53,3 @@ def _flush():
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:
             stream.flush()
-
-
-class _Exit:
-    """Ends the process at Ctrl-C; there is nothing yet to clean up."""
-
-    def __init__(self):
-        self.terminal = os.dup(2)  # which `captured_output` redirects
-
-    def __call__(self, number, frame):
-        os.write(self.terminal, b"\nrnn2dnn: interrupted before it began\n")
-        os._exit(130)
-
-
-def interrupts_end() -> None:
-    """Makes Ctrl-C end the process, without a traceback of what is imported.
-
-    Where Ctrl-C is ignored, as behind `nohup`, it stays so.
-    """
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, _Exit())
-
-
-def interrupts_raise() -> None:
-    """Makes Ctrl-C raise KeyboardInterrupt again, after `interrupts_end`."""
-    handler = signal.getsignal(signal.SIGINT)
-    if isinstance(handler, _Exit):
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        os.close(handler.terminal)

@@ -12,11 +12,9 @@ from keras_rnn2dnn.alignments.training import train_student
 from keras_rnn2dnn.budget.plot import to_svg
 from keras_rnn2dnn.budget.result import to_markdown
 from keras_rnn2dnn.budget.search import search_student
-from keras_rnn2dnn.commands import numbers
-from keras_rnn2dnn.commands.parser import add_command, say
 from keras_rnn2dnn.commands.running import inputs
-from keras_rnn2dnn.commands.running.align import CHAIN
 from keras_rnn2dnn.commands.running.sources import FeatureSource
+from keras_rnn2dnn.commands.terminal import say
 from keras_rnn2dnn.hmm import SequenceKL, WordLoopDecoder
 from keras_rnn2dnn.hmm.constrained import made_of_paths
 from keras_rnn2dnn.models.reference import dnn_student
@@ -28,121 +26,10 @@ from keras_rnn2dnn.util.progress import StageProgress
 from keras_rnn2dnn.util.sums import with_sum
 
 _MOST_UTTERANCES = 2000  # that set the ranges of int8
-_UNITS = 128, 128, 128
-_NOT_SEARCHED = {  # defaults of what the search for a budget does not use
-    "student": None,
-    "units": _UNITS,
-    "int8": False,
-    "stride": 1,
-    "delay": 0,
-}
 
 
-def add(commands) -> None:
-    """Adds the command."""
-    parser = add_command(
-        commands,
-        "distill",
-        _run,
-        "Train a feed-forward student on a store; again after a stop, to go on.",
-        CHAIN,
-        goes_on=True,
-    )
-    parser.add_argument("store", metavar="STORE", help="of `rnn2dnn align`")
-    parser.add_argument("--out", required=True, metavar="STUDENT.keras")
-    parser.add_argument(
-        "--student",
-        metavar="STUDENT.keras",
-        help="a student to train, as it is; a softmax at its end is left out",
-    )
-    parser.add_argument(
-        "--units",
-        type=numbers.several,
-        default=_UNITS,
-        metavar="N,N,...",
-        help="hidden layers of a new student (default: 128,128,128)",
-    )
-    parser.add_argument(
-        "--context",
-        type=numbers.several,
-        default=(15, 5),
-        metavar="LEFT,RIGHT",
-        help="frames around each frame, for a new student (default: 15,5)",
-    )
-    parser.add_argument(
-        "--epochs", type=int, default=10, metavar="N", help="default: 10"
-    )
-    parser.add_argument(
-        "--batch-size",
-        type=int,
-        default=32,
-        metavar="N",
-        help="utterances; default: 32",
-    )
-    parser.add_argument(
-        "--learning-rate",
-        type=float,
-        default=3e-3,
-        metavar="RATE",
-        help="highest; default: 0.003",
-    )
-    parser.add_argument(
-        "--int8",
-        action="store_true",
-        help="train the student as it will be quantised, in ranges set by the store; "
-        "for an epoch more of a trained one, with --student and a low rate",
-    )
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="default: 0")
-    parser.add_argument(
-        "--stride",
-        type=int,
-        default=1,
-        metavar="N",
-        help="frames for each output of a new student, as its teacher (default: 1)",
-    )
-    parser.add_argument(
-        "--delay",
-        type=numbers.delay,
-        default=0,
-        metavar="N|auto",
-        help="output frames by which the teacher lags; `auto` tries several in short "
-        "trainings, and needs --development and --decoder (default: 0)",
-    )
-    parser.add_argument(
-        "--sequence",
-        action=argparse.BooleanOptionalAction,
-        help="learn paths through the word loop of --decoder instead of frames "
-        "(default: where `align` had a --decoder of the same words and states; never "
-        "with --delay auto)",
-    )
-    search = parser.add_argument_group(
-        "budget", "Train several students that fit a budget, and keep the best."
-    )
-    search.add_argument(
-        "--max-bytes",
-        type=numbers.count,
-        metavar="N",
-        help="of the int8 file, such as 32k",
-    )
-    search.add_argument(
-        "--max-instructions",
-        type=numbers.count,
-        metavar="N",
-        help="of the network per frame on a Cortex-M4F, such as 200k",
-    )
-    search.add_argument(
-        "--development",
-        metavar="FEATURES.npz",
-        help="features with transcripts; their word errors choose the student",
-    )
-    search.add_argument(
-        "--decoder",
-        metavar="DECODER.json",
-        help="priors and words, which is tuned; or labels and blank of CTC",
-    )
-
-
-def _run(options):
+def run(options: argparse.Namespace) -> None:
+    """Trains a student, or the students of a search, and writes the best."""
     out = Path(options.out)
     if out.suffix != ".keras":
         raise ValueError(invalid("--out", "a name that ends in .keras", options.out))
@@ -151,7 +38,7 @@ def _run(options):
     check_writable(options.out)
     store = SoftAlignments(options.store)
     if options.max_bytes is not None or options.max_instructions is not None:
-        for name, default in _NOT_SEARCHED.items():
+        for name, default in options.not_searched.items():
             value = getattr(options, name)
             if value != default:
                 expected = "none with a budget, whose search does not use it"

@@ -1,5 +1,6 @@
 """`rnn2dnn evaluate`: the word error rate of a model."""
 
+import argparse
 import dataclasses
 import json
 import zipfile
@@ -8,13 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from keras_rnn2dnn.batches.predicting import predict_utterances
-from keras_rnn2dnn.commands.parser import (
-    add_command,
-    add_normalisation,
-    add_strict,
-    say,
-)
 from keras_rnn2dnn.commands.running import inputs
+from keras_rnn2dnn.commands.terminal import say
 from keras_rnn2dnn.deploy import Int8Student, load_bundle
 from keras_rnn2dnn.distillation.input_checks import are_probabilities
 from keras_rnn2dnn.distillation.model_files import load_model
@@ -24,46 +20,8 @@ from keras_rnn2dnn.util.errors import invalid
 from keras_rnn2dnn.util.files import Utterances
 
 
-def add(commands) -> None:
-    """Adds the command."""
-    parser = add_command(
-        commands,
-        "evaluate",
-        _run,
-        "Recognise utterances with a model and print the word error rate.",
-        "rnn2dnn evaluate out/george/bundle --data out/george/test.npz "
-        "--decoder out/george/student.decoder.json",
-    )
-    parser.add_argument(
-        "model",
-        metavar="MODEL",
-        help="a .keras file, a .tflite of `convert`, or its bundle",
-    )
-    parser.add_argument(
-        "--data",
-        required=True,
-        metavar="DATA.npz",
-        help="`features`, `num_frames` and `transcripts`, as the demo writes; with "
-        "--device-arithmetic `samples`, `num_samples`, `sample_rate_hz` and "
-        "`transcripts`, or a corpus with transcripts",
-    )
-    parser.add_argument(
-        "--decoder",
-        metavar="DECODER.json",
-        help="as the demo writes; by default that of the bundle",
-    )
-    parser.add_argument(
-        "--device-arithmetic",
-        action="store_true",
-        help="compute features, network and words as the C code of the bundle does, to "
-        "the bit",
-    )
-    add_normalisation(parser)
-    add_strict(parser)
-    parser.add_argument("--json", action="store_true", help="print all counts as JSON")
-
-
-def _run(options):
+def run(options: argparse.Namespace) -> None:
+    """Prints a word error rate."""
     rate = _on_device(options) if options.device_arithmetic else _on_host(options)
     say(json.dumps(dataclasses.asdict(rate), indent=2) if options.json else str(rate))
 

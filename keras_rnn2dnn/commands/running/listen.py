@@ -1,5 +1,6 @@
 """`rnn2dnn listen`: the words that a microphone hears."""
 
+import argparse
 import queue
 import signal
 import sys
@@ -8,33 +9,13 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from keras_rnn2dnn.commands.parser import add_command
-from keras_rnn2dnn.commands.running.transcribe import add_times, follow, summary
+from keras_rnn2dnn.commands.running.transcribe import follow, summary
 from keras_rnn2dnn.recognition.recognizer import Recognizer
 from keras_rnn2dnn.util.errors import import_extra
 
 
-def add(commands) -> None:
-    """Adds the command."""
-    parser = add_command(
-        commands,
-        "listen",
-        _run,
-        "Recognise what a microphone hears, with a bundle on this host, until Ctrl-C "
-        "(extra: listen).",
-        "rnn2dnn listen bundle --times",
-    )
-    parser.add_argument("bundle", metavar="BUNDLE", help="directory of `convert`")
-    parser.add_argument(
-        "--device",
-        metavar="NAME",
-        help="microphone: part of its name, or its number in the list of "
-        "`python -m sounddevice`; default: that of the system",
-    )
-    add_times(parser)
-
-
-def _run(options):
+def run(options: argparse.Namespace) -> None:
+    """Prints what a microphone hears."""
     sounddevice = _sounddevice()
     recognizer, device = Recognizer.load(options.bundle), options.device
     device = int(device) if device and device.isdigit() else device

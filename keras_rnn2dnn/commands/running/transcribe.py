@@ -1,5 +1,6 @@
 """`rnn2dnn transcribe`: the words of audio files, or of PCM as it comes."""
 
+import argparse
 import dataclasses
 import json
 import sys
@@ -10,8 +11,7 @@ import numpy as np
 
 from keras_rnn2dnn.audio.formats.decoding import decode
 from keras_rnn2dnn.audio.formats.headers import compressed
-from keras_rnn2dnn.commands.parser import add_command, add_strict, say
-from keras_rnn2dnn.commands.terminal import shown_name
+from keras_rnn2dnn.commands.terminal import say, shown_name
 from keras_rnn2dnn.deploy.device import RecognizedWord
 from keras_rnn2dnn.recognition.recognizer import Recognizer
 from keras_rnn2dnn.recognition.transcript import Transcript
@@ -22,42 +22,8 @@ _HINT = (
 )
 
 
-def add(commands) -> None:
-    """Adds the command."""
-    parser = add_command(
-        commands,
-        "transcribe",
-        _run,
-        "Recognise audio with a bundle on this host; the real-time factor and the "
-        "latency go to standard error.",
-        "rnn2dnn transcribe bundle yes.wav no.flac --times",
-    )
-    parser.add_argument("bundle", metavar="BUNDLE", help="directory of `convert`")
-    parser.add_argument(
-        "audio",
-        nargs="+",
-        metavar="AUDIO",
-        help="WAV, FLAC, MP3 or Ogg Vorbis of any rate; - is standard input: WAV, or "
-        "else 16-bit little-endian mono PCM at the bundle's rate without a header, "
-        "whose words are printed as they come",
-    )
-    add_times(parser)
-    add_strict(parser)
-    parser.add_argument(
-        "--json", action="store_true", help="print an object for each file"
-    )
-
-
-def add_times(parser) -> None:
-    """Adds `--times`."""
-    parser.add_argument(
-        "--times",
-        action="store_true",
-        help="print a line for each word: its start and end in seconds, and the word",
-    )
-
-
-def _run(options):
+def run(options: argparse.Namespace) -> int:
+    """Prints what audio files hold; returns the exit code."""
     _check_names(options.audio)
     recognizer, found, left_out = Recognizer.load(options.bundle), [], 0
     several = len(options.audio) > 1
