@@ -4,7 +4,7 @@
 - `losses`, `dense_kl`, `top_k`: KL of `(batch, frames, classes)`, of all or the best k
 - `hard_loss`, `ctc_loss`: losses of labels
 - `kl_callback`, `schedules`: during `fit`
-- `loss_inputs`, `input_checks`, `not_a_number`, `running_means`: of a batch
+- `loss_inputs`, `input_checks`, `not_a_number`: of a batch
 - `frozen_teacher`, `keras_form`, `model_files`: saving, migrating, loading
 """
 

@@ -28,10 +28,10 @@ from keras_rnn2dnn.distillation.keras_form import (
 from keras_rnn2dnn.distillation.loss_inputs import SoftBatch, keep_weights, split_inputs
 from keras_rnn2dnn.distillation.losses import ScheduledNumber
 from keras_rnn2dnn.distillation.not_a_number import NaNWatch, with_watch
-from keras_rnn2dnn.distillation.running_means import TotalLoss
 from keras_rnn2dnn.distillation.training_step import DistillationStep
 from keras_rnn2dnn.util.errors import invalid, is_integer
 from keras_rnn2dnn.util.multi_worker import SameEpoch
+from keras_rnn2dnn.util.running_means import TotalLoss
 
 
 @keras.saving.register_keras_serializable(package="keras_rnn2dnn")

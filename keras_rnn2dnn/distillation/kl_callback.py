@@ -19,8 +19,8 @@ from keras_rnn2dnn.distillation.frozen_teacher import as_list
 from keras_rnn2dnn.distillation.loss_inputs import split_inputs
 from keras_rnn2dnn.distillation.losses import SoftAlignmentKL, frame_kl
 from keras_rnn2dnn.distillation.not_a_number import NaNWatch
-from keras_rnn2dnn.distillation.running_means import weighted_sums
 from keras_rnn2dnn.util.errors import invalid
+from keras_rnn2dnn.util.running_means import weighted_sums
 from keras_rnn2dnn.util.tensorboard import write_scalar
 
 Schedule = Callable[[int], float]

@@ -11,9 +11,9 @@ from keras import ops
 from keras_rnn2dnn.batches.iterating import is_arrays
 from keras_rnn2dnn.batches.shared_weights import shared_weights
 from keras_rnn2dnn.distillation.losses import SMALLEST_PROBABILITY, log_posteriors
-from keras_rnn2dnn.distillation.running_means import weighted_sums
 from keras_rnn2dnn.distillation.top_k import best_class
 from keras_rnn2dnn.util.errors import invalid
+from keras_rnn2dnn.util.running_means import weighted_sums
 
 
 @dataclasses.dataclass(frozen=True)

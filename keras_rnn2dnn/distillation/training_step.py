@@ -26,9 +26,9 @@ from keras_rnn2dnn.distillation.loss_inputs import (
 )
 from keras_rnn2dnn.distillation.losses import SoftAlignmentKL, frame_kl
 from keras_rnn2dnn.distillation.not_a_number import finite
-from keras_rnn2dnn.distillation.running_means import add_to_mean, weighted_sums
 from keras_rnn2dnn.models.masked_statistics import has_statistics, statistics_of
 from keras_rnn2dnn.util.multi_worker import MultiWorkerModel, with_an_axis
+from keras_rnn2dnn.util.running_means import add_to_mean, weighted_sums
 
 
 class DistillationStep(TeacherHolder, MultiWorkerModel):

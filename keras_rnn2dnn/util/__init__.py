@@ -4,6 +4,6 @@
 - `files`, `zip_files`, `epoch_backup`: files that are whole at every moment
 - `sums`, `bundle_sums`: by which damaged files are recognised
 - `progress`, `captured_output`, `tensorboard`: what a long run tells
-- `log_softmax`, `xla`, `multi_worker`: for numbers, compilers and strategies
+- `log_softmax`, `running_means`: of numbers; `xla`, `multi_worker`: of how they are run
 - `first_import`: what waits until a module of others is imported
 """
