@@ -1,6 +1,6 @@
 """The Distiller: a teacher, a student and batches in; a trained student out.
 
-- `distiller`, `training_step`: the Keras model, and one step of it
+- `distiller`, `preparation`, `training_step`: the Keras model, and its way to a step
 - `losses`, `dense_kl`, `top_k`: KL of `(batch, frames, classes)`, of all or the best k
 - `hard_loss`, `ctc_loss`: losses of labels
 - `kl_callback`, `schedules`: during `fit`

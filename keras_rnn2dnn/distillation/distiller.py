@@ -1,41 +1,29 @@
 """The Distiller: a Keras model that trains a student on a teacher's soft alignments."""
 
-import functools
-
 import keras
-import numpy as np
 import tensorflow as tf
-from keras import ops
 
-from keras_rnn2dnn.batches.fit_data import (
-    as_arguments,
-    as_keras_takes_it,
-    check_options,
-)
+from keras_rnn2dnn.batches.fit_data import check_options
 from keras_rnn2dnn.batches.iterating import first_batch
 from keras_rnn2dnn.batches.model_state import check_not_shared, left_as_found
-from keras_rnn2dnn.batches.shared_weights import shared_weights
-from keras_rnn2dnn.batches.time_major import check_axes
-from keras_rnn2dnn.batches.utterance_lists import input_rank
 from keras_rnn2dnn.distillation import input_checks
 from keras_rnn2dnn.distillation.frozen_teacher import as_list
-from keras_rnn2dnn.distillation.hard_loss import check_labels
 from keras_rnn2dnn.distillation.keras_form import (
     STUDENT_LOSS_WEIGHT,
     as_distillation_loss,
     is_keras_form,
 )
-from keras_rnn2dnn.distillation.loss_inputs import SoftBatch, keep_weights, split_inputs
+from keras_rnn2dnn.distillation.loss_inputs import keep_weights, split_inputs
 from keras_rnn2dnn.distillation.losses import ScheduledNumber
 from keras_rnn2dnn.distillation.not_a_number import NaNWatch, with_watch
-from keras_rnn2dnn.distillation.training_step import DistillationStep
+from keras_rnn2dnn.distillation.preparation import Preparation
 from keras_rnn2dnn.util.errors import invalid, is_integer
 from keras_rnn2dnn.util.multi_worker import SameEpoch
 from keras_rnn2dnn.util.running_means import TotalLoss
 
 
 @keras.saving.register_keras_serializable(package="keras_rnn2dnn")
-class Distiller(DistillationStep):
+class Distiller(Preparation):
     """Trains a student to give its teacher's posteriors, by `compile` and `fit`.
 
     The loss is
@@ -226,25 +214,23 @@ class Distiller(DistillationStep):
                 later, if the teacher's output or the student's input is not a
                 number, which does not reach the weights.
         """
-        shuffle = kwargs.get("shuffle", True)
-        x, y, weights = self._taken(
-            x, y, kwargs.pop("sample_weight", None), batch_size, bool(shuffle)
-        )
+        # What was given, in batches.
+        weights = kwargs.pop("sample_weight", None)
+        shuffle = bool(kwargs.get("shuffle", True))
+        x, y, weights = self._taken(x, y, weights, batch_size, shuffle)
         batch, x = first_batch(x, y, weights, batch_size)
+        # The first of them must be able to teach.
         self.check_first_batch(*batch)
         check_options(kwargs, self._has_metrics, self._labels(batch[1]) is not None)
+        # Keras keeps the weights of all frames, and finds all variables there.
         y, kwargs["sample_weight"] = keep_weights(x, y, weights)
-        validation = kwargs.get("validation_data")
-        if isinstance(validation, (tuple, list)):
-            size = kwargs.get("validation_batch_size") or batch_size
-            taken = self._taken(*as_arguments(validation), batch_size=size)
-            kwargs["validation_data"] = _as_validation(*taken)
+        size = kwargs.get("validation_batch_size") or batch_size
+        given = kwargs.get("validation_data")
+        kwargs["validation_data"] = self._taken_for_validation(given, size)
         if isinstance(x, tf.data.Dataset):  # Keras warns of its own default
             kwargs["shuffle"] = False
-        self.build_of_batch(batch)
-        if self.compiled and not self.optimizer.built:  # else the step is traced twice
-            with self.distribute_strategy.scope():
-                self.optimizer.build(self.trainable_variables)
+        self._build_all(batch)
+        # The training; the teacher is left as it was found.
         callbacks = with_watch(callbacks, self._held.nan_watch)
         callbacks.append(SameEpoch())  # behind what restores
         with left_as_found(as_list(self.teacher)):
@@ -273,95 +259,6 @@ class Distiller(DistillationStep):
             return super().evaluate(
                 x, y, batch_size, verbose, sample_weight, steps, callbacks, **kwargs
             )
-
-    def _taken(self, x, y=None, weights=None, batch_size=None, shuffle=False):
-        """Makes batches of lists of utterances; see `fit_data`."""
-        rank = input_rank(self.student)
-        return as_keras_takes_it(x, y, weights, batch_size, rank, shuffle)
-
-    @property
-    def _has_metrics(self):
-        return self.compiled and self._compile_metrics is not None
-
-    def compute_metrics(self, x, y, y_pred, sample_weight=None):
-        """Returns what is logged; metrics of `compile` are those of the hard labels."""
-        labels = self._labels(y)
-        check_options({}, self._has_metrics, labels is not None)
-        if isinstance(sample_weight, dict):
-            sample_weight = sample_weight["soft"]
-        return super().compute_metrics(x, labels, y_pred, sample_weight)
-
-    def check_first_batch(self, x, y=None, sample_weight=None, trains=True) -> None:
-        """Refuses a batch that cannot teach; called by `fit`.
-
-        Args:
-            x: as in `fit`.
-            y: as in `fit`.
-            sample_weight: as in `fit`.
-            trains: whether the labels must be there that a training needs.
-
-        Raises:
-            ValueError: says what does not fit.
-        """
-        if self.teacher is None and y is None:
-            raise ValueError(
-                "A Distiller without a teacher learns from the data. Expected `y` to "
-                "hold soft targets (batch, frames, classes). Received: y=None"
-            )
-        sample_weight = shared_weights(sample_weight, y)
-        self._check_axes(x, y, sample_weight)
-        teachers = as_list(self.teacher)
-        with left_as_found(teachers, check=True):
-            batch = self._forward(x, y, sample_weight)
-        check_not_shared(teachers, self.student)
-        if trains and self.student_loss_weight > 0 and batch.labels is None:
-            raise ValueError(
-                f"`student_loss_weight={self.student_loss_weight}` needs hard labels. "
-                "Expected them as `y`. Received: none"
-            )
-        watch = NaNWatch()
-        watch.observe(batch.soft, batch.weights, split_inputs(x)[1])
-        if watch.message() and not np.any(batch.weights < 0):  # see `check_weights`
-            raise ValueError(watch.message())
-        input_checks.check_weights(batch.weights)
-        check_labels(self.hard_loss, batch, self._from_logits)
-        batch = batch.delayed(self.teacher_delay)
-        input_checks.check_weights(batch.weights)
-        input_checks.check_values(batch, self._from_logits, self._teacher_from_logits)
-
-    def _check_axes(self, x, y, sample_weight):
-        """Refuses time-major features, where labels or weights tell."""
-        given = {"y": y} if not isinstance(y, dict) else dict(y)
-        given["sample_weight"] = sample_weight
-        shapes = {name: a.shape for name, a in given.items() if hasattr(a, "shape")}
-        student_x = split_inputs(x)[1]
-        if hasattr(student_x, "shape"):
-            check_axes(student_x.shape, **shapes)
-
-    def _forward(self, x, y, sample_weight):
-        """Runs both models, compiled: a recurrent teacher is slow eagerly."""
-        if self.run_eagerly:
-            return self.soft_batch(x, y, None, sample_weight)
-        if self._held.outputs is None:
-            # A partial: of functions with the same code, one for each Distiller,
-            # TensorFlow would warn that they are traced too often.
-            self._held.outputs = tf.function(
-                functools.partial(self._outputs), reduce_retracing=True, autograph=False
-            )
-        tensors = keras.tree.map_structure(
-            lambda a: None if a is None else ops.convert_to_tensor(a),
-            (x, y, sample_weight),
-        )
-        try:
-            outputs = self._held.outputs(*tensors)
-        except Exception:
-            self._held.outputs = None  # one that failed in its tracing gives None
-            raise
-        return SoftBatch(*outputs, self._labels(y))
-
-    def _outputs(self, x, y, sample_weight):
-        batch = self.soft_batch(x, y, None, sample_weight)
-        return batch.soft, batch.student, batch.weights
 
     def convert(self, directory, calibration, **options):
         """Converts the student to int8; see `keras_rnn2dnn.convert`."""
@@ -393,10 +290,3 @@ class Distiller(DistillationStep):
                 config[key], custom_objects=custom_objects
             )
         return cls(**config)
-
-
-def _as_validation(x, y, sample_weight):
-    """Returns validation data as Keras takes them: a tuple, or a data set."""
-    if isinstance(x, tf.data.Dataset):
-        return x
-    return (x, *keep_weights(x, y, sample_weight))

@@ -182,7 +182,7 @@ class _Measure:
 
     def __init__(self, distiller: Distiller):
         self._distiller, self._watch = distiller, NaNWatch()
-        # A partial: see `Distiller._forward`.
+        # A partial: see `Preparation._forward`.
         self._compiled = tf.function(
             functools.partial(self._sums), reduce_retracing=True, autograph=False
         )

@@ -7,6 +7,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from keras_rnn2dnn.batches.fit_data import check_options
 from keras_rnn2dnn.batches.inference import all_frames
 from keras_rnn2dnn.batches.model_outputs import after_equal, single_output
 from keras_rnn2dnn.batches.model_state import run_stateless
@@ -161,6 +162,18 @@ class DistillationStep(TeacherHolder, MultiWorkerModel):
         if type(loss) is not SoftAlignmentKL:
             return divergence()
         return ops.cond(loss.is_plain(), lambda: values, divergence)
+
+    @property
+    def _has_metrics(self):
+        return self.compiled and self._compile_metrics is not None
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        """Returns what is logged; metrics of `compile` are those of the hard labels."""
+        labels = self._labels(y)
+        check_options({}, self._has_metrics, labels is not None)
+        if isinstance(sample_weight, dict):
+            sample_weight = sample_weight["soft"]
+        return super().compute_metrics(x, labels, y_pred, sample_weight)
 
     def soft_batch(self, x, y=None, y_pred=None, sample_weight=None) -> SoftBatch:
         """Runs the models on a batch and gathers what the loss is made of.
