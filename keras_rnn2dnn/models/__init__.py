@@ -1,6 +1,6 @@
 """Keras layers and models: features in, logits `(batch, frames, classes)` out.
 
-- `reference`: `dnn_student` and `rnn_teacher`
+- `reference`: `dnn_student`, `tdnn_student` and `rnn_teacher`
 - `layers`: `SpliceFrames` and `StackFrames`; `spliced_dense`: both in one, faster
 - `masked_statistics`: batch normalization over the frames that count
 """
