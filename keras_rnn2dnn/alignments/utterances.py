@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from keras_rnn2dnn.batches.iterating import iterate_batches
 from keras_rnn2dnn.batches.padding import without_padding
-from keras_rnn2dnn.batches.shared_weights import shared_weights
+from keras_rnn2dnn.batches.sample_weights import shared_weights
 from keras_rnn2dnn.batches.time_major import check_axes
 from keras_rnn2dnn.batches.utterance_lists import (
     have_frames,

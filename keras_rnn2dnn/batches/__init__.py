@@ -3,7 +3,7 @@
 In come arrays, data sets, lists of utterances `(frames, ...)`; out go batches
 `(batch, frames, ...)` with frame weights, and what a model gives for each utterance.
 
-- `iterating`, `fit_data`, `utterance_lists`, `shared_weights`, `time_major`: in
+- `iterating`, `fit_data`, `utterance_lists`, `sample_weights`, `time_major`: in
 - `bucketing`, `padding`: utterances of like length together
 - `inference`, `predicting`: a model on batches of any length, compiled where right
 - `model_outputs`, `model_state`: what it gives, and that it is left as it was found

@@ -7,7 +7,7 @@ import numpy as np
 
 from keras_rnn2dnn.batches.bucketing import bucketed_dataset
 from keras_rnn2dnn.batches.iterating import is_arrays
-from keras_rnn2dnn.batches.shared_weights import shared_weights
+from keras_rnn2dnn.batches.sample_weights import shared_weights
 from keras_rnn2dnn.batches.utterance_lists import (
     is_list_of_utterances,
     is_ragged,

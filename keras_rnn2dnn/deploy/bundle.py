@@ -11,13 +11,13 @@ import numpy as np
 
 from keras_rnn2dnn.audio.features import FeatureSpec
 from keras_rnn2dnn.ctc import GreedyDecoder
-from keras_rnn2dnn.deploy import c_tables, golden, naming, tflm
+from keras_rnn2dnn.deploy import c_prefix, c_tables, golden, tflm
+from keras_rnn2dnn.deploy.atomic_directory import check_writable, publish, write_all
 from keras_rnn2dnn.deploy.device import ram
 from keras_rnn2dnn.deploy.device.decoder import MOST_NODES, word_loop_tables
 from keras_rnn2dnn.deploy.device.features import feature_tables
 from keras_rnn2dnn.deploy.device.layers import UnsupportedStudent
 from keras_rnn2dnn.deploy.device.recognizer import DeviceNetwork, DeviceRecognizer
-from keras_rnn2dnn.deploy.publish import check_writable, publish, write_all
 from keras_rnn2dnn.deploy.report import ConversionReport
 from keras_rnn2dnn.deploy.toolchain import measure_cores
 from keras_rnn2dnn.hmm import WordLoopDecoder
@@ -169,7 +169,7 @@ class Firmware:
         if self.network is not None:
             tables = {name: text.encode() for name, text in self._tables().items()}
             files |= self._sources() | tables
-        files = naming.with_prefix(files, self.prefix)
+        files = c_prefix.with_prefix(files, self.prefix)
         if self.recognizer is not None:
             files |= golden.recognizer_golden(self.recognizer, recordings)
         return files

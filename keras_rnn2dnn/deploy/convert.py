@@ -20,7 +20,7 @@ from keras_rnn2dnn.deploy.bundle import (
     check_parts,
     decoder_dict,
 )
-from keras_rnn2dnn.deploy.naming import check_prefix
+from keras_rnn2dnn.deploy.c_prefix import check_prefix
 from keras_rnn2dnn.deploy.recordings import compare_features, pcm_of, word_errors
 from keras_rnn2dnn.deploy.report import ConversionReport
 from keras_rnn2dnn.quantization.calibration import (

@@ -5,7 +5,7 @@
 - `hard_loss`, `ctc_loss`: losses of labels
 - `kl_callback`, `schedules`: during `fit`
 - `loss_inputs`, `input_checks`, `not_a_number`: of a batch
-- `frozen_teacher`, `keras_form`, `model_files`: saving, migrating, loading
+- `frozen_teacher`, `from_keras_distillation`, `model_files`: saving, migrating, loading
 """
 
 from keras_rnn2dnn.distillation.distiller import Distiller

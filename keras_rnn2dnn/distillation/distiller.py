@@ -7,12 +7,12 @@ from keras_rnn2dnn.batches.fit_data import check_options
 from keras_rnn2dnn.batches.iterating import first_batch
 from keras_rnn2dnn.batches.model_state import check_not_shared, left_as_found
 from keras_rnn2dnn.distillation import input_checks
-from keras_rnn2dnn.distillation.frozen_teacher import as_list
-from keras_rnn2dnn.distillation.keras_form import (
+from keras_rnn2dnn.distillation.from_keras_distillation import (
     STUDENT_LOSS_WEIGHT,
     as_distillation_loss,
     is_keras_form,
 )
+from keras_rnn2dnn.distillation.frozen_teacher import as_list
 from keras_rnn2dnn.distillation.loss_inputs import keep_weights, split_inputs
 from keras_rnn2dnn.distillation.losses import ScheduledNumber
 from keras_rnn2dnn.distillation.not_a_number import NaNWatch, with_watch

@@ -12,7 +12,7 @@ from keras import ops
 from keras_rnn2dnn.batches.fit_data import as_arguments, as_keras_takes_it
 from keras_rnn2dnn.batches.iterating import iterate_batches
 from keras_rnn2dnn.batches.model_state import left_as_found
-from keras_rnn2dnn.batches.shared_weights import shared_weights
+from keras_rnn2dnn.batches.sample_weights import shared_weights
 from keras_rnn2dnn.batches.utterance_lists import input_rank
 from keras_rnn2dnn.distillation.distiller import Distiller
 from keras_rnn2dnn.distillation.frozen_teacher import as_list

@@ -9,7 +9,7 @@ import tensorflow as tf
 from keras import ops
 
 from keras_rnn2dnn.batches.iterating import is_arrays
-from keras_rnn2dnn.batches.shared_weights import shared_weights
+from keras_rnn2dnn.batches.sample_weights import shared_weights
 from keras_rnn2dnn.distillation.losses import SMALLEST_PROBABILITY, log_posteriors
 from keras_rnn2dnn.distillation.top_k import best_class
 from keras_rnn2dnn.util.errors import invalid

@@ -12,11 +12,11 @@ from typing import NamedTuple
 import numpy as np
 
 from keras_rnn2dnn.deploy import golden
+from keras_rnn2dnn.deploy.c_prefix import prefixed
 from keras_rnn2dnn.deploy.device.decoder import search
 from keras_rnn2dnn.deploy.device.features import device_features, feature_tables
 from keras_rnn2dnn.deploy.device.network import gathered, run_network
 from keras_rnn2dnn.deploy.loading import Bundle
-from keras_rnn2dnn.deploy.naming import prefixed
 from keras_rnn2dnn.deploy.toolchain import Workbench
 from keras_rnn2dnn.deploy.verify.outcome import NOT_RUN, Outcome, judged, on_targets
 

@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from keras_rnn2dnn.deploy import publish as module
-from keras_rnn2dnn.deploy.publish import check_writable, publish
+from keras_rnn2dnn.deploy import atomic_directory as module
+from keras_rnn2dnn.deploy.atomic_directory import check_writable, publish
 
 
 def contents(folder):

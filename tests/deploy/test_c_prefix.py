@@ -6,7 +6,7 @@ import pytest
 from helpers.bundles import SPEC, features, needs_cores, parts, student
 
 from keras_rnn2dnn.ctc import GreedyDecoder
-from keras_rnn2dnn.deploy import convert, load_bundle, naming
+from keras_rnn2dnn.deploy import c_prefix, convert, load_bundle
 from keras_rnn2dnn.deploy.toolchain import Workbench
 
 LABELS = ("", "recognizer", "network_run", "NETWORK_INPUTS", "/* model.h */")
@@ -108,7 +108,7 @@ def test_every_symbol_and_macro_of_a_header_has_the_prefix(kitchen):
 
 def test_without_a_prefix_nothing_changes(written):
     files = {"c/network.c": b"int network_run;", "Makefile": b"c/recognizer.c"}
-    assert naming.with_prefix(files, "") == files
+    assert c_prefix.with_prefix(files, "") == files
     assert load_bundle(written).prefix == ""
 
 
