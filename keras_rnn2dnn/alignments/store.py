@@ -8,14 +8,10 @@ import keras
 import tensorflow as tf
 
 from keras_rnn2dnn.alignments.options import AlignOptions
+from keras_rnn2dnn.alignments.shards.integrity import check_files, check_shard
 from keras_rnn2dnn.alignments.shards.manifest import Manifest, Shard
 from keras_rnn2dnn.alignments.shards.merging import merge_parts
-from keras_rnn2dnn.alignments.shards.reader import (
-    check_files,
-    check_shard,
-    read_batches,
-    read_utterances,
-)
+from keras_rnn2dnn.alignments.shards.reader import read_batches, read_utterances
 from keras_rnn2dnn.alignments.shards.records import AlignedUtterance
 from keras_rnn2dnn.alignments.shards.writer import StoreWriter
 from keras_rnn2dnn.alignments.utterances import utterances_of
