@@ -84,7 +84,7 @@ def _row(parts, names, table, y, colour):
     """Draws boxes side by side; returns where they end."""
     wide = (WIDTH - 2 * BORDER - GAP * (len(names) - 1)) / len(names)
     letters = int((wide - 2 * GAP) / 6.1)
-    texts = [textwrap.wrap(_plain(table[name][1]), letters) for name in names]
+    texts = [textwrap.wrap(table[name][1].replace("`", ""), letters) for name in names]
     height = 26 + LINE * max(map(len, texts))
     for number, (name, lines) in enumerate(zip(names, texts, strict=True)):
         x = round(BORDER + number * (wide + GAP), 1)
@@ -108,11 +108,6 @@ def _arrow(parts, y, words):
 def _text(x, y, words, anchor="start", extra=""):
     where = f'x="{x:.1f}" y="{y}" text-anchor="{anchor}"'
     return f"<text {' '.join(filter(None, (where, extra)))}>{escape(words)}</text>"
-
-
-def _plain(cell):
-    """Returns a cell of the table without its marks."""
-    return re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", cell).replace("`", "")
 
 
 if __name__ == "__main__":
