@@ -24,7 +24,7 @@ WAY = (
     (("scoring",), ""),
 )
 BESIDE = {
-    "all of them in one call": (
+    "what runs them, and shows it": (
         ("recipe", "demo", "budget"),
         ("report", "commands", "cli"),
     ),

@@ -4,7 +4,7 @@ Keras reduces what a training step logs over axis 0 when it runs under
 `tf.distribute.MultiWorkerMirroredStrategy`; but logs are scalars, which have none. So
 they are given one here. And it builds models of a batch that it reduces over the
 workers, which fails for most kinds of data: here of a batch of the worker's own.
-`tests/test_multi_worker.py` tells when Keras can do without.
+`tests/distillation/test_multi_worker.py` tells when Keras can do without.
 """
 
 import logging
