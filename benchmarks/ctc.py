@@ -28,10 +28,10 @@ from keras_rnn2dnn.audio.strings import make_strings
 from keras_rnn2dnn.batches.bucketing import bucketed_dataset
 from keras_rnn2dnn.batches.predicting import predict_utterances
 from keras_rnn2dnn.ctc import CTCLoss, GreedyDecoder, class_log_priors, constrained
-from keras_rnn2dnn.demo import data
 from keras_rnn2dnn.demo.run import demo_recordings
-from keras_rnn2dnn.demo.training import Recipe
 from keras_rnn2dnn.distillation.schedules import warmup_cosine
+from keras_rnn2dnn.recipe import strings as data
+from keras_rnn2dnn.recipe.student import Recipe
 
 FACTOR = 4  # input frames for each output
 BANKS, STRINGS, DEVELOPMENT, TEST = 2, 2000, 300, 600

@@ -22,12 +22,12 @@ import tensorflow as tf
 from keras_rnn2dnn import SoftAlignments, dnn_student, word_error_rate
 from keras_rnn2dnn.alignments.training import train_student
 from keras_rnn2dnn.batches.predicting import predict_utterances
-from keras_rnn2dnn.demo.training import Recipe
 from keras_rnn2dnn.deploy import Int8Student, convert
 from keras_rnn2dnn.hmm import SequenceKL, WordLoopDecoder
 from keras_rnn2dnn.quantization import quantization_aware
 from keras_rnn2dnn.quantization.comparison import compare_logits
 from keras_rnn2dnn.quantization.ranges import RANGES
+from keras_rnn2dnn.recipe.student import Recipe
 from keras_rnn2dnn.util.files import Utterances
 
 SEED = 1  # of other students

@@ -4,6 +4,6 @@
 """
 
 from keras_rnn2dnn.demo.run import demo_recordings, run_demo
-from keras_rnn2dnn.demo.training import Recipe
+from keras_rnn2dnn.recipe.student import Recipe
 
 __all__ = ["Recipe", "demo_recordings", "run_demo"]

@@ -11,9 +11,9 @@ from keras_rnn2dnn.audio.corpora.recordings import (
     read_fsdd,
     synthetic_recordings,
 )
-from keras_rnn2dnn.demo.data import split_recordings
-from keras_rnn2dnn.demo.fold import NUM_STAGES, Fold
-from keras_rnn2dnn.demo.training import Recipe
+from keras_rnn2dnn.recipe.run import NUM_STAGES, Fold
+from keras_rnn2dnn.recipe.strings import split_recordings
+from keras_rnn2dnn.recipe.student import Recipe
 from keras_rnn2dnn.report import table
 from keras_rnn2dnn.util.errors import invalid
 from keras_rnn2dnn.util.files import new_file

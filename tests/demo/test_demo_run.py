@@ -15,13 +15,14 @@ from keras_rnn2dnn.alignments.teacher_pass import fingerprint
 from keras_rnn2dnn.audio.corpora.recordings import Recording
 from keras_rnn2dnn.audio.features import FeatureSpec
 from keras_rnn2dnn.batches.predicting import predict_utterances
-from keras_rnn2dnn.demo import Recipe, run_demo, training
-from keras_rnn2dnn.demo.data import feature_layer
+from keras_rnn2dnn.demo import Recipe, run_demo
 from keras_rnn2dnn.demo.run import folds_of
 from keras_rnn2dnn.deploy import Int8Student, load_bundle
 from keras_rnn2dnn.distillation.frozen_teacher import as_list
 from keras_rnn2dnn.hmm import SequenceKL, WordLoopDecoder
 from keras_rnn2dnn.quantization.comparison import compare_logits
+from keras_rnn2dnn.recipe import student as training
+from keras_rnn2dnn.recipe.strings import feature_layer
 from keras_rnn2dnn.report import write_report
 from keras_rnn2dnn.scoring.word_errors import word_error_rate
 from keras_rnn2dnn.util.files import Audio, Utterances

@@ -4,11 +4,11 @@ import dataclasses
 import functools
 
 import numpy as np
-from quality_data import BANKS
 
+from benchmarks.quality.data import BANKS
 from keras_rnn2dnn import hmm
 from keras_rnn2dnn.alignments import match_priors
-from keras_rnn2dnn.demo.training import log_means, mean_log_posteriors
+from keras_rnn2dnn.recipe.student import log_means, mean_log_posteriors
 from keras_rnn2dnn.util.log_softmax import log_softmax
 
 FEW = 300  # strings that priors are matched on

@@ -7,8 +7,8 @@ import numpy as np
 
 from keras_rnn2dnn import hmm
 from keras_rnn2dnn.audio.strings import make_strings
-from keras_rnn2dnn.demo import data
 from keras_rnn2dnn.demo.run import demo_recordings
+from keras_rnn2dnn.recipe import strings as data
 
 BANKS = 2
 DEVELOPMENT_RECORDINGS = range(10, 15)  # of the new speaker; 0-9 are the test

@@ -3,8 +3,8 @@
 import dataclasses
 import itertools
 
-from quality_rows import Row
-from quality_table import HARD
+from benchmarks.quality.rows import Row
+from benchmarks.quality.table import HARD
 
 _KINDS = {
     "soft, T = 0.5": {"known": "soft", "temperature": 0.5},

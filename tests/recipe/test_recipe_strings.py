@@ -8,8 +8,8 @@ from keras_rnn2dnn import hmm
 from keras_rnn2dnn.audio.corpora.recordings import Recording
 from keras_rnn2dnn.audio.features import FeatureSpec, LogMel
 from keras_rnn2dnn.audio.strings import make_strings, num_label_frames
-from keras_rnn2dnn.demo import data
 from keras_rnn2dnn.demo.run import _fold_name
+from keras_rnn2dnn.recipe import strings as data
 
 WORDS = ("one", "two")
 

@@ -10,11 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import keras
-from quality_data import Corpus, Sizes
-from quality_list import candidates, rows, sizes
-from quality_rows import FEW, Committee, Labeller, examples
-from quality_students import Students, new_teacher, train_on_states
-from quality_table import (
+
+from benchmarks.quality.data import Corpus, Sizes
+from benchmarks.quality.rows import FEW, Committee, Labeller, examples
+from benchmarks.quality.students import Students, new_teacher, train_on_states
+from benchmarks.quality.table import (
     HARD,
     TEACHER,
     Result,
@@ -22,12 +22,12 @@ from quality_table import (
     errors_by_recording,
     load_results,
 )
-
+from benchmarks.quality.variations import candidates, rows, sizes
 from keras_rnn2dnn import convert, hmm, word_error_rate
 from keras_rnn2dnn.alignments import match_priors
 from keras_rnn2dnn.batches.predicting import predict_utterances
-from keras_rnn2dnn.demo.training import mean_log_posteriors
 from keras_rnn2dnn.deploy import Int8Student
+from keras_rnn2dnn.recipe.student import mean_log_posteriors
 from keras_rnn2dnn.util.files import new_file
 
 ENSEMBLE = "ensemble of the teachers of all seeds"

@@ -9,12 +9,12 @@ import keras
 from keras_rnn2dnn import hmm
 from keras_rnn2dnn.alignments import by_transcript, chained, match_priors
 from keras_rnn2dnn.batches.predicting import predict_utterances
-from keras_rnn2dnn.demo import data as demo_data
-from keras_rnn2dnn.demo import training
-from keras_rnn2dnn.demo.history import EpochRecorder
-from keras_rnn2dnn.demo.training import Recipe
 from keras_rnn2dnn.deploy import Int8Student, convert, load_bundle
 from keras_rnn2dnn.deploy.golden import int16_pcm
+from keras_rnn2dnn.recipe import strings as demo_data
+from keras_rnn2dnn.recipe import student as training
+from keras_rnn2dnn.recipe.history import EpochRecorder
+from keras_rnn2dnn.recipe.student import Recipe
 from keras_rnn2dnn.report import table
 from keras_rnn2dnn.util.files import Audio, Utterances, joined, new_file
 from keras_rnn2dnn.util.progress import StageProgress

@@ -2,14 +2,14 @@
 
 import keras
 import numpy as np
-from quality_risk import BayesRisk
 
+from benchmarks.quality.risk import BayesRisk
 from keras_rnn2dnn import Distiller, SoftAlignmentKL, dnn_student, hmm, rnn_teacher
 from keras_rnn2dnn.batches.bucketing import bucketed_dataset
-from keras_rnn2dnn.demo.training import Recipe
 from keras_rnn2dnn.distillation.schedules import warmup_cosine
 from keras_rnn2dnn.models.reference import tdnn_student
 from keras_rnn2dnn.models.spliced_dense import SplicedDense
+from keras_rnn2dnn.recipe.student import Recipe
 
 RECIPE = Recipe()
 

@@ -11,12 +11,12 @@ import numpy as np
 from keras_rnn2dnn.alignments import SoftAlignments
 from keras_rnn2dnn.batches.bucketing import bucketed_dataset
 from keras_rnn2dnn.batches.predicting import predict_utterances
-from keras_rnn2dnn.demo.data import FeatureString
-from keras_rnn2dnn.demo.history import EpochRecorder
 from keras_rnn2dnn.distillation.distiller import Distiller
 from keras_rnn2dnn.distillation.schedules import warmup_cosine
 from keras_rnn2dnn.hmm import SequenceKL
 from keras_rnn2dnn.models.reference import dnn_student, rnn_teacher
+from keras_rnn2dnn.recipe.history import EpochRecorder
+from keras_rnn2dnn.recipe.strings import FeatureString
 from keras_rnn2dnn.util.errors import invalid, is_integer
 from keras_rnn2dnn.util.log_softmax import log_softmax
 from keras_rnn2dnn.util.progress import StageProgress

@@ -14,13 +14,13 @@ from pathlib import Path
 import keras
 import numpy as np
 import tensorflow as tf
-from quality import check_out
-from quality_list import trials
-from quality_rows import Row, examples
-from quality_students import new_teacher, train_on_states
-from quality_table import Summary, load_results
-from quality_work import Work
 
+from benchmarks.quality.__main__ import check_out
+from benchmarks.quality.rows import Row, examples
+from benchmarks.quality.students import new_teacher, train_on_states
+from benchmarks.quality.table import Summary, load_results
+from benchmarks.quality.variations import trials
+from benchmarks.quality.work import Work
 from keras_rnn2dnn.audio.augment import spec_augment
 
 SEED = 0

@@ -76,8 +76,8 @@ def _needs(one, other):
 
 def check_out(out, quick, seeds):
     """Keeps results of other sizes, rows and seeds apart: their names are alike."""
-    from quality_data import Sizes
-    from quality_list import rows, sizes
+    from benchmarks.quality.data import Sizes
+    from benchmarks.quality.variations import rows, sizes
 
     plan = [(Sizes.of(o, quick), rows(o, quick)) for o in (False, True)]
     digest = zlib.crc32(repr((plan, sizes(quick))).encode())
@@ -130,14 +130,14 @@ def _start(options, stage, split, seed, needed):
 
 
 def _work(options, stage, split, seed):
-    from quality_work import Work
+    from benchmarks.quality.work import Work
 
     seeds = 1 if options.quick else options.seeds
     Work(options.data, Path(options.out), split, seed, seeds, options.quick).run(stage)
 
 
 def _print_tables(options):
-    from quality_table import COMPARED, Summary, load_results
+    from benchmarks.quality.table import COMPARED, Summary, load_results
 
     results = load_results(Path(options.out))
     for title, official in (("New speaker", False), ("Official split", True)):
