@@ -28,10 +28,13 @@ from keras_rnn2dnn.audio.strings import make_strings
 from keras_rnn2dnn.batches.bucketing import bucketed_dataset
 from keras_rnn2dnn.batches.predicting import predict_utterances
 from keras_rnn2dnn.ctc import CTCLoss, GreedyDecoder, class_log_priors, constrained
-from keras_rnn2dnn.demo.run import demo_recordings
+from keras_rnn2dnn.demo import demo_recordings
+from keras_rnn2dnn.demo.data import split_recordings
 from keras_rnn2dnn.distillation.schedules import warmup_cosine
-from keras_rnn2dnn.recipe import strings as data
-from keras_rnn2dnn.recipe.student import Recipe
+from keras_rnn2dnn.recipe.align import at_speeds
+from keras_rnn2dnn.recipe.features import feature_layer
+from keras_rnn2dnn.recipe.settings import Recipe
+from keras_rnn2dnn.recipe.strings import evaluation_strings, feature_strings
 
 FACTOR = 4  # input frames for each output
 BANKS, STRINGS, DEVELOPMENT, TEST = 2, 2000, 300, 600
@@ -84,12 +87,12 @@ class Corpus:
 
     def __init__(self, directory, seed):
         recordings = demo_recordings(directory)
-        split = data.split_recordings(recordings, "official")
-        self.words = tuple(sorted({w for r in split.train for w in r.words}))
-        train = data.at_speeds(split.train, Recipe().speeds)
-        self.layer = data.feature_layer(train, seed)
+        split = split_recordings(recordings, "official")
+        self.words = split.vocabulary
+        train = at_speeds(split.train, Recipe().speeds)
+        self.layer = feature_layer(train, seed)
         self.banks = [
-            data.feature_strings(
+            feature_strings(
                 make_strings(train, STRINGS, 1000 * seed + n, self.layer.spec),
                 self.layer,
             )
@@ -97,7 +100,7 @@ class Corpus:
         ]
         split = dataclasses.replace(split, train=train)
         self.development, self.test = (
-            data.evaluation_strings(split, use, number, self.layer, seed)
+            evaluation_strings(split, use, number, self.layer, seed)
             for use, number in (("development", DEVELOPMENT), ("test", TEST))
         )
 

@@ -27,7 +27,7 @@ from keras_rnn2dnn.hmm import SequenceKL, WordLoopDecoder
 from keras_rnn2dnn.quantization import quantization_aware
 from keras_rnn2dnn.quantization.comparison import compare_logits
 from keras_rnn2dnn.quantization.ranges import RANGES
-from keras_rnn2dnn.recipe.student import Recipe
+from keras_rnn2dnn.recipe.settings import Recipe
 from keras_rnn2dnn.util.files import Utterances
 
 SEED = 1  # of other students

@@ -110,7 +110,8 @@ def _start(options, stage, split, seed, needed):
     for run in needed:  # begun before this one
         if run.result():
             return run.result()
-    command = [sys.executable, __file__, "--data", options.data, "--out", options.out]
+    command = [sys.executable, "-m", "benchmarks.quality"]
+    command += ["--data", options.data, "--out", options.out]
     command += ["--seeds", str(options.seeds), "--jobs", str(options.jobs)]
     command += ["--quick"] * options.quick + ["--work", stage, split, str(seed)]
     folder = Path(options.out) / f"{split}-{seed}"

@@ -1,4 +1,4 @@
-"""Strings of one split and seed for `quality.py`: features, labels, recordings."""
+"""Strings of one split and seed: features, labels, recordings."""
 
 import dataclasses
 import functools
@@ -7,11 +7,17 @@ import numpy as np
 
 from keras_rnn2dnn import hmm
 from keras_rnn2dnn.audio.strings import make_strings
-from keras_rnn2dnn.demo.run import demo_recordings
-from keras_rnn2dnn.recipe import strings as data
+from keras_rnn2dnn.demo import demo_recordings
+from keras_rnn2dnn.demo.data import split_recordings
+from keras_rnn2dnn.recipe.align import align_recordings, at_speeds
+from keras_rnn2dnn.recipe.features import feature_layer
+from keras_rnn2dnn.recipe.settings import Recipe
+from keras_rnn2dnn.recipe.strings import clipped, feature_strings, string_seed
+from keras_rnn2dnn.recipe.tune import TuningStrings
 
 BANKS = 2
 DEVELOPMENT_RECORDINGS = range(10, 15)  # of the new speaker; 0-9 are the test
+_USES = "train", "unlabelled", "development", "choice", "test"
 RARE = 5  # times that a rare word is rarer than the others, in `skewed`
 
 
@@ -78,18 +84,17 @@ class Corpus:
         test: strings of the result.
     """
 
-    def __init__(self, directory, speaker, seed, sizes, speeds=(1.0, 0.9, 1.1)):
+    def __init__(self, directory, speaker, seed, sizes):
         recordings = demo_recordings(directory)
         protocol = "new-speaker" if speaker else "official"
-        split = data.split_recordings(recordings, protocol, [speaker] * bool(speaker))
-        words = tuple(sorted({word for r in split.train for word in r.words}))
-        self.topology = hmm.Topology(words)
-        train = data.at_speeds(split.train, speeds)
-        self.layer = data.feature_layer(train, seed=0)  # the same for all seeds
-        states = data.align_recordings(train, self.topology, self.layer, seed)
+        split = split_recordings(recordings, protocol, [speaker] * bool(speaker))
+        self.topology = hmm.Topology(split.vocabulary)
+        train = at_speeds(split.train, Recipe().speeds)
+        self.layer = feature_layer(train, seed=0)  # the same for all seeds
+        states = align_recordings(train, self.topology, self.layer, seed)
         self._babble, self._seed = train, seed
         self.banks = [
-            data.feature_strings(
+            feature_strings(
                 self._make(train, sizes.strings, "train", number),
                 self.layer,
                 states,
@@ -97,7 +102,7 @@ class Corpus:
             )
             for number in range(BANKS)
         ]
-        rare = words[::2]
+        rare = split.vocabulary[::2]
         fewer = [
             r for r in split.unlabelled if r.words[0] not in rare or not r.index % RARE
         ]
@@ -117,21 +122,25 @@ class Corpus:
             [s.states for s in self.banks[0]], self.topology.num_states
         )
 
+    @property
+    def tuning(self):
+        """The development strings, as decoders are tuned on them."""
+        features = [s.features for s in self.development]
+        return TuningStrings(features, [list(s.words) for s in self.development])
+
     @functools.cached_property
     def skewed(self):
         """As `unlabelled`, with every second word rare."""
         return self._unlabelled(*self._fewer)
 
     def _make(self, recordings, number, use, bank=0):
-        uses = ("train", "unlabelled", "development", "choice", "test")
-        seed = np.random.SeedSequence((self._seed, uses.index(use), bank))
-        seed = int(seed.generate_state(1)[0])
+        seed = string_seed(self._seed, use, bank, _USES)
         spec = self.layer.spec
         return make_strings(recordings, number, seed, spec, babble=self._babble)
 
     def _unlabelled(self, recordings, number):
         return [
-            data.feature_strings(
+            feature_strings(
                 self._make(recordings, number, "unlabelled", bank), self.layer
             )
             if recordings
@@ -140,11 +149,8 @@ class Corpus:
         ]
 
     def _evaluation(self, recordings, number, use):
-        strings = self._make(recordings, number, use)
-        strings = [
-            dataclasses.replace(s, noisy=np.clip(s.noisy, -1, 1)) for s in strings
-        ]
-        found = data.feature_strings(strings, self.layer)
+        strings = clipped(self._make(recordings, number, use))
+        found = feature_strings(strings, self.layer)
         return [
             EvaluationString(
                 features.noisy,

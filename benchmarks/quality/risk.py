@@ -1,4 +1,4 @@
-"""Minimum Bayes risk as a loss of students, a row of `quality.py`."""
+"""Minimum Bayes risk as a loss of students, one of the losses."""
 
 import tensorflow as tf
 

@@ -1,4 +1,4 @@
-"""What each student of `quality.py` learns."""
+"""What each student learns."""
 
 import dataclasses
 import functools
@@ -7,11 +7,14 @@ import numpy as np
 
 from benchmarks.quality.data import BANKS
 from keras_rnn2dnn import hmm
-from keras_rnn2dnn.alignments import match_priors
-from keras_rnn2dnn.recipe.student import log_means, mean_log_posteriors
+from keras_rnn2dnn.recipe.targets import (
+    log_means,
+    matched_to_priors,
+    mean_log_posteriors,
+)
+from keras_rnn2dnn.recipe.tune import tuned_to
 from keras_rnn2dnn.util.log_softmax import log_softmax
 
-FEW = 300  # strings that priors are matched on
 SHARE = 0.5  # of the unlabelled strings in an epoch
 _RISING = 0.3, 0.54  # the same, from the first epoch to the last; no tuning strings
 _SURE = 0.7
@@ -48,7 +51,7 @@ class Row:
             only the two thirds of the `utterances` of which it is surest.
         rising: whether there are ever more unlabelled strings from epoch to epoch.
         banks: how many are used in turn; with one, all epochs have the same strings.
-        student: name in `quality_students.STUDENTS`.
+        student: name in `students.STUDENTS`.
     """
 
     name: str
@@ -74,7 +77,7 @@ class Labeller:
 
     Args:
         models: whose mean posteriors are taken.
-        corpus: of `quality_data`.
+        corpus: of `data`.
         untuned: decoder, which is tuned on the development strings.
     """
 
@@ -85,9 +88,7 @@ class Labeller:
     @functools.cached_property
     def decoder(self):
         """The decoder of these models."""
-        strings = self.corpus.development
-        outputs = self.of([s.features for s in strings])
-        return hmm.tune_decoder(self.untuned, outputs, [list(s.words) for s in strings])
+        return tuned_to(self.untuned, self.models, self.corpus.tuning)
 
     def posteriors(self, which, hears):
         """Returns log-posteriors of all banks; `which` are those of the corpus."""
@@ -101,10 +102,8 @@ class Labeller:
     def match(self, which, hears):
         """Returns `match_priors` of the unlabelled strings."""
         if (which, hears) not in self._matches:
-            found = self.posteriors(which, hears)[0][:FEW]
-            free = [self.corpus.topology.silence_state]
-            match = match_priors(found, self.corpus.log_priors, free)
-            self._matches[which, hears] = match
+            found = self.posteriors(which, hears)[0]
+            self._matches[which, hears] = matched_to_priors(found, self.untuned)
         return self._matches[which, hears]
 
     def targets(self, kind, hears, temperature):

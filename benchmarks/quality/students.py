@@ -1,15 +1,18 @@
-"""The students and teachers of `quality.py`, and how they are trained."""
+"""The students and teachers, and how they are trained."""
+
+import dataclasses
 
 import keras
 import numpy as np
 
 from benchmarks.quality.risk import BayesRisk
-from keras_rnn2dnn import Distiller, SoftAlignmentKL, dnn_student, hmm, rnn_teacher
+from keras_rnn2dnn import Distiller, SoftAlignmentKL, dnn_student, hmm
 from keras_rnn2dnn.batches.bucketing import bucketed_dataset
-from keras_rnn2dnn.distillation.schedules import warmup_cosine
 from keras_rnn2dnn.models.reference import tdnn_student
 from keras_rnn2dnn.models.spliced_dense import SplicedDense
-from keras_rnn2dnn.recipe.student import Recipe
+from keras_rnn2dnn.recipe import teacher
+from keras_rnn2dnn.recipe.fitting import steps_of, warmed_up_adam
+from keras_rnn2dnn.recipe.settings import Recipe
 
 RECIPE = Recipe()
 
@@ -64,7 +67,7 @@ class Students:
     compiled once.
 
     Args:
-        corpus: of `quality_data`.
+        corpus: of `data`.
         seed: of the first weights and of the order of the strings.
         epochs: of each student.
     """
@@ -77,7 +80,7 @@ class Students:
         """Returns the student of a row, until the next one is trained."""
         form = row.student, row.paths, row.boost
         if form not in self._compiled:
-            self._compiled[form] = self._compile(row, len(banks[0]))
+            self._compiled[form] = self._compile(row, banks[0])
         distiller, loss, state = self._compiled[form]
         for variable, first in state:
             variable.assign(first)
@@ -88,7 +91,7 @@ class Students:
         fit(distiller, banks, size, self.seed, self.epochs, callbacks)
         return distiller.student
 
-    def _compile(self, row, size):
+    def _compile(self, row, bank):
         """Returns a new distiller, its loss, and its variables with their values."""
         keras.utils.set_random_seed(self.seed)
         sizes = self.corpus.layer.spec.num_bins, self.corpus.topology.num_states
@@ -97,8 +100,9 @@ class Students:
             kind = BayesRisk if row.paths == "risk" else hmm.SequenceKL
             loss = kind.of_words(self.corpus.topology, boost=row.boost)
         distiller = Distiller(None, student, loss)
-        rates = RECIPE.student_batch_size, RECIPE.student_learning_rate
-        distiller.compile(adam(size, *rates, self.epochs))
+        steps = steps_of(bank, RECIPE.student_batch_size)
+        rate = RECIPE.student_learning_rate
+        distiller.compile(warmed_up_adam(rate, steps, self.epochs))
         distiller.optimizer.build(student.trainable_variables)
         state = student.variables + distiller.optimizer.variables
         return distiller, loss, [(v, v.numpy()) for v in state]
@@ -115,53 +119,44 @@ def _frames_first(loss, epochs, later):
 
 def new_teacher(corpus, seed, cell="lstm"):
     """Returns an untrained teacher."""
-    keras.utils.set_random_seed(seed)
-    return rnn_teacher(
-        corpus.layer.spec.num_bins,
-        corpus.topology.num_states,
-        units=RECIPE.teacher_units,
-        cell=cell,
-        stack=RECIPE.teacher_stack,
-        dropout=RECIPE.teacher_dropout,
-    )
+    recipe = dataclasses.replace(RECIPE, teacher_cell=cell)
+    sizes = corpus.layer.spec.num_bins, corpus.topology.num_states
+    return teacher.new_teacher(*sizes, recipe, seed)
 
 
-def train_on_states(teacher, banks, seed, epochs, callbacks=(), share=1.0):
-    """Trains a teacher on features and states of strings.
+def train_on_states(model, banks, seed, epochs, callbacks=(), share=1.0):
+    """Trains a teacher on strings with states.
 
     Args:
-        teacher: is changed.
-        banks: pairs of features and states; the strings of each epoch in turn.
+        model: is changed.
+        banks: the strings of each epoch in turn.
         seed: of the order.
         epochs: of the training.
         callbacks: of `fit`.
         share: of the usual learning rate.
     """
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    size, rate = RECIPE.teacher_batch_size, share * RECIPE.teacher_learning_rate
-    teacher.compile(adam(len(banks[0]), size, rate, epochs), loss)
-    fit(teacher, banks, size, seed, epochs, callbacks)
-
-
-def adam(size, batch_size, learning_rate, epochs):
-    """Returns an optimizer with warm-up and cosine decay; `size` strings an epoch."""
-    steps = -(-size // batch_size)
-    schedule = warmup_cosine(learning_rate, steps * epochs, steps // 2)
-    return keras.optimizers.Adam(schedule, global_clipnorm=1.0)
+    teacher.train_on_states(
+        model,
+        banks,
+        epochs=epochs,
+        batch_size=RECIPE.teacher_batch_size,
+        learning_rate=share * RECIPE.teacher_learning_rate,
+        seed=seed,
+        callbacks=callbacks,
+    )
 
 
 def fit(model, banks, batch_size, seed, epochs, callbacks=()):
-    """Fits a compiled model, with one bank after the other."""
+    """Fits a compiled model to `rows.examples`, with one bank after the other."""
     used = [banks[epoch % len(banks)] for epoch in range(epochs)]
     batches = bucketed_dataset(used, batch_size, seed=seed)
-    if isinstance(used[0][0][0], dict):
-        batches = batches.map(
-            lambda x, y, present: (x["features"], y, x["weights"] * present)
-        )
+    batches = batches.map(
+        lambda x, y, present: (x["features"], y, x["weights"] * present)
+    )
     model.fit(
         batches,
         epochs=epochs,
-        steps_per_epoch=-(-len(banks[0]) // batch_size),
+        steps_per_epoch=steps_of(banks[0], batch_size),
         shuffle=False,
         verbose=0,
         callbacks=list(callbacks),

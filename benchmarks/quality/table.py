@@ -1,4 +1,4 @@
-"""Results of `quality.py`: errors by recording, their bootstrap, choices, tables."""
+"""Results: errors by recording, their bootstrap, choices, tables."""
 
 import dataclasses
 import json

@@ -1,12 +1,13 @@
-"""What else was tried: changes of one row of `quality.py`, each with one seed.
+"""What else was tried: changes of one row of the benchmark, each with one seed.
 
 Teachers of other builds, certainty, the course of the mixture, and other students with
-as many trained weights. Needs the results of `quality.py` in --out; can be called
-again, as that.
+as many trained weights. Needs the results of
+`python -m benchmarks.quality` in --out; can be called again, as that.
 """
 
 import argparse
 import concurrent.futures
+import dataclasses
 import multiprocessing
 import os
 from pathlib import Path
@@ -22,6 +23,7 @@ from benchmarks.quality.table import Summary, load_results
 from benchmarks.quality.variations import trials
 from benchmarks.quality.work import Work
 from keras_rnn2dnn.audio.augment import spec_augment
+from keras_rnn2dnn.recipe.strings import FeatureString
 
 SEED = 0
 _ADAPTED_EPOCHS = 4
@@ -31,7 +33,7 @@ _ADAPTED_RATE = 0.25  # of the rate of the training
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", required=True, help="the recordings (FSDD)")
-    parser.add_argument("--out", required=True, help="results of quality.py")
+    parser.add_argument("--out", required=True, help="results of benchmarks.quality")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="processes")
     parser.add_argument("--splits", nargs="*", help="some of them; default: all")
     options = parser.parse_args()
@@ -39,7 +41,7 @@ def main():
     folders = sorted(out.glob(f"*-{SEED}/teacher.keras"))
     splits = [path.parent.name.rpartition("-")[0] for path in folders]
     if not splits:
-        raise SystemExit(f"No results in {out}. Run quality.py with this --out first")
+        raise SystemExit(f"No results in {out}. Run benchmarks.quality on it first")
     check_out(out, False, seeds=len(list(out.glob(f"{splits[0]}-*/teacher.keras"))))
     wanted = options.splits or splits
     if not set(wanted) <= set(splits):
@@ -113,11 +115,11 @@ class Trials(Work):
         if build in self.labellers:
             return self.labellers[build].models[0]
         model = new_teacher(self.corpus, SEED, "gru" if build == "GRU" else "lstm")
-        banks = [[(s.noisy, s.states) for s in bank] for bank in self.corpus.banks]
+        banks = self.corpus.banks
         if build == "SpecAugment":
             rng = np.random.default_rng(SEED)
             banks = [  # masks of its own for every epoch
-                [(spec_augment(x, rng), states) for x, states in banks[n % len(banks)]]
+                [_masked(string, rng) for string in banks[n % len(banks)]]
                 for n in range(self.sizes.teacher_epochs)
             ]
         train_on_states(model, banks, SEED, self.sizes.teacher_epochs)
@@ -129,13 +131,22 @@ class Trials(Work):
         teacher = self.labellers["teacher"]
         strings = examples(row, self.corpus, teacher, self.sizes.epochs)
         banks = [
-            [(x["features"], path[:, 1, 0].astype("int32")) for x, path in bank]
+            [
+                FeatureString(
+                    x["features"], x["features"], path[:, 1, 0].astype("int32"), ()
+                )
+                for x, path in bank
+            ]
             for bank in strings
         ]
         model = keras.models.clone_model(teacher.models[0])
         model.set_weights(teacher.models[0].get_weights())
         train_on_states(model, banks, SEED, _ADAPTED_EPOCHS, share=_ADAPTED_RATE)
         return model
+
+
+def _masked(string, rng):
+    return dataclasses.replace(string, noisy=spec_augment(string.noisy, rng))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The rows of `quality.py`."""
+"""The rows: the recipe, its variations, and controls."""
 
 import dataclasses
 import itertools

@@ -1,4 +1,4 @@
-"""The stages of `quality.py` for one split and one seed."""
+"""The stages of one split and one seed."""
 
 import dataclasses
 import functools
@@ -12,7 +12,7 @@ from pathlib import Path
 import keras
 
 from benchmarks.quality.data import Corpus, Sizes
-from benchmarks.quality.rows import FEW, Committee, Labeller, examples
+from benchmarks.quality.rows import Committee, Labeller, examples
 from benchmarks.quality.students import Students, new_teacher, train_on_states
 from benchmarks.quality.table import (
     HARD,
@@ -24,10 +24,9 @@ from benchmarks.quality.table import (
 )
 from benchmarks.quality.variations import candidates, rows, sizes
 from keras_rnn2dnn import convert, hmm, word_error_rate
-from keras_rnn2dnn.alignments import match_priors
 from keras_rnn2dnn.batches.predicting import predict_utterances
 from keras_rnn2dnn.deploy import Int8Student
-from keras_rnn2dnn.recipe.student import mean_log_posteriors
+from keras_rnn2dnn.recipe.targets import matched_to_priors, mean_log_posteriors
 from keras_rnn2dnn.util.files import new_file
 
 ENSEMBLE = "ensemble of the teachers of all seeds"
@@ -74,9 +73,8 @@ class Work:
         if not path.is_file():
             by_epoch = _DevelopmentErrors(self)
             model = new_teacher(self.corpus, self.seed)
-            banks = [[(s.noisy, s.states) for s in b] for b in self.corpus.banks]
             epochs = self.sizes.teacher_epochs
-            train_on_states(model, banks, self.seed, epochs, [by_epoch])
+            train_on_states(model, self.corpus.banks, self.seed, epochs, [by_epoch])
             print(f"development errors by epoch: {by_epoch.errors}", flush=True)
             with new_file(path) as temporary:
                 model.save(temporary)
@@ -119,13 +117,11 @@ class Work:
         self.untuned = hmm.WordLoopDecoder(self.corpus.topology, log_priors=priors)
         labeller = self._labeller_of(teacher)
         self.labellers = {"teacher": labeller}
-        strings = self.corpus.development
-        self.tuning = [s.features for s in strings], [list(s.words) for s in strings]
+        self.tuning = self.corpus.tuning
         if not self.official:
             heard = self.corpus.unlabelled[-1][-self.sizes.agreed :]
             clean = labeller.of([s.clean for s in heard])
-            self.tuning[0].extend(s.noisy for s in heard)
-            self.tuning[1].extend(labeller.decoder(clean))
+            self.tuning = self.tuning.with_agreed(heard, labeller.decoder(clean))
 
     def _student(self, row):
         """Trains the student of a row, and measures it."""
@@ -143,10 +139,9 @@ class Work:
         self._result(row.name, lambda: student)
 
     def _matched(self, model):
-        heard = [s.noisy for s in self.corpus.unlabelled[0][:FEW]]
+        heard = [s.noisy for s in self.corpus.unlabelled[0]]
         outputs = predict_utterances(model, heard)
-        free = [self.corpus.topology.silence_state]
-        return _Matched(model, match_priors(outputs, self.corpus.log_priors, free))
+        return _Matched(model, matched_to_priors(outputs, self.untuned))
 
     def _best(self):
         self._label_with(keras.saving.load_model(self.folder / "teacher.keras"))
@@ -194,8 +189,7 @@ class Work:
             return
         begin, model = time.monotonic(), model()
         if decoder is None:
-            features, words = self.tuning
-            outputs = _outputs(model, features)
+            outputs, words = _outputs(model, self.tuning.features), self.tuning.words
             decoder = hmm.tune_decoder(self.untuned, outputs, words, None, *_GRID)
         found = {
             use: decoder(self._logits(model, getattr(self.corpus, use)))

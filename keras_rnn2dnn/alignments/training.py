@@ -12,6 +12,7 @@ from keras_rnn2dnn.distillation.schedules import warmup_cosine
 from keras_rnn2dnn.util.epoch_backup import EpochBackup
 from keras_rnn2dnn.util.errors import invalid, is_integer
 from keras_rnn2dnn.util.files import new_file
+from keras_rnn2dnn.util.progress import FitProgress
 
 
 def train_student(
@@ -100,7 +101,7 @@ def train_student(
     )
     steps = int(data.cardinality())
     if on_progress:
-        callbacks.append(_Progress(on_progress, steps, epochs))
+        callbacks.append(FitProgress(on_progress, steps, epochs))
     schedule = warmup_cosine(learning_rate, steps * epochs, steps // 2)
     distiller = Distiller(None, student, loss, teacher_delay=teacher_delay)
     distiller.compile(keras.optimizers.Adam(schedule, global_clipnorm=1.0))
@@ -126,15 +127,3 @@ def _check_classes(student, store):
     if given not in (None, store.num_classes):
         expected = f"{store.num_classes} classes, as in the soft alignments"
         raise ValueError(invalid("student", expected, f"{given} classes"))
-
-
-class _Progress(keras.callbacks.Callback):
-    def __init__(self, report, steps, epochs):
-        super().__init__()
-        self.report, self.steps, self.epochs, self.epoch = report, steps, epochs, 0
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self.epoch = epoch
-
-    def on_train_batch_end(self, batch, logs=None):
-        self.report((self.epoch + (batch + 1) / self.steps) / self.epochs)

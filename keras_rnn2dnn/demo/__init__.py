@@ -1,9 +1,11 @@
 """The demo, end to end: recordings or synthetic speech in, a table of systems out.
 
-- `data`: who is heard when; `run`, `fold`, `training`, `history`: the way
+- `data`: whose recordings, and who is heard when
+- `run`, `fold`: the recipe on each split, and what is measured on its test
 """
 
-from keras_rnn2dnn.demo.run import demo_recordings, run_demo
-from keras_rnn2dnn.recipe.student import Recipe
+from keras_rnn2dnn.demo.data import demo_recordings
+from keras_rnn2dnn.demo.run import run_demo
+from keras_rnn2dnn.recipe.settings import Recipe
 
 __all__ = ["Recipe", "demo_recordings", "run_demo"]

@@ -1,1 +1,14 @@
-"""How a corpus becomes a teacher, students and a bundle."""
+"""A corpus becomes teacher, students and bundle: recordings in, files of a run out.
+
+- `settings`, `split`: the numbers, and the recordings by their use
+- `align`, `features`, `strings`, `material`: hard alignments, word strings of them
+- `teacher`, `targets`, `student`, `fitting`: who learns what, and how
+- `tune`, `history`, `trained`: decoders, the course of a training, files of a model
+- `bundle`, `run`, `steps`: int8, the whole way, and going on after a stop
+"""
+
+from keras_rnn2dnn.recipe.run import RecipeRun
+from keras_rnn2dnn.recipe.settings import Recipe
+from keras_rnn2dnn.recipe.split import Split
+
+__all__ = ["Recipe", "RecipeRun", "Split"]

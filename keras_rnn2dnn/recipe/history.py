@@ -1,6 +1,7 @@
 """What a model's training looked like from epoch to epoch."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -9,6 +10,7 @@ from keras_rnn2dnn.batches.inference import inference_function
 from keras_rnn2dnn.batches.predicting import map_by_length
 from keras_rnn2dnn.quantization.comparison import compare_logits
 from keras_rnn2dnn.scoring.word_errors import word_error_rate
+from keras_rnn2dnn.util.files import new_file
 
 
 class EpochRecorder(keras.callbacks.Callback):
@@ -21,6 +23,8 @@ class EpochRecorder(keras.callbacks.Callback):
     Args:
         model: that is trained, alone or inside a `Distiller`.
         features: `(frames, features)` of each string, each with a frame at least.
+        keep: file in which all of it is kept after every epoch, for a training that was
+            stopped and goes on; stand before its `EpochBackup` in the callbacks.
 
     Attributes:
         losses: training loss of each epoch.
@@ -36,9 +40,14 @@ class EpochRecorder(keras.callbacks.Callback):
         (2, (4, 3))
     """
 
-    def __init__(self, model: keras.Model, features: Sequence[np.ndarray]):
+    def __init__(
+        self,
+        model: keras.Model,
+        features: Sequence[np.ndarray],
+        keep: Path | None = None,
+    ):
         super().__init__()
-        self.features = list(features)
+        self.features, self.keep = list(features), keep
         self.losses: list[float] = []
         self.logits: list[list[np.ndarray]] = []
         self._run = inference_function(model)
@@ -47,6 +56,29 @@ class EpochRecorder(keras.callbacks.Callback):
         """Keeps loss and logits."""
         self.losses.append(float(logs["loss"]))
         self.logits.append(map_by_length(self._run, self.features))
+        if self.keep is not None:
+            kept = {
+                "losses": self.losses,
+                "logits": [np.concatenate(z) for z in self.logits],
+            }
+            with new_file(self.keep) as path, open(path, "wb") as file:
+                np.savez(file, **kept)
+
+    def restore(self, epochs: int) -> None:
+        """Takes up what was kept.
+
+        Args:
+            epochs: after which the training goes on; more of them may be kept.
+        """
+        if not epochs:
+            return
+        lengths = [len(x) for x in self.features]
+        with np.load(self.keep) as found:
+            self.losses = found["losses"][:epochs].tolist()
+            self.logits = [
+                np.split(logits, np.cumsum(lengths)[:-1])
+                for logits in found["logits"][:epochs]
+            ]
 
     def measured(
         self,

@@ -1,299 +1,288 @@
-"""One fold of the demo: everything that is trained and measured on one split."""
+"""The whole way on one split: `RecipeRun`."""
 
-import dataclasses
-import json
+from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import keras
 
 from keras_rnn2dnn import hmm
-from keras_rnn2dnn.alignments import by_transcript, chained, match_priors
+from keras_rnn2dnn.audio.features import FeatureSpec, LogMel
 from keras_rnn2dnn.batches.predicting import predict_utterances
-from keras_rnn2dnn.deploy import Int8Student, convert, load_bundle
-from keras_rnn2dnn.deploy.golden import int16_pcm
-from keras_rnn2dnn.recipe import strings as demo_data
-from keras_rnn2dnn.recipe import student as training
+from keras_rnn2dnn.recipe import student, teacher
+from keras_rnn2dnn.recipe.align import align_recordings, at_speeds
+from keras_rnn2dnn.recipe.bundle import make_bundle
+from keras_rnn2dnn.recipe.features import feature_layer
 from keras_rnn2dnn.recipe.history import EpochRecorder
-from keras_rnn2dnn.recipe.student import Recipe
-from keras_rnn2dnn.report import table
-from keras_rnn2dnn.util.files import Audio, Utterances, joined, new_file
+from keras_rnn2dnn.recipe.material import Material, make_material
+from keras_rnn2dnn.recipe.settings import Recipe
+from keras_rnn2dnn.recipe.split import Split
+from keras_rnn2dnn.recipe.steps import Steps, fingerprint_of, load_arrays, save_arrays
+from keras_rnn2dnn.recipe.targets import labelled_by, path_targets
+from keras_rnn2dnn.recipe.trained import Trained, save_model
+from keras_rnn2dnn.recipe.tune import TuningStrings, agreed_with, tuned_to
 from keras_rnn2dnn.util.progress import StageProgress
-from keras_rnn2dnn.util.sums import with_sum
 from keras_rnn2dnn.util.tensorboard import write_scalars
 
-NUM_STAGES = 13  # and one for each further round
-_MATCHED_STRINGS = 300
-_CALIBRATION_STRINGS = 200
-_WATCHED_STRINGS = 40  # development strings recognised after each epoch
+WATCHED_STRINGS = 40  # development strings recognised after each epoch
 
 
-@dataclasses.dataclass
-class Fold:
-    """Trains teacher and students on one split, and measures them on its test.
+def num_stages(recipe: Recipe) -> int:
+    """Returns the stages of a run that makes everything."""
+    return 12 + recipe.rounds
+
+
+class RecipeRun:
+    """Makes of recordings a teacher, students and a bundle, each when it is asked for.
+
+    What a step gave lies under `out`, and is taken from there by a later run of the
+    same recordings, recipe and seed. A training that was stopped goes on after its last
+    whole epoch.
 
     Args:
-        split: the recordings by their use.
-        out: directory of the results.
+        split: recordings by their use.
+        out: directory of the results: of each model `NAME.keras`, `NAME.decoder.json`
+            and `tensorboard/NAME`; what `make_bundle` writes; and `steps/`.
+        recipe: the numbers.
         seed: of everything random.
-        recipe: sizes and settings.
-        progress: counts `NUM_STAGES`.
-        one_of_several: whether there are other folds.
-        keep_alignments: whether the soft alignments of the distilled student stay, in
-            `student.align`.
+        progress: shows the stages.
+        title: stands before the name of each stage.
+        keep_alignments: whether the store that the distilled student learned from
+            stays, in `student.align`.
     """
 
-    split: demo_data.Split
-    out: Path
-    seed: int
-    recipe: Recipe
-    progress: StageProgress
-    one_of_several: bool = False
-    keep_alignments: bool = False
+    def __init__(
+        self,
+        split: Split,
+        out: Path,
+        recipe: Recipe,
+        seed: int,
+        progress: StageProgress,
+        title: str = "",
+        keep_alignments: bool = False,
+    ):
+        self.split, self.out, self.recipe, self.seed = split, out, recipe, seed
+        self.progress, self.title = progress, title
+        self.keep_alignments = keep_alignments
+        self.steps = Steps(out, fingerprint_of(split, recipe, seed))
+        self._tuning: TuningStrings | None = None
 
-    def run(self) -> list[table.SystemOutput]:
-        """Returns what each system gave, in the order of the table."""
-        self.histories: dict[str, dict] = {}
-        self._make_data()
-        teacher, outputs = self._on_states("RNN teacher", "teacher", self.transcribed)
-        hard, output = self._on_states(table.HARD, "student_hard", self.transcribed)
-        outputs += output
-        self_labelled = [self._labelled_by(hard, bank) for bank in self.mixed]
-        outputs += self._on_states(table.SELF, "student_self", self_labelled)[1]
-        soft = self._distilled(
-            "student_soft", teacher, self.transcribed, teacher_hears="noisy"
-        )
-        outputs += self._measure(table.SOFT, "student_soft", *soft)
-        labellers = [teacher, hard] if self.split.unlabelled else [teacher]
-        student, recorder = self._best(labellers)
-        outputs += self._measure(table.DISTILLED, "student", student, recorder)
-        outputs += self._int8(student)
-        with new_file(self.out / "history.json") as path:
-            path.write_text(json.dumps(self.histories, indent=2) + "\n")
-        self.progress.finish()
-        return outputs
+    @cached_property
+    def material(self) -> Material:
+        """The word strings, of recordings that are aligned by their transcripts."""
+        self._start("align from transcripts alone")
+        topology = hmm.Topology(self.split.vocabulary)
+        train = at_speeds(self.split.train, self.recipe.speeds)
+        layer, alignments = self._aligned(train, topology)
+        self._start("word strings and features")
+        given = topology, layer, self.recipe, self.seed
+        return make_material(self.split, train, alignments, *given)
 
-    def _best(self, labellers):
-        """Distils by the demo's recipe, of which README and docs/results.md tell.
+    @cached_property
+    def teacher(self) -> Trained:
+        """The recurrent teacher, trained on the hard alignments."""
+        return self._on_states("teacher", lambda: self.material.transcribed)
 
-        Args:
-            labellers: whose mean posteriors are learnt in the first round.
-        """
-        options = {"one_best": True, "teacher_hears": "clean"}
-        options["paths"] = hmm.SequenceKL.of_words(self.topology)
-        rounds = self.recipe.rounds
+    @cached_property
+    def hard(self) -> Trained:
+        """The student of hard labels."""
+        return self._on_states("student_hard", lambda: self.material.transcribed)
+
+    @cached_property
+    def self_labelled(self) -> Trained:
+        """The student of hard labels and, without transcripts, those of `hard`."""
+
+        def banks():
+            return [labelled_by(self.hard.model, bank) for bank in self.material.mixed]
+
+        return self._on_states("student_self", banks)
+
+    @cached_property
+    def soft(self) -> Trained:
+        """The student of the teacher's posteriors of transcribed noisy strings."""
+
+        def learn(model, **options):
+            self._distil(
+                model,
+                self.teacher.model,
+                self.material.transcribed,
+                one_best=False,
+                teacher_hears="noisy",
+                **options,
+            )
+
+        return self._trained("student_soft", student.new_student, learn)
+
+    @cached_property
+    def distilled(self) -> Trained:
+        """The student of paths of words, after the rounds of the recipe."""
+        labellers = [self.teacher.model]
         if self.split.unlabelled:
-            options["transcribed_weight"] = self.recipe.transcribed_weight
-        for number in range(1, rounds + 1):
-            options["transform"] = self._targets(labellers)
-            file = "student" if number == rounds else f"student_round{number}"
-            student, recorder = self._distilled(file, labellers, self.mixed, **options)
-            labellers = [student]
-        return student, recorder
+            labellers.append(self.hard.model)
+        for number in range(1, self.recipe.rounds):
+            labellers = [self._labeller(f"student_round{number}", labellers)]
+        learn = self._paths_of(labellers)
+        return self._trained("student", student.new_student, learn)
 
-    def _targets(self, labellers):
-        """Returns what is made of the mean posteriors of models: paths of words."""
-        known = hmm.constrained(self.topology)
-        clean = [s.clean for s in self.mixed[0] if s.states is None][:_MATCHED_STRINGS]
-        if not clean:
-            return known
-        outputs = training.mean_log_posteriors(labellers, clean)
-        free = [self.topology.silence_state]
-        matched = match_priors(outputs, self.decoder.log_priors, free)
-        decoder = self._tuned_on_development(labellers)
-        return by_transcript(known, chained(matched, hmm.decoded(decoder)))
-
-    def _tuned_on_development(self, models):
-        words = [list(s.words) for s in self.development]
-        heard = [s.noisy for s in self.development]
-        outputs = training.mean_log_posteriors(models, heard)
-        return hmm.tune_decoder(self.decoder, outputs, words)
-
-    def _distilled(self, file, teacher, banks, one_best=False, **options):
-        self._start(f"{file}: train")
-        student = self._new("student")
-        recorder = self._recorder(student)
-        training.distil(
-            teacher,
-            student,
-            banks,
-            self.recipe,
-            self.seed,
-            self.progress,
-            one_best=one_best,
-            keep=self._kept(file),
-            recorder=recorder,
-            **options,
-        )
-        return student, recorder
-
-    def _kept(self, file):
-        kept = self.keep_alignments and file == "student"
-        return self.out / "student.align" if kept else None
+    @cached_property
+    def bundle(self) -> Path:
+        """The directory of the firmware bundle of the distilled student."""
+        found = self.distilled
+        self._start("int8: convert and recognise")
+        if self.steps.result("bundle") is None:
+            files = make_bundle(found.model, found.decoder, self.material, self.out)
+            self.steps.finish("bundle", True, files)
+        return self.out / "bundle"
 
     def _start(self, stage):
-        self.progress.start(
-            f"{self.out.name}: {stage}" if self.one_of_several else stage
-        )
+        self.progress.start(f"{self.title}: {stage}" if self.title else stage)
 
-    def _make_data(self):
-        recipe, split = self.recipe, self.split
-        self._start("align from transcripts alone")
-        vocabulary = sorted({word for r in split.train for word in r.words})
-        self.topology = hmm.Topology(tuple(vocabulary))
-        train = demo_data.at_speeds(split.train, recipe.speeds)
-        self.layer = demo_data.feature_layer(train, self.seed)
-        alignments = demo_data.align_recordings(
-            train, self.topology, self.layer, self.seed
-        )
-        self._start("word strings and features")
-        self.transcribed, self.mixed = demo_data.training_banks(
-            dataclasses.replace(split, train=train),
-            alignments,
-            self.layer,
-            self.topology.silence_state,
-            (recipe.transcribed_strings, recipe.unlabelled_strings),
-            recipe.num_banks,
-            self.seed,
-        )
-        self.development, self.test = (
-            demo_data.evaluation_strings(split, use, number, self.layer, self.seed)
-            for use, number in (
-                ("development", recipe.development_strings),
-                ("test", recipe.test_strings),
+    def _aligned(self, train, topology):
+        kept, path = self.steps.result("align"), self.steps.path("alignments.npz")
+        if kept is not None:
+            return LogMel.from_spec(FeatureSpec.from_dict(kept)), load_arrays(path)
+        layer = feature_layer(train, self.seed)
+        alignments = align_recordings(train, topology, layer, self.seed)
+        save_arrays(path, alignments)
+        self.steps.finish("align", layer.spec.to_dict(), [path])
+        return layer, alignments
+
+    def _on_states(self, name: str, banks: Callable[[], list]) -> Trained:
+        """Returns a model that is trained on hard labels; `banks` gives the strings."""
+        kind = name.partition("_")[0]
+        new = teacher.new_teacher if kind == "teacher" else student.new_student
+
+        def learn(model, **options):
+            del options["store"]
+            teacher.train_on_states(
+                model,
+                banks(),
+                epochs=self.recipe.epochs,
+                batch_size=getattr(self.recipe, f"{kind}_batch_size"),
+                learning_rate=getattr(self.recipe, f"{kind}_learning_rate"),
+                seed=self.seed,
+                **options,
             )
-        )
-        log_priors = hmm.estimate_log_priors(
-            [s.states for s in self.transcribed[0]], self.topology.num_states
-        )
-        self.decoder = hmm.WordLoopDecoder(self.topology, log_priors=log_priors)
 
-    def _new(self, kind):
-        make = training.new_teacher if kind == "teacher" else training.new_student
-        num_bins = self.layer.spec.num_bins
-        return make(num_bins, self.topology.num_states, self.recipe, self.seed)
+        return self._trained(name, new, learn)
 
-    def _labelled_by(self, model, strings):
-        """Labels what has no labels with a model's best states on the clean strings."""
-        unlabelled = [s for s in strings if s.states is None]
-        outputs = iter(predict_utterances(model, [s.clean for s in unlabelled]))
-        return [
-            dataclasses.replace(s, states=next(outputs).argmax(-1).astype("int32"))
-            if s.states is None
-            else s
-            for s in strings
-        ]
+    def _paths_of(self, labellers: list[keras.Model]) -> Callable:
+        """Returns how a student learns the recipe's own targets."""
 
-    def _on_states(self, system, file, banks):
-        kind = file.partition("_")[0]
-        self._start(f"{file}: train")
-        model = self._new(kind)
-        recorder = self._recorder(model)
-        training.train_on_states(
-            model,
-            banks,
-            self.recipe,
-            self.seed,
-            self.progress,
-            batch_size=getattr(self.recipe, f"{kind}_batch_size"),
-            learning_rate=getattr(self.recipe, f"{kind}_learning_rate"),
-            recorder=recorder,
-        )
-        if kind == "teacher":
-            self.teacher_logits = self._logits(model, self.test)
-            self.teacher_watched = recorder.logits[-1]
-            self._agree(model)
-        return model, self._measure(system, file, model, recorder)
+        def learn(model, **options):
+            material = self.material
+            if self.split.unlabelled:
+                options["transcribed_weight"] = self.recipe.transcribed_weight
+            transform = path_targets(
+                labellers, material.mixed[0], material.untuned, self._tuned_to
+            )
+            self._distil(
+                model,
+                labellers,
+                material.mixed,
+                one_best=True,
+                teacher_hears="clean",
+                transform=transform,
+                paths=hmm.SequenceKL.of_words(material.topology),
+                **options,
+            )
 
-    def _agree(self, teacher):
-        """Prepares what decoders are tuned on.
+        return learn
 
-        Development strings; and of the new speaker, whose transcripts nobody has,
-        noisy strings with the words that the teacher recognises in the clean ones.
+    def _distil(self, model, labellers, banks, store, **options):
+        given = labellers, model, banks, self.recipe, self.seed
+        student.distil(*given, keep=store, **options)
+
+    def _labeller(self, name, labellers):
+        """Returns the student of a round before the last, which labels for the next."""
+        self._start(f"{name}: train")
+        path = self.steps.path(f"{name}.keras")
+        if self.steps.result(name) is not None:
+            return keras.saving.load_model(path)
+        model = self._new(student.new_student)
+        self._fit(name, model, self._paths_of(labellers))
+        save_model(model, path)
+        self._finish(name, True, [path])
+        return model
+
+    def _trained(self, name: str, new: Callable, learn: Callable) -> Trained:
+        """Returns a model with its decoder, which is tuned when it is trained.
+
+        Args:
+            name: of its files.
+            new: makes the untrained model.
+            learn: trains it.
         """
-        words = [list(s.words) for s in self.development]
-        heard = [s for s in self.mixed[-1] if s.states is None]
-        heard = heard[-self.recipe.agreed_strings :]
-        if heard:
-            clean = predict_utterances(teacher, [s.clean for s in heard])
-            words += self._tuned_on_development([teacher])(clean)
-        self.tuning = [*self.development, *heard], words
-
-    def _measure(self, system, file, model, recorder):
-        """Tunes the decoder, then reads the test once."""
-        self._start(f"{file}: recognise")
-        strings, words = self.tuning
-        logits = self._logits(model, strings)
-        self.tuned = hmm.tune_decoder(self.decoder, logits, words)
-        with new_file(self.out / f"{file}.keras") as path:
-            model.save(path)
-        with new_file(self.out / f"{file}.decoder.json") as path:
-            path.write_text(json.dumps(with_sum(self.tuned.to_dict())) + "\n")
-        self._keep_history(system, file, recorder)
-        logits = self._logits(model, self.test)
-        return [self._output(system, model.count_params(), 4, logits)]
-
-    def _recorder(self, model):
-        return EpochRecorder(model, [s.noisy for s in self._watched()])
-
-    def _watched(self):
-        return self.development[:_WATCHED_STRINGS]
-
-    def _keep_history(self, system, file, recorder):
-        """Measures all epochs with the decoder that was chosen at the end."""
-        measured = recorder.measured(
-            None if file == "teacher" else self.teacher_watched,
-            self.tuned,
-            [s.words for s in self._watched()],
+        kept = self.steps.result(name)
+        if self._stays(name) and not self._store(name).exists():
+            kept = None  # the store is asked for only now
+        model = self._new(new) if kept is None else None
+        self._start(f"{name}: train")
+        if model is None:
+            self._start(f"{name}: recognise")
+            return Trained.load(self.out, name, kept)
+        watched = self.material.development[:WATCHED_STRINGS]
+        recorder = EpochRecorder(
+            model, [s.noisy for s in watched], self.steps.path(f"{name}.epochs.npz")
         )
-        write_scalars(self.out / "tensorboard" / file, measured)
-        strings = len(self._watched())
-        self.histories[file] = {"system": system, "strings": strings, **measured}
-
-    def _int8(self, student):
-        """Converts, and recognises once with TensorFlow Lite, once as the device."""
-        self._start("int8: convert and recognise")
-        calibration = self.mixed[0][-_CALIBRATION_STRINGS:]
-        features = [s.noisy for s in calibration]
-        Utterances(features).save(self.out / "calibration.npz")
-        references = joined([s.words for s in self.development])
-        development = Utterances([s.noisy for s in self.development], references)
-        development.save(self.out / "development.npz")
-        references = joined([s.words for s in self.test])
-        Utterances([s.noisy for s in self.test], references).save(self.out / "test.npz")
-        pcm, spec = [int16_pcm(s.samples) for s in self.test], self.layer.spec
-        audio = Audio(pcm, spec.sample_rate_hz, references)
-        audio.save(self.out / "test_audio.npz")
-        with new_file(self.out / "features.json") as path:
-            path.write_text(json.dumps(with_sum(spec.to_dict())) + "\n")
-        bundle = self.out / "bundle"
-        report = convert(
-            student,
-            bundle,
-            features,
-            feature_spec=spec,
-            decode=self.tuned,
-            recordings=audio,
+        self._fit(name, model, learn, recorder)
+        self._start(f"{name}: recognise")
+        tuning = self._tuned_on(model if name == "teacher" else self.teacher.model)
+        logits = predict_utterances(model, tuning.features)
+        decoder = hmm.tune_decoder(self.material.untuned, logits, tuning.words)
+        history = recorder.measured(
+            None if name == "teacher" else self._teacher_watched,
+            decoder,
+            [s.words for s in watched],
         )
-        logits = Int8Student.load(bundle).predict([s.noisy for s in self.test])
-        host = self._output(table.INT8, student.count_params(), 1, logits)
-        recognizer = load_bundle(bundle).recognizer
-        logits = [recognizer.logits(samples) for samples in pcm]
-        words = [[w.text for w in found] for found in recognizer.decode(logits)]
-        logits = [recognizer.network.dequantized(z) for z in logits]
-        device = self._output(table.DEVICE, student.count_params(), 1, logits, words)
-        outputs = (host, device)
-        return [dataclasses.replace(o, num_bytes=report.bytes) for o in outputs]
+        found = Trained(name, model, decoder, history)
+        files = found.save(self.out)
+        write_scalars(self.out / "tensorboard" / name, history)
+        self._finish(name, history, files)
+        return found
 
-    def _output(self, system, parameters, bytes_per_parameter, logits, words=None):
-        return table.system_output(
-            system,
-            parameters,
-            parameters * bytes_per_parameter,
-            [s.words for s in self.test],
-            self.tuned(logits) if words is None else words,
-            logits,
-            self.teacher_logits,
-        )
+    def _new(self, new):
+        return new(*self.material.model_sizes, self.recipe, self.seed)
 
-    def _logits(self, model: keras.Model, strings):
-        return predict_utterances(model, [s.noisy for s in strings])
+    def _fit(self, name, model, learn, recorder=None):
+        """Trains a model, or goes on with a training that was stopped."""
+        backup = self.steps.backup(name)
+        options: dict[str, Any] = {"store": self._store(name), "backup": backup}
+        if recorder:
+            recorder.restore(backup.epoch)
+            options["callbacks"] = [recorder]
+        learn(model, on_progress=self.progress.update, **options)
+
+    def _stays(self, name):
+        return self.keep_alignments and name == "student"
+
+    def _store(self, name):
+        file = f"{name}.align"
+        return self.out / file if self._stays(name) else self.steps.path(file)
+
+    def _finish(self, name, result, files):
+        self.steps.finish(name, result, files)
+        self.steps.remove(f"{name}.backup", f"{name}.epochs.npz", f"{name}.align")
+
+    def _tuned_to(self, models):
+        development = TuningStrings.of(self.material.development)
+        return tuned_to(self.material.untuned, models, development)
+
+    def _tuned_on(self, of_teacher):
+        """Returns what decoders are tuned on: some of it has the teacher's words."""
+        if self._tuning is None:
+            heard = [s for s in self.material.mixed[-1] if s.states is None]
+            self._tuning = agreed_with(
+                of_teacher,
+                self.material.untuned,
+                TuningStrings.of(self.material.development),
+                heard[-self.recipe.agreed_strings :],
+            )
+        return self._tuning
+
+    @cached_property
+    def _teacher_watched(self):
+        """What the trained teacher gives for the watched strings."""
+        watched = self.material.development[:WATCHED_STRINGS]
+        return predict_utterances(self.teacher.model, [s.noisy for s in watched])

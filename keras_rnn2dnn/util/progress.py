@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Callable
 from typing import TextIO
 
 import keras
@@ -61,14 +62,6 @@ class StageProgress:
         start = "\r" if self._redraws else ""
         self._write(f"{start}{self._title()} {seconds:{_WIDTH + 3}.1f} s\n")
         self._stage = None
-
-    def callback(self, num_steps: int) -> keras.callbacks.Callback:
-        """Returns a Keras callback that shows the progress of `fit`.
-
-        Args:
-            num_steps: training steps of all epochs together.
-        """
-        return _FitProgress(self, num_steps)
 
     def _title(self):
         return f"[{self._number}/{self.num_stages}] {self._stage:<{_TITLE_WIDTH}}"
@@ -131,11 +124,23 @@ class RateProgress:
         return line.ljust(self._width)
 
 
-class _FitProgress(keras.callbacks.Callback):
-    def __init__(self, progress, num_steps):
+class FitProgress(keras.callbacks.Callback):
+    """Reports how far `fit` is, also that of a training that goes on.
+
+    Args:
+        report: called with the share that is done, from 0 to 1.
+        steps: of an epoch.
+        epochs: of the training.
+    """
+
+    def __init__(self, report: Callable[[float], None], steps: int, epochs: int):
         super().__init__()
-        self.progress, self.num_steps, self.step = progress, num_steps, 0
+        self.report, self.steps, self.epochs, self.epoch = report, steps, epochs, 0
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Remembers the epoch."""
+        self.epoch = epoch
 
     def on_train_batch_end(self, batch, logs=None):
-        self.step += 1
-        self.progress.update(self.step / self.num_steps)
+        """Reports."""
+        self.report((self.epoch + (batch + 1) / self.steps) / self.epochs)

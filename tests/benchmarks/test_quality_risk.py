@@ -1,28 +1,23 @@
-"""The loss of minimum Bayes risk behind `benchmarks/quality.py`."""
+"""The loss of minimum Bayes risk of `benchmarks.quality`."""
 
-import importlib.util
 import itertools
-from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from benchmarks.quality.risk import BayesRisk
 from keras_rnn2dnn.distillation.top_k import top_k_targets
 from keras_rnn2dnn.hmm import Topology
 from keras_rnn2dnn.hmm.loop_graph import LoopGraph
 
-PATH = Path(__file__).parents[2] / "benchmarks" / "quality_risk.py"
 STATES = np.array([[4, 0, 1, 4], [2, 3, 3, 4]])
 
 
 @pytest.fixture(scope="module")
 def loss():
-    spec = importlib.util.spec_from_file_location("quality_risk", PATH)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
     topology = Topology(("a", "b"), states_per_unit=2)
-    return module.BayesRisk.of_words(topology, frame_share=0)
+    return BayesRisk.of_words(topology, frame_share=0)
 
 
 def expected_risk(loss, logits, states):

@@ -1,26 +1,15 @@
-"""What the students of `benchmarks/quality.py` learn."""
+"""What the students of `benchmarks.quality` learn."""
 
-import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from benchmarks.quality import rows
 from keras_rnn2dnn.hmm import Topology, WordLoopDecoder
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 TOPOLOGY = Topology(("no", "yes"), states_per_unit=2)  # five states, silence last
 PATH = np.array([4, 0, 0, 1, 2, 3, 3, 4])  # no yes
-
-
-@pytest.fixture(scope="module")
-def quality(request):
-    sys.path.insert(0, str(BENCHMARKS))
-    request.addfinalizer(lambda: sys.path.remove(str(BENCHMARKS)))
-    import quality_rows
-
-    return quality_rows
 
 
 class FakeLabeller:
@@ -31,15 +20,15 @@ class FakeLabeller:
     log_p[np.arange(8), PATH] = 0
     log_p[2, 3] = 1
 
-    def __init__(self, quality, corpus):
-        self.quality, self.corpus = quality, corpus
+    def __init__(self, corpus):
+        self.corpus = corpus
 
     def posteriors(self, which, hears):
         return [[self.log_p] * len(bank) for bank in getattr(self.corpus, which)]
 
     def targets(self, kind, hears, temperature):
         words = [["no", "yes"]] * 4
-        bank = self.quality.targets_of(kind, [self.log_p] * 4, words, self.decoder)
+        bank = rows.targets_of(kind, [self.log_p] * 4, words, self.decoder)
         return [bank, bank]
 
     def match(self, which, hears):
@@ -60,18 +49,18 @@ def corpus():
     )
 
 
-def learnt(quality, corpus, epochs=3, **fields):
-    row = quality.Row("a row", **fields)
-    labeller = FakeLabeller(quality, corpus)
-    return quality.examples(row, corpus, labeller, epochs)
+def learnt(corpus, epochs=3, **fields):
+    row = rows.Row("a row", **fields)
+    labeller = FakeLabeller(corpus)
+    return rows.examples(row, corpus, labeller, epochs)
 
 
 def best(target):
     return target[:, 1, 0].astype(int).tolist()
 
 
-def test_hard_labels_are_those_of_the_strings(quality, corpus):
-    banks = learnt(quality, corpus)
+def test_hard_labels_are_those_of_the_strings(corpus):
+    banks = learnt(corpus)
     assert [[x["features"] for x, _ in bank] for bank in banks] == [
         [f"known {number}.{n}" for n in range(4)] for number in (0, 1)
     ]
@@ -82,10 +71,10 @@ def test_hard_labels_are_those_of_the_strings(quality, corpus):
 
 
 @pytest.mark.parametrize("skewed", [False, True])
-def test_half_of_the_strings_are_unlabelled_and_count_more(quality, corpus, skewed):
+def test_half_of_the_strings_are_unlabelled_and_count_more(corpus, skewed):
     options = {"unknown": "one-best", "known_weight": 0.25, "skewed": skewed}
     heard = "rare" if skewed else "new"
-    for number, bank in enumerate(learnt(quality, corpus, **options)):
+    for number, bank in enumerate(learnt(corpus, **options)):
         assert [x["features"] for x, _ in bank] == [
             f"known {number}.0",
             f"known {number}.1",
@@ -106,33 +95,33 @@ def test_half_of_the_strings_are_unlabelled_and_count_more(quality, corpus, skew
         ("path", False, PATH.tolist()),
     ],
 )
-def test_targets_of_unlabelled_strings(quality, corpus, unknown, matched, expected):
+def test_targets_of_unlabelled_strings(corpus, unknown, matched, expected):
     options = {"known": "path", "unknown": unknown, "matched": matched}
-    (first, *_) = learnt(quality, corpus, **options)
+    (first, *_) = learnt(corpus, **options)
     assert best(first[0][1]) == PATH.tolist()  # aligned with its transcript
     assert best(first[-1][1]) == expected
 
 
-def test_there_may_be_ever_more_unlabelled_strings_and_fewer_banks(quality, corpus):
-    rising = learnt(quality, corpus, unknown="one-best", rising=True)
+def test_there_may_be_ever_more_unlabelled_strings_and_fewer_banks(corpus):
+    rising = learnt(corpus, unknown="one-best", rising=True)
     assert len(rising) == 3
     added = [sum("new" in x["features"] for x, _ in bank) for bank in rising]
     assert added == sorted(added) and all(len(bank) == 4 for bank in rising)
-    assert len(learnt(quality, corpus, unknown="one-best", banks=1)) == 1
+    assert len(learnt(corpus, unknown="one-best", banks=1)) == 1
 
 
-def test_the_teacher_may_weigh_what_it_is_sure_of(quality, corpus):
+def test_the_teacher_may_weigh_what_it_is_sure_of(corpus):
     posteriors = np.exp(FakeLabeller.log_p).max(axis=-1)
     for sure, expected in (
         ("weights", posteriors),
         ("frames", posteriors >= 0.7),
     ):
-        bank, *_ = learnt(quality, corpus, unknown="one-best", sure=sure)
+        bank, *_ = learnt(corpus, unknown="one-best", sure=sure)
         assert bank[-1][0]["weights"] == pytest.approx(expected.astype("float32"))
         assert bank[0][0]["weights"].tolist() == [1] * 8
 
 
-def test_a_committee_gives_the_means_of_what_its_members_keep(quality):
+def test_a_committee_gives_the_means_of_what_its_members_keep():
     shares = [[0.9, 0.1]], [[0.5, 0.5]], [[0.1, 0.9]]
 
     def member(*of_banks):
@@ -140,7 +129,7 @@ def test_a_committee_gives_the_means_of_what_its_members_keep(quality):
         return SimpleNamespace(models=["a model"], posteriors=lambda *which: kept)
 
     members = [member(shares[0], shares[1]), member(shares[1], shares[2])]
-    committee = quality.Committee(members, corpus=None, untuned=None)
+    committee = rows.Committee(members, corpus=None, untuned=None)
     assert committee.models == ["a model"] * 2
     ((one,), (two,)) = committee.posteriors("unlabelled", "clean")
     assert np.exp(one) == pytest.approx(np.array([[0.7, 0.3]]), abs=1e-6)

@@ -8,21 +8,20 @@ import keras
 import numpy as np
 import pytest
 from helpers.event_files import scalars
+from helpers.tone_words import TINY, tone_words
 
-from keras_rnn2dnn import dnn_student, rnn_teacher
 from keras_rnn2dnn.alignments import SoftAlignments
 from keras_rnn2dnn.alignments.teacher_pass import fingerprint
-from keras_rnn2dnn.audio.corpora.recordings import Recording
 from keras_rnn2dnn.audio.features import FeatureSpec
 from keras_rnn2dnn.batches.predicting import predict_utterances
-from keras_rnn2dnn.demo import Recipe, run_demo
-from keras_rnn2dnn.demo.run import folds_of
+from keras_rnn2dnn.demo import run_demo
+from keras_rnn2dnn.demo.run import _fold_name
 from keras_rnn2dnn.deploy import Int8Student, load_bundle
 from keras_rnn2dnn.distillation.frozen_teacher import as_list
 from keras_rnn2dnn.hmm import SequenceKL, WordLoopDecoder
 from keras_rnn2dnn.quantization.comparison import compare_logits
-from keras_rnn2dnn.recipe import student as training
-from keras_rnn2dnn.recipe.strings import feature_layer
+from keras_rnn2dnn.recipe import student
+from keras_rnn2dnn.recipe.features import feature_layer
 from keras_rnn2dnn.report import write_report
 from keras_rnn2dnn.scoring.word_errors import word_error_rate
 from keras_rnn2dnn.util.files import Audio, Utterances
@@ -38,45 +37,16 @@ SYSTEMS = [
 ]
 
 
-def tone_words(speakers=("ada", "bob", "eve"), per_word=20):
-    """Words that are rising or falling tones; speakers differ in pitch."""
-    rng = np.random.default_rng(0)
-    recordings = []
-    for number, speaker in enumerate(speakers):
-        for word, slope in (("down", -1), ("up", 1)):
-            for index in range(per_word):
-                seconds = np.arange(int(rng.integers(2000, 2800))) / 8000
-                pitch = 900 + 60 * number + 1500 * slope * (seconds - 0.15)
-                samples = np.sin(2 * np.pi * np.cumsum(pitch) / 8000)
-                recordings.append(
-                    Recording(samples.astype("f4") / 4, 8000, (word,), speaker, index)
-                )
-    return recordings
-
-
-TINY = Recipe(
-    transcribed_strings=24,
-    unlabelled_strings=8,
-    num_banks=1,
-    epochs=2,
-    development_strings=6,
-    test_strings=8,
-    speeds=(1.0,),
-    teacher_units=(8,),
-    student_units=(8,),
-)
-
-
 def run_watched(*args, **options):
     """Returns the rows of a demo, and of each distillation teachers and loss."""
-    learnt, distil = [], training.distil
+    learnt, distil = [], student.distil
 
     def watched(teacher, *args, paths=None, **options):
         learnt.append(([m.count_params() for m in as_list(teacher)], paths))
         return distil(teacher, *args, paths=paths, **options)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training, "distil", watched)
+        patch.setattr(student, "distil", watched)
         return run_demo(*args, **options), learnt
 
 
@@ -109,6 +79,7 @@ def test_the_demo_measures_every_system_and_keeps_its_files(finished):
         "features.json",
         "history.json",
         "hypotheses.json",
+        "steps",
         "student.align",
         "student.decoder.json",
         "student.keras",
@@ -161,17 +132,6 @@ def test_both_rounds_of_the_recipe_learn_paths(finished):
     first, *rounds = (paths for _, paths in learnt)
     assert first is None and len(rounds) == 2
     assert all(isinstance(p, SequenceKL) and p.boost == 1 for p in rounds)
-
-
-def test_the_posteriors_of_several_models_are_averaged():
-    keras.utils.set_random_seed(0)
-    models = [rnn_teacher(3, 4, units=(2,)), dnn_student(3, 4, (1, 1), (2,))]
-    x = np.random.default_rng(0).normal(size=(6, 3)).astype("float32")
-    (found,) = training.mean_log_posteriors(models, [x])
-    powers = [np.exp(m(x[None]).numpy()[0].astype("float64")) for m in models]
-    one, two = (p / p.sum(axis=1, keepdims=True) for p in powers)
-    assert np.exp(found) == pytest.approx((one + two) / 2, abs=1e-5)
-    assert np.abs(one - two).max() > 0.02
 
 
 def test_the_course_of_the_training_is_kept(finished):
@@ -303,22 +263,6 @@ def test_the_official_protocol_has_no_new_speaker(tmp_path):
     assert (tmp_path / "official" / "bundle" / "student.tflite").is_file()
 
 
-def test_folds_follow_the_speakers():
-    recordings = tone_words(speakers=("eve", "ada", "bob", "joe", "sue"))
-    assert folds_of(recordings, "official", None, False) == [()]
-    assert folds_of(recordings, "new-speaker", None, False) == [("ada",)]
-    assert folds_of(recordings, "new-speaker", "sue", False) == [("sue",)]
-    assert len(folds_of(recordings, "new-speaker", "all", False)) == 5
-    synthetic = folds_of(recordings, "new-speaker", None, True)
-    assert synthetic == [("bob", "eve", "joe", "sue")]
-    with pytest.raises(ValueError) as error:
-        folds_of(recordings, "new-speaker", "max", False)
-    assert str(error.value) == (
-        "Invalid value for `speaker`. Expected one of ['ada', 'bob', 'eve', 'joe', "
-        "'sue'] or 'all'. Received: speaker='max'"
-    )
-
-
 def test_nothing_is_written_when_there_are_too_few_recordings(tmp_path):
     recordings = tone_words(per_word=10)
     with pytest.raises(ValueError, match="No recordings for unlabelled"):
@@ -326,11 +270,16 @@ def test_nothing_is_written_when_there_are_too_few_recordings(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("rounds", [0, 1.5])
-def test_a_recipe_has_at_least_one_round(rounds):
-    with pytest.raises(ValueError) as error:
-        Recipe(rounds=rounds)
-    assert str(error.value) == (
-        "Invalid value for `rounds`. Expected an integer >= 1. Received: "
-        f"rounds={rounds}"
-    )
+@pytest.mark.parametrize(
+    ("held", "name"),
+    [
+        (("ann",), "ann"),
+        (("Jürgen.2", "b"), "Jürgen.2+b"),
+        (("../../x",), "..%2F..%2Fx"),
+        (("..",), "%2E%2E"),
+        (("a\0b%",), "a%00b%25"),
+        ((), "official"),
+    ],
+)
+def test_the_directory_of_a_speaker_lies_in_that_of_the_results(held, name):
+    assert _fold_name(held) == name

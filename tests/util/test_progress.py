@@ -4,7 +4,7 @@ import keras
 import numpy as np
 
 from keras_rnn2dnn.util import progress as progress_module
-from keras_rnn2dnn.util.progress import RateProgress, StageProgress
+from keras_rnn2dnn.util.progress import FitProgress, RateProgress, StageProgress
 
 
 class Terminal(io.StringIO):
@@ -81,7 +81,7 @@ def test_the_callback_follows_fit_over_all_epochs(monkeypatch):
         batch_size=2,
         epochs=2,
         verbose=0,
-        callbacks=[later, progress.callback(num_steps=4)],
+        callbacks=[later, FitProgress(progress.update, steps=2, epochs=2)],
     )
     shares = [draw.split()[-1] for draw in stream.getvalue().split("\r")[1:]]
     assert shares == ["0%", "25%", "50%", "75%", "100%"]

@@ -1,0 +1,1 @@
+"""Word errors of all kinds of targets; see README.md."""

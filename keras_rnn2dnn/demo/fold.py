@@ -1,0 +1,114 @@
+"""One fold of the demo: what the systems of the recipe give on its test."""
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from functools import cached_property
+
+import numpy as np
+
+from keras_rnn2dnn.batches.predicting import predict_utterances
+from keras_rnn2dnn.deploy import Int8Student, load_bundle
+from keras_rnn2dnn.deploy.golden import int16_pcm
+from keras_rnn2dnn.recipe.run import WATCHED_STRINGS, RecipeRun
+from keras_rnn2dnn.recipe.trained import Trained
+from keras_rnn2dnn.report import table
+from keras_rnn2dnn.util.files import new_file
+
+# The systems of the table that are trained, and what the recipe calls them.
+_TRAINED = {
+    "RNN teacher": "teacher",
+    table.HARD: "hard",
+    table.SELF: "self_labelled",
+    table.SOFT: "soft",
+    table.DISTILLED: "distilled",
+}
+
+
+class Fold:
+    """Measures what the recipe makes of a split on its test.
+
+    Args:
+        run: the recipe on the split. What was measured is one of its finished steps.
+    """
+
+    def __init__(self, run: RecipeRun):
+        self.run = run
+
+    def outputs(self) -> list[table.SystemOutput]:
+        """Returns what each system gave, in the order of the table."""
+        found = [self._measured(*names) for names in _TRAINED.items()]
+        _ = self.run.bundle
+        found += [
+            self._once("int8.output", self._int8),
+            self._once("device.output", self._device),
+        ]
+        self._write_history()
+        self.run.progress.finish()
+        return found
+
+    def _once(self, step, measure):
+        kept = self.run.steps.result(step)
+        if kept is None:
+            kept = dataclasses.asdict(measure())
+            self.run.steps.finish(step, kept)
+        return table.SystemOutput(**kept)
+
+    def _measured(self, system: str, name: str) -> table.SystemOutput:
+        trained: Trained = getattr(self.run, name)
+
+        def measure():
+            logits = predict_utterances(trained.model, self._features)
+            words, parameters = trained.decoder(logits), trained.model.count_params()
+            return self._output(system, parameters, 4 * parameters, words, logits)
+
+        return self._once(f"{trained.name}.output", measure)
+
+    def _int8(self):
+        logits = Int8Student.load(self.run.bundle).predict(self._features)
+        words = self.run.distilled.decoder(logits)
+        return self._output_of_bundle(table.INT8, words, logits)
+
+    def _device(self):
+        recognizer = load_bundle(self.run.bundle).recognizer
+        pcm = [int16_pcm(s.samples) for s in self.run.material.test]
+        logits = [recognizer.logits(samples) for samples in pcm]
+        words = [[w.text for w in found] for found in recognizer.decode(logits)]
+        logits = [recognizer.network.dequantized(z) for z in logits]
+        return self._output_of_bundle(table.DEVICE, words, logits)
+
+    def _output_of_bundle(self, system, words, logits):
+        report = json.loads((self.run.bundle / "report.json").read_text())
+        parameters = self.run.distilled.model.count_params()
+        return self._output(system, parameters, report["bytes"], words, logits)
+
+    def _output(
+        self,
+        system: str,
+        parameters: int,
+        num_bytes: int,
+        words: Sequence[Sequence[str]],
+        logits: Sequence[np.ndarray],
+    ) -> table.SystemOutput:
+        said = [s.words for s in self.run.material.test]
+        given = parameters, num_bytes, said, words, logits, self._teacher_logits
+        return table.system_output(system, *given)
+
+    @cached_property
+    def _features(self):
+        return [s.noisy for s in self.run.material.test]
+
+    @cached_property
+    def _teacher_logits(self):
+        return predict_utterances(self.run.teacher.model, self._features)
+
+    def _write_history(self):
+        """Writes `history.json`: the course of the training of each system."""
+        strings = min(WATCHED_STRINGS, self.run.recipe.development_strings)
+        histories = {}
+        for system, name in _TRAINED.items():
+            trained: Trained = getattr(self.run, name)
+            found = {"system": system, "strings": strings, **trained.history}
+            histories[trained.name] = found
+        with new_file(self.run.out / "history.json") as path:
+            path.write_text(json.dumps(histories, indent=2) + "\n")

@@ -1,0 +1,93 @@
+"""What a recipe works on: word strings of all uses, with features and labels."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+
+from keras_rnn2dnn import hmm
+from keras_rnn2dnn.audio.corpora.recordings import Recording
+from keras_rnn2dnn.audio.features import LogMel
+from keras_rnn2dnn.recipe.settings import Recipe
+from keras_rnn2dnn.recipe.split import Split
+from keras_rnn2dnn.recipe.strings import (
+    FeatureString,
+    evaluation_strings,
+    training_banks,
+)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Material:
+    """Word strings by their use.
+
+    Args:
+        layer: computes the features.
+        transcribed: banks of strings with labels.
+        mixed: banks of some of these strings and of unlabelled ones.
+        development: transcribed strings for the choice of decoders.
+        test: transcribed strings for what is measured at the end.
+        untuned: decoder with topology and priors.
+    """
+
+    layer: LogMel
+    transcribed: list[list[FeatureString]]
+    mixed: list[list[FeatureString]]
+    development: list[FeatureString]
+    test: list[FeatureString]
+    untuned: hmm.WordLoopDecoder
+
+    @property
+    def topology(self) -> hmm.Topology:
+        """Of the words."""
+        return self.untuned.topology
+
+    @property
+    def model_sizes(self) -> tuple[int, int]:
+        """Features and states: what a model has at its ends."""
+        return self.layer.spec.num_bins, self.topology.num_states
+
+
+def make_material(
+    split: Split,
+    train: Sequence[Recording],
+    alignments: Sequence[np.ndarray],
+    topology: hmm.Topology,
+    layer: LogMel,
+    recipe: Recipe,
+    seed: int,
+) -> Material:
+    """Makes the strings of all uses.
+
+    Args:
+        split: recordings by their use.
+        train: those of its training at all speeds.
+        alignments: states of each of these.
+        topology: of the words.
+        layer: computes the features.
+        recipe: gives the sizes.
+        seed: of the strings.
+    """
+    transcribed, mixed = training_banks(
+        dataclasses.replace(split, train=train),
+        alignments,
+        layer,
+        topology.silence_state,
+        (recipe.transcribed_strings, recipe.unlabelled_strings),
+        recipe.num_banks,
+        seed,
+    )
+    development, test = (
+        evaluation_strings(split, use, number, layer, seed)
+        if getattr(split, use)
+        else []
+        for use, number in (
+            ("development", recipe.development_strings),
+            ("test", recipe.test_strings),
+        )
+    )
+    log_priors = hmm.estimate_log_priors(
+        [s.states for s in transcribed[0]], topology.num_states
+    )
+    untuned = hmm.WordLoopDecoder(topology, log_priors=log_priors)
+    return Material(layer, transcribed, mixed, development, test, untuned)

@@ -1,0 +1,64 @@
+"""The numbers of the recipe: `Recipe`."""
+
+import dataclasses
+
+from keras_rnn2dnn.util.errors import invalid, is_integer
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """Sizes and settings; the defaults take six minutes on two cores.
+
+    Args:
+        transcribed_strings: transcribed strings in an epoch of the distilled student.
+        unlabelled_strings: strings without transcripts in it. Where there are none,
+            and for the hard-label student, transcribed strings take their place.
+        transcribed_weight: weight of the frames of transcribed strings for the
+            distilled student, where there are others, whose weight is 1. With 1
+            instead of 0.3 there were 7.0 % more word errors (docs/results.md).
+        rounds: how often the distilled student is trained: from the second time on the
+            student of before is the teacher. A second one took 6-13 % off the word
+            errors (docs/results.md).
+        num_banks: epochs of different strings, used in turn; those of the teacher's
+            students are drawn from all of them together.
+        epochs: of teacher and students.
+        development_strings: for the choices of the decoder.
+        test_strings: of all speakers of the test together.
+        speeds: at which the training recordings are heard.
+        teacher_units: of the bidirectional layers.
+        teacher_cell: `"lstm"` or `"gru"`.
+        teacher_stack: frames per step of the teacher.
+        teacher_dropout: after each of these layers.
+        teacher_batch_size: strings.
+        teacher_learning_rate: highest.
+        student_context: frames before and after.
+        student_units: of the hidden layers.
+        student_batch_size: strings.
+        student_learning_rate: highest.
+        agreed_strings: unlabelled strings that take part in the choice of decoders.
+    """
+
+    transcribed_strings: int = 1000
+    unlabelled_strings: int = 1000
+    transcribed_weight: float = 0.3
+    rounds: int = 2
+    num_banks: int = 2
+    epochs: int = 8
+    development_strings: int = 240
+    test_strings: int = 600
+    speeds: tuple[float, ...] = (1.0, 0.9, 1.1)
+    teacher_units: tuple[int, ...] = (96, 96)
+    teacher_cell: str = "lstm"
+    teacher_stack: int = 3
+    teacher_dropout: float = 0.2
+    teacher_batch_size: int = 64
+    teacher_learning_rate: float = 4e-3
+    student_context: tuple[int, int] = (10, 10)
+    student_units: tuple[int, ...] = (64, 64)
+    student_batch_size: int = 32
+    student_learning_rate: float = 3e-3
+    agreed_strings: int = 160
+
+    def __post_init__(self):
+        if not is_integer(self.rounds) or self.rounds < 1:
+            raise ValueError(invalid("rounds", "an integer >= 1", self.rounds))

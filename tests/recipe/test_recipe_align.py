@@ -1,0 +1,30 @@
+import numpy as np
+from helpers.word_recordings import WORDS, corpus, with_tone
+
+from keras_rnn2dnn import hmm
+from keras_rnn2dnn.recipe.align import align_recordings, at_speeds
+from keras_rnn2dnn.recipe.features import feature_layer
+
+
+def test_speeds_make_copies_and_keep_the_original():
+    given = corpus(per_word=1)[:2]
+    result = at_speeds(given, (1.0, 0.5, 2.0))
+    assert result[0] is given[0] and result[1] is given[1]
+    assert [len(r.samples) for r in result] == [1200, 1200, 2400, 2400, 600, 600]
+    names = [(r.words, r.speaker, r.index) for r in result]
+    assert names == 3 * names[:2]
+
+
+def test_recordings_are_aligned_by_the_words_they_hold():
+    topology = hmm.Topology(WORDS, states_per_unit=2)
+    hz = {"one": 500, "two": 2000}
+    recordings = [with_tone(r, hz[r.words[0]]) for r in corpus(("anna",), per_word=6)]
+    layer = feature_layer(recordings, seed=0)
+    first, again = (
+        align_recordings(recordings, topology, layer, seed=0) for _ in range(2)
+    )
+    for given, states, same in zip(recordings, first, again, strict=True):
+        assert states.shape == (15,) and states.dtype == np.int32
+        allowed = {*topology.states_of(given.words[0]), topology.silence_state}
+        assert set(states) <= allowed and set(states) - {topology.silence_state}
+        np.testing.assert_array_equal(states, same)

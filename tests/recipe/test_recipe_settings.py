@@ -1,0 +1,13 @@
+import pytest
+
+from keras_rnn2dnn.recipe.settings import Recipe
+
+
+@pytest.mark.parametrize("rounds", [0, 1.5])
+def test_a_recipe_has_at_least_one_round(rounds):
+    with pytest.raises(ValueError) as error:
+        Recipe(rounds=rounds)
+    assert str(error.value) == (
+        "Invalid value for `rounds`. Expected an integer >= 1. Received: "
+        f"rounds={rounds}"
+    )
