@@ -75,7 +75,7 @@ def test_the_version_and_what_is_above_may_be_imported():
 def test_the_root_is_a_table_of_contents():
     assert {path.name for path in PACKAGE.glob("*.py")} == ROOT_MODULES
     folders = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
-    assert folders | {"cli", "recipe"} == set(TABLE)
+    assert folders | {"cli"} == set(TABLE)
 
 
 def test_no_package_has_more_files_than_one_can_look_over():
