@@ -30,11 +30,11 @@ from keras_rnn2dnn.batches.predicting import predict_utterances
 from keras_rnn2dnn.ctc import CTCLoss, GreedyDecoder, class_log_priors, constrained
 from keras_rnn2dnn.demo import demo_recordings
 from keras_rnn2dnn.demo.data import split_recordings
-from keras_rnn2dnn.distillation.schedules import warmup_cosine
 from keras_rnn2dnn.recipe.align import at_speeds
 from keras_rnn2dnn.recipe.features import feature_layer
 from keras_rnn2dnn.recipe.settings import Recipe
 from keras_rnn2dnn.recipe.strings import evaluation_strings, feature_strings
+from keras_rnn2dnn.util.learning_rate import warmup_cosine
 
 FACTOR = 4  # input frames for each output
 BANKS, STRINGS, DEVELOPMENT, TEST = 2, 2000, 300, 600

@@ -8,10 +8,10 @@ import keras
 from keras_rnn2dnn.alignments.shards.data_sums import projections
 from keras_rnn2dnn.alignments.store import SoftAlignments
 from keras_rnn2dnn.distillation.distiller import Distiller
-from keras_rnn2dnn.distillation.schedules import warmup_cosine
 from keras_rnn2dnn.util.epoch_backup import EpochBackup
 from keras_rnn2dnn.util.errors import invalid, is_integer
 from keras_rnn2dnn.util.files import new_file
+from keras_rnn2dnn.util.learning_rate import warmup_cosine
 from keras_rnn2dnn.util.progress import FitProgress
 
 

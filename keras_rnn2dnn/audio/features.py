@@ -12,8 +12,8 @@ from keras_rnn2dnn.audio.centering import running_mean, start_weights, utterance
 from keras_rnn2dnn.audio.mel import mel_matrix, window_weights
 from keras_rnn2dnn.audio.sample_checks import after_scale_check, check_scale
 from keras_rnn2dnn.audio.spec_fields import check_fields
+from keras_rnn2dnn.util.checksums import without_sum
 from keras_rnn2dnn.util.errors import invalid, is_integer
-from keras_rnn2dnn.util.sums import without_sum
 
 _CENTERINGS = ("none", "utterance", "running")
 _LOUDEST = 16.0  # noise may go beyond 1; the softest PCM of 16 bits is louder

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from keras_rnn2dnn.commands.parser import add_command, add_strict
-from keras_rnn2dnn.util.bundle_sums import check_files, read_report
+from keras_rnn2dnn.util.bundle_checksums import check_files, read_report
 
 
 def add(commands) -> None:

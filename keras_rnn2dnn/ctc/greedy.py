@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from keras_rnn2dnn.util.checksums import fields_of
 from keras_rnn2dnn.util.errors import invalid, is_integer, is_text
-from keras_rnn2dnn.util.sums import fields_of
 
 
 @dataclasses.dataclass(frozen=True)

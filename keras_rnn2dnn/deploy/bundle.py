@@ -22,7 +22,7 @@ from keras_rnn2dnn.deploy.report import ConversionReport
 from keras_rnn2dnn.deploy.toolchain import measure_cores
 from keras_rnn2dnn.hmm import WordLoopDecoder
 from keras_rnn2dnn.quantization.interpreter import Int8Student
-from keras_rnn2dnn.util import bundle_sums as sums
+from keras_rnn2dnn.util import bundle_checksums as sums
 from keras_rnn2dnn.util.errors import invalid
 
 DECODERS = {"word-loop": WordLoopDecoder, "ctc-greedy": GreedyDecoder}

@@ -9,7 +9,7 @@ from keras_rnn2dnn.deploy.bundle import DECODERS
 from keras_rnn2dnn.deploy.device.recognizer import DeviceNetwork, DeviceRecognizer
 from keras_rnn2dnn.quantization.interpreter import Int8Student
 from keras_rnn2dnn.quantization.window import ReceptiveField
-from keras_rnn2dnn.util.bundle_sums import check_files, read_report
+from keras_rnn2dnn.util.bundle_checksums import check_files, read_report
 
 _HINT = "Convert the student again"
 

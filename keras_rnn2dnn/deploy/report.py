@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_rnn2dnn.util import bundle_sums as sums
+from keras_rnn2dnn.util import bundle_checksums as sums
 
 
 @dataclass(frozen=True)

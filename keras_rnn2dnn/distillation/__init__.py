@@ -3,7 +3,7 @@
 - `distiller`, `preparation`, `training_step`: the Keras model, and its way to a step
 - `losses`, `dense_kl`, `top_k`: KL of `(batch, frames, classes)`, of all or the best k
 - `hard_loss`, `ctc_loss`: losses of labels
-- `kl_callback`, `schedules`: during `fit`
+- `kl_callback`: during `fit`
 - `loss_inputs`, `input_checks`, `not_a_number`: of a batch
 - `frozen_teacher`, `from_keras_distillation`, `model_files`: saving, migrating, loading
 """

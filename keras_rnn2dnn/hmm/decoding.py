@@ -14,8 +14,8 @@ from keras_rnn2dnn.hmm.utterances import (
     check_self_loop,
 )
 from keras_rnn2dnn.hmm.word_loop import WordLoop
+from keras_rnn2dnn.util.checksums import fields_of
 from keras_rnn2dnn.util.errors import invalid
-from keras_rnn2dnn.util.sums import fields_of
 
 _FLOOR = np.float32(-1e6)
 

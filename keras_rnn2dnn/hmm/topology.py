@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from keras_rnn2dnn.scoring.pairing import check_utterances, words_of
+from keras_rnn2dnn.util.checksums import fields_of
 from keras_rnn2dnn.util.errors import invalid, is_integer, is_text
-from keras_rnn2dnn.util.sums import fields_of
 
 # Stands for log(0) where no path may pass: finite, so that differences stay defined.
 NEVER = np.float32(-1e30)

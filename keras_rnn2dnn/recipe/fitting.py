@@ -6,8 +6,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from keras_rnn2dnn.distillation.schedules import warmup_cosine
 from keras_rnn2dnn.util.epoch_backup import EpochBackup
+from keras_rnn2dnn.util.learning_rate import warmup_cosine
 from keras_rnn2dnn.util.progress import FitProgress
 
 

@@ -15,9 +15,9 @@ import tensorflow as tf
 import keras_rnn2dnn
 from keras_rnn2dnn.recipe.settings import Recipe
 from keras_rnn2dnn.recipe.split import Split
+from keras_rnn2dnn.util.checksums import checksum_of, with_sum, without_sum
 from keras_rnn2dnn.util.epoch_backup import EpochBackup
 from keras_rnn2dnn.util.files import new_file
-from keras_rnn2dnn.util.sums import checksum_of, with_sum, without_sum
 
 _MARK = "run.json"
 

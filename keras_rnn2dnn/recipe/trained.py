@@ -7,8 +7,8 @@ from pathlib import Path
 import keras
 
 from keras_rnn2dnn import hmm
+from keras_rnn2dnn.util.checksums import with_sum
 from keras_rnn2dnn.util.files import new_file
-from keras_rnn2dnn.util.sums import with_sum
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

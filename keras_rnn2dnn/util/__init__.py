@@ -2,8 +2,9 @@
 
 - `errors`: the grammar of error messages; extras that are missing
 - `files`, `zip_files`, `epoch_backup`: files that are whole at every moment
-- `sums`, `bundle_sums`: by which damaged files are recognised
+- `checksums`, `bundle_checksums`: by which damaged files are recognised
 - `progress`, `captured_output`, `tensorboard`: what a long run tells
-- `log_softmax`, `running_means`: of numbers; `xla`, `multi_worker`: of how they are run
+- `log_softmax`, `running_means`, `learning_rate`: of numbers
+- `xla`, `multi_worker`: of compilers and strategies
 - `first_import`: what waits until a module of others is imported
 """

@@ -11,7 +11,7 @@ from keras_rnn2dnn.audio.features import FeatureSpec
 from keras_rnn2dnn.commands.running import inputs
 from keras_rnn2dnn.ctc import GreedyDecoder
 from keras_rnn2dnn.hmm import Topology, WordLoopDecoder
-from keras_rnn2dnn.util.sums import with_sum
+from keras_rnn2dnn.util.checksums import with_sum
 
 
 @pytest.fixture

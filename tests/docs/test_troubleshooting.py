@@ -37,10 +37,10 @@ from keras_rnn2dnn.quantization import quantization_aware
 from keras_rnn2dnn.recognition.streaming import int16_samples
 from keras_rnn2dnn.report.utterances import choose
 from keras_rnn2dnn.scoring.vocabulary import check_vocabulary
+from keras_rnn2dnn.util.checksums import with_sum
 from keras_rnn2dnn.util.epoch_backup import EpochBackup
 from keras_rnn2dnn.util.errors import import_extra
 from keras_rnn2dnn.util.files import Utterances
-from keras_rnn2dnn.util.sums import with_sum
 
 HEADINGS = re.findall(r"^### (.*)$", pages.PAGES["troubleshooting"].read_text(), re.M)
 X = np.random.default_rng(0).normal(size=(8, 20, 4)).astype("float32")

@@ -3,7 +3,7 @@
 import hashlib
 import json
 
-from keras_rnn2dnn.util import bundle_sums as sums
+from keras_rnn2dnn.util import bundle_checksums as sums
 
 
 def renew_sums(folder):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from keras_rnn2dnn.alignments.shards.manifest import Manifest, Shard
 from keras_rnn2dnn.alignments.shards.records import read_records
-from keras_rnn2dnn.util.sums import checksum_of
+from keras_rnn2dnn.util.checksums import checksum_of
 
 
 def check_files(directory: Path, manifest: Manifest) -> None:

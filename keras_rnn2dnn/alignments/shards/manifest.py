@@ -11,8 +11,8 @@ from pathlib import Path
 
 from keras_rnn2dnn.alignments.shards.data_sums import DataSums
 from keras_rnn2dnn.alignments.shards.records import RecordFormat, read_records
+from keras_rnn2dnn.util.checksums import checksum_of, with_sum, without_sum
 from keras_rnn2dnn.util.files import new_file, writing
-from keras_rnn2dnn.util.sums import checksum_of, with_sum, without_sum
 
 FORMAT, VERSION, FILE = "keras_rnn2dnn.soft_alignments", 1, "manifest.json"
 _REMEDY = "Copy it again, or remove the store and write it anew"

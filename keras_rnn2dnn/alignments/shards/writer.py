@@ -20,7 +20,7 @@ from keras_rnn2dnn.alignments.shards.manifest import (
 from keras_rnn2dnn.alignments.shards.records import write_records
 from keras_rnn2dnn.alignments.teacher_pass import TeacherPass
 from keras_rnn2dnn.alignments.utterances import Utterance
-from keras_rnn2dnn.util.sums import checksum_of
+from keras_rnn2dnn.util.checksums import checksum_of
 
 _LOG = logging.getLogger(__name__)
 

@@ -19,11 +19,11 @@ from keras_rnn2dnn.hmm import SequenceKL, WordLoopDecoder
 from keras_rnn2dnn.hmm.constrained import made_of_paths
 from keras_rnn2dnn.models.reference import dnn_student
 from keras_rnn2dnn.quantization import quantization_aware
+from keras_rnn2dnn.util.checksums import with_sum
 from keras_rnn2dnn.util.epoch_backup import remove_backups
 from keras_rnn2dnn.util.errors import invalid
 from keras_rnn2dnn.util.files import Utterances, check_writable, new_file
 from keras_rnn2dnn.util.progress import StageProgress
-from keras_rnn2dnn.util.sums import with_sum
 
 _MOST_UTTERANCES = 2000  # that set the ranges of int8
 

@@ -12,7 +12,7 @@ from keras_rnn2dnn.deploy.verify.outcome import NOT_RUN, Outcome, judged
 from keras_rnn2dnn.deploy.verify.outputs import INTERPRETER
 from keras_rnn2dnn.quantization.operators import operators
 from keras_rnn2dnn.scoring.word_errors import word_error_rate
-from keras_rnn2dnn.util import bundle_sums
+from keras_rnn2dnn.util import bundle_checksums
 
 _EARLIER = "an earlier version wrote this bundle"
 # TensorFlow Lite's kernels on another machine may round some logits to the next step.
@@ -60,7 +60,7 @@ def _sizes(bundle):
     report, student = bundle.report, bundle.student
     expected = {
         "bytes": len(bundle.tflite),
-        "sha256": bundle_sums.sha256(bundle.tflite),
+        "sha256": bundle_checksums.sha256(bundle.tflite),
         "operators": sorted(set(operators(bundle.tflite))),
         "latency_frames": student.receptive_field.right,
     }

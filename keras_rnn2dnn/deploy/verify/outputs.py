@@ -17,7 +17,7 @@ from keras_rnn2dnn.deploy.loading import Bundle
 from keras_rnn2dnn.deploy.report import ConversionReport
 from keras_rnn2dnn.deploy.toolchain import CORES, PORTS, Workbench
 from keras_rnn2dnn.deploy.verify.outcome import Outcome, judged, missing, on_targets
-from keras_rnn2dnn.util import bundle_sums as sums
+from keras_rnn2dnn.util import bundle_checksums as sums
 
 LEAST_WINDOWS = 2000
 INTERPRETER = threading.Lock()  # that of TensorFlow Lite has one user at a time

@@ -18,8 +18,8 @@ from keras_rnn2dnn.alignments.shards.records import (
     write_records,
 )
 from keras_rnn2dnn.distillation.top_k import top_k_targets
+from keras_rnn2dnn.util.checksums import checksum_of
 from keras_rnn2dnn.util.log_softmax import log_softmax
-from keras_rnn2dnn.util.sums import checksum_of
 
 FILE = "shard-000000.tfrecord"
 

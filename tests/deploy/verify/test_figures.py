@@ -8,7 +8,7 @@ from helpers.renewed import renew_sums
 
 from keras_rnn2dnn.deploy import convert, evidence, load_bundle
 from keras_rnn2dnn.deploy.verify import figures
-from keras_rnn2dnn.util import bundle_sums
+from keras_rnn2dnn.util import bundle_checksums
 from keras_rnn2dnn.util.files import Audio
 
 
@@ -156,4 +156,4 @@ def test_as_much_is_kept_as_fits(classes, monkeypatch):
 def test_the_sum_of_a_report_does_not_depend_on_its_layout(spoken):
     report = json.loads((spoken / "report.json").read_text())
     again = json.loads(json.dumps(dict(reversed(report.items())), indent=7))
-    assert bundle_sums.report_sum(again) == report["sum"]
+    assert bundle_checksums.report_sum(again) == report["sum"]

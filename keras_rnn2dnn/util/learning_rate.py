@@ -1,4 +1,4 @@
-"""The learning rate of the demo and of the commands."""
+"""The learning rate over the steps of a training."""
 
 import keras
 

@@ -6,7 +6,7 @@ import pytest
 from helpers.bundles import parts, student
 
 from keras_rnn2dnn.deploy import convert
-from keras_rnn2dnn.util import bundle_sums
+from keras_rnn2dnn.util import bundle_checksums
 
 EARLY = """
 import sys
@@ -48,7 +48,7 @@ def test_a_missing_file_ends_the_command_too(written, tmp_path, run):
 
 
 def test_the_file_of_sums_is_what_sha256sum_reads(written):
-    line = ["sha256sum", "--strict", "-c", bundle_sums.SUMS]
+    line = ["sha256sum", "--strict", "-c", bundle_checksums.SUMS]
     done = subprocess.run(line, cwd=written, capture_output=True, text=True, check=True)
     names = {text.rpartition(": ")[0] for text in done.stdout.splitlines()}
     assert {"student.tflite", "golden/words.txt", "golden/test_set.txt"} <= names
