@@ -42,7 +42,7 @@ Recognise and score:
 
 The command `rnn2dnn` (docs/start.md):
 
-- `demo`: the main job from recordings to a table of results (docs/results.md)
+- `demo`, `recipe`: the main job, and its steps for any recordings (docs/results.md)
 - `report`: a page about a run (docs/report.md)
 - `cli`, `commands`: the command line itself
 - `util`, `saved_names`: helpers, and what Keras must know to load saved models
