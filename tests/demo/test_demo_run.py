@@ -20,10 +20,11 @@ from keras_rnn2dnn.deploy import Int8Student, load_bundle
 from keras_rnn2dnn.distillation.frozen_teacher import as_list
 from keras_rnn2dnn.hmm import SequenceKL, WordLoopDecoder
 from keras_rnn2dnn.quantization.comparison import compare_logits
-from keras_rnn2dnn.recipe import student
+from keras_rnn2dnn.recipe import bundle, run, student
 from keras_rnn2dnn.recipe.features import feature_layer
 from keras_rnn2dnn.report import write_report
 from keras_rnn2dnn.scoring.word_errors import word_error_rate
+from keras_rnn2dnn.util.epoch_backup import EpochBackup
 from keras_rnn2dnn.util.files import Audio, Utterances
 
 SYSTEMS = [
@@ -236,6 +237,47 @@ def test_the_example_makes_the_bundle_of_the_demo_again(finished, tmp_path, caps
 def test_the_demo_repeats_to_the_last_digit(finished, tmp_path):
     again = run_demo(tone_words(), tmp_path, speaker="bob", recipe=TINY, seed=3)
     assert again == finished[1]
+
+
+def test_a_finished_demo_is_not_computed_again(finished, monkeypatch):
+    def refuse(*arguments, **options):
+        raise AssertionError("something is computed again")
+
+    for module, name in ((bundle, "convert"), (run, "make_material")):
+        monkeypatch.setattr(module, name, refuse)
+    out, rows, _ = finished
+    options = {"recipe": TINY, "seed": 3, "keep_alignments": True}
+    assert run_demo(tone_words(), out, speaker="bob", **options) == rows
+
+
+@pytest.mark.slow
+def test_a_demo_that_is_stopped_again_and_again_gives_the_same_files(
+    finished, tmp_path, monkeypatch
+):
+    epochs, keep = [], EpochBackup.on_epoch_end
+
+    def stop(backup, epoch, logs=None):
+        keep(backup, epoch, logs)
+        epochs.append(epoch)
+        if len(epochs) % 3 == 0:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(EpochBackup, "on_epoch_end", stop)
+    stops, rows = 0, None
+    while rows is None:
+        try:
+            rows = run_demo(tone_words(), tmp_path, speaker="bob", recipe=TINY, seed=3)
+        except KeyboardInterrupt:
+            stops += 1
+    assert (stops, len(epochs)) == (4, 6 * TINY.epochs)  # none of them twice
+    assert rows == finished[1]
+    whole, again = finished[0] / "bob", tmp_path / "bob"
+    for path in (*whole.glob("*.json"), *whole.glob("*.npz"), *whole.rglob("bundle/*")):
+        if path.is_file():
+            other = again / path.relative_to(whole)
+            assert other.read_bytes() == path.read_bytes(), path.name
+    left = {path.name for path in (again / "steps").iterdir()}
+    assert not [name for name in left if name.endswith((".backup", ".align"))]
 
 
 @pytest.mark.slow
