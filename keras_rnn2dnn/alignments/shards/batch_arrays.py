@@ -71,6 +71,7 @@ class BatchArrays:
         if labels:
             columns.append(Column("labels", np.dtype("int32"), padding=-1))
         self.columns = tuple(columns)
+        self._frame_bytes = [column.frame_bytes for column in columns]
         self.names = tuple(column.name for column in columns)
         self.signature = {
             column.name: tf.TensorSpec((None, None, *column.shape), column.dtype)
@@ -79,7 +80,7 @@ class BatchArrays:
 
     def num_frames(self, utterance: Located) -> int:
         """Returns the length of the features of an utterance."""
-        return utterance.places[0][1] // self.columns[0].frame_bytes
+        return utterance.places[0][1] // self._frame_bytes[0]
 
     def gather(
         self,
@@ -95,29 +96,24 @@ class BatchArrays:
         batch = {}
         for number, column in enumerate(self.columns):
             places = [utterance.places[number] for utterance in utterances]
-            array = batch[column.name] = self._padded(column, places, utterances)
+            if column.name == "weights":
+                array = self._ones(utterances)
+            else:
+                width = self._frame_bytes[number]
+                array = _padded(column, [size // width for _, size in places])
             rows = array.reshape(len(utterances), -1).view(np.uint8)
             for row, (offset, size) in enumerate(places):
                 if size:
                     read_into(rows[row, :size], utterances[row].source, offset)
+            batch[column.name] = array
         return batch
 
-    def _padded(self, column, places, utterances):
-        """Returns an array of a column that holds its padding alone."""
-        frames = [size // column.frame_bytes for _, size in places]
-        longest = max(frames)
-        if column.name == "weights":  # 1 in every frame of those without
-            targets = [self._num_targets(utterance) for utterance in utterances]
-            longest = max(targets)
-        array = _aligned((len(places), longest, *column.shape), column.dtype)
-        for row, count in enumerate(frames):
-            array[row, count:] = column.padding
-            if column.name == "weights" and not count:
-                array[row, : targets[row]] = 1
+    def _ones(self, utterances):
+        """Returns the weights of utterances which have none of their own."""
+        targets = np.array([u.places[1][1] for u in utterances]) // self._frame_bytes[1]
+        array = _aligned((len(utterances), targets.max()), self.columns[2].dtype)
+        array[:] = np.arange(targets.max()) < targets[:, None]
         return array
-
-    def _num_targets(self, utterance):
-        return utterance.places[1][1] // self.columns[1].frame_bytes
 
     def tensors(self, batch: dict[str, tf.Tensor]) -> tuple:
         """Returns what a model learns from, in a graph.
@@ -139,6 +135,16 @@ class BatchArrays:
         if self._labels:
             soft = {"soft": soft, "labels": batch["labels"]}
         return tf.cast(batch["features"], tf.float32), soft, batch["weights"]
+
+
+def _padded(column, frames):
+    """Returns an array for a column, in which the padding alone is set."""
+    longest = max(frames)
+    array = _aligned((len(frames), longest, *column.shape), column.dtype)
+    for row, count in enumerate(frames):
+        if count < longest:
+            array[row, count:] = column.padding
+    return array
 
 
 def _aligned(shape, dtype):

@@ -62,7 +62,7 @@ def read_batches(
                 yield arrays.gather(batch, shards.read_into)
 
     dataset = tf.data.Dataset.from_generator(batches, output_signature=arrays.signature)
-    dataset = dataset.map(arrays.tensors, num_parallel_calls=_BATCHES_AHEAD)
+    dataset = dataset.map(arrays.tensors)  # little work: threads would cost more
     # Told their number, Keras does not warn that the data ran out.
     known = tf.data.experimental.assert_cardinality(plan.num_batches)
     return without_autotune(dataset.apply(known).prefetch(_BATCHES_AHEAD))
