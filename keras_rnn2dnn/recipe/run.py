@@ -50,6 +50,9 @@ class RecipeRun:
         title: stands before the name of each stage.
         keep_alignments: whether the store that the distilled student learned from
             stays, in `student.align`.
+
+    Raises:
+        ValueError: see `Split.check`.
     """
 
     def __init__(
@@ -62,6 +65,7 @@ class RecipeRun:
         title: str = "",
         keep_alignments: bool = False,
     ):
+        split.check()
         self.split, self.out, self.recipe, self.seed = split, out, recipe, seed
         self.progress, self.title = progress, title
         self.keep_alignments = keep_alignments

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Sequence
 
 from keras_rnn2dnn.audio.corpora.recordings import Recording
+from keras_rnn2dnn.util.errors import invalid
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,6 +25,28 @@ class Split:
     unlabelled: Sequence[Recording] = ()
     test: Sequence[Recording] = ()
     other_speech: Sequence[Recording] = ()
+
+    def check(self) -> None:
+        """Refuses what nothing can be trained on.
+
+        Raises:
+            ValueError: if `train` or `development` is empty or has a recording without
+                words, or if the sample rates differ.
+        """
+        for use in ("train", "development"):
+            given = getattr(self, use)
+            silent = sum(not recording.words for recording in given)
+            if not given or silent:
+                received = f"{len(given)} recordings, {silent} of them without words"
+                raise ValueError(invalid(use, "recordings with their words", received))
+        every = (getattr(self, field.name) for field in dataclasses.fields(self))
+        rates = sorted({r.sample_rate_hz for given in every for r in given})
+        if len(rates) > 1:
+            raise ValueError(
+                f"Different sample rates. Expected one for all recordings. Received: "
+                f"{rates} Hz. Resample them, as the readers of corpora do with "
+                "`sample_rate_hz`"
+            )
 
     @property
     def vocabulary(self) -> tuple[str, ...]:

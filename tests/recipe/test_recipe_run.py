@@ -1,0 +1,65 @@
+import dataclasses
+import io
+
+import numpy as np
+import pytest
+from helpers.tone_words import TINY, tone_words
+
+from keras_rnn2dnn.recipe import RecipeRun, Split
+from keras_rnn2dnn.util.files import Utterances
+from keras_rnn2dnn.util.progress import StageProgress
+
+
+def sentences(speakers, number):
+    """Recordings of two words each, of the tones of `tone_words`."""
+    words = tone_words(speakers, per_word=number)
+    half = len(words) // len(speakers) // 2
+    found = []
+    for place, one in enumerate(words):
+        other = words[(place + half) % len(words)]
+        samples = np.concatenate([one.samples, other.samples])
+        found.append(
+            dataclasses.replace(one, samples=samples, words=one.words + other.words)
+        )
+    return found
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Sentences of two words, some without transcripts; nothing for a test."""
+    unlabelled = [
+        dataclasses.replace(r, words=()) for r in sentences(("eve",), number=4)
+    ]
+    split = Split(
+        sentences(("ada", "bob"), number=6), sentences(("joe",), 4), unlabelled
+    )
+    progress = StageProgress(14, io.StringIO())
+    return RecipeRun(split, tmp_path, TINY, seed=0, progress=progress)
+
+
+def test_recordings_of_several_words_are_aligned_and_strung_together(run):
+    material = run.material
+    assert material.topology.words == ("down", "up")
+    assert material.test == []
+    (transcribed,), (mixed,) = material.transcribed, material.mixed
+    assert [s.states is None for s in mixed] == [False] * 24 + [True] * 8
+    for string in transcribed:
+        assert len(string.words) % 2 == 0 and len(string.words) >= 4
+        entered = [
+            word
+            for before, state in zip(string.states, string.states[1:], strict=False)
+            for word in material.topology.words
+            if state == material.topology.states_of(word)[0] != before
+        ]
+        assert entered == list(string.words)
+
+
+@pytest.mark.slow
+def test_a_corpus_without_a_test_becomes_a_bundle(run, tmp_path):
+    assert (run.bundle / "student.tflite").is_file()
+    found = {path.name for path in tmp_path.iterdir()}
+    assert {"teacher.keras", "student.keras", "features.json"} <= found
+    assert "test.npz" not in found and "student_soft.keras" not in found
+    assert len(Utterances.load(tmp_path / "development.npz").features) == 6
+    history = run.distilled.history
+    assert {len(numbers) for numbers in history.values()} == {TINY.epochs}
