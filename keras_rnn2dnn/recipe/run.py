@@ -221,6 +221,7 @@ class RecipeRun:
         kept = self.steps.result(name)
         if self._stays(name) and not self._store(name).exists():
             kept = None  # the store is asked for only now
+        of_teacher = None if name == "teacher" else self.teacher.model
         model = self._new(new) if kept is None else None
         self._start(f"{name}: train")
         if model is None:
@@ -232,11 +233,11 @@ class RecipeRun:
         )
         self._fit(name, model, learn, recorder)
         self._start(f"{name}: recognise")
-        tuning = self._tuned_on(model if name == "teacher" else self.teacher.model)
+        tuning = self._tuned_on(of_teacher or model)
         logits = predict_utterances(model, tuning.features)
         decoder = hmm.tune_decoder(self.material.untuned, logits, tuning.words)
         history = recorder.measured(
-            None if name == "teacher" else self._teacher_watched,
+            self._teacher_watched if of_teacher else None,
             decoder,
             [s.words for s in watched],
         )
