@@ -1,7 +1,7 @@
 """The long description: the README as an index can show it. All else is in setup.cfg.
 
-An index shows the README alone, so that links to files beside it would lead nowhere. Where
-the repository gets an address, they can lead there, and setup.cfg can name it.
+An index shows the README alone, so that links to files beside it would lead nowhere.
+Where the repository gets an address, they can lead there, and setup.cfg can name it.
 """
 
 import re

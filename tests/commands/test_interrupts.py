@@ -57,6 +57,8 @@ def test_an_interrupt_during_the_imports_shows_no_traceback(tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", command, "align", "teacher.keras", "a.npz"],
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), root])},
+        # In the background of a shell it would be ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         capture_output=True,
         text=True,
     )
