@@ -40,7 +40,17 @@ def audio():
         soundfile.write(folder / f"{name}.flac", noise, 16000)
         lines += f"{name} CHAPTER ONE\n"
     (folder / "103-1240.trans.txt").write_text(lines)
+    for word in ("left", "right", "turn around", "stop"):
+        Path("commands", word).mkdir(parents=True)
+        for speaker in ("ann", "ben", "eve"):
+            noise = np.random.default_rng(0).normal(0, 0.1, 800)
+            soundfile.write(f"commands/{word}/{speaker}_1.flac", noise, 8000)
     return {}
+
+
+def after_audio(namespace):
+    assert namespace["split"].by_speaker
+    assert len(namespace["split"].other_speech) == 1
 
 
 def ctc():

@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from keras_rnn2dnn.audio.corpora.kaldi_tables import list_kaldi
@@ -43,23 +44,43 @@ def list_corpus(path: str | Path, split: str | None = None) -> list[AudioFile]:
             not exist.
     """
     path = Path(path)
+    if is_speech_commands(path):
+        return list_speech_commands(path, split)
+    files = list_transcribed(path, split)
+    return list_audio(path) if files is None else files
+
+
+def list_transcribed(
+    path: str | Path, split: str | None = None
+) -> list[AudioFile] | None:
+    """Lists the utterances of a layout that holds transcripts, none by folders.
+
+    Args:
+        path: of the corpus.
+        split: of Common Voice, such as `"train"`.
+
+    Returns:
+        As of `list_corpus`; None if it is no such layout.
+
+    Raises:
+        FileNotFoundError: if there is no audio.
+        ValueError: as of `list_corpus`.
+    """
+    path = Path(path)
     if path.suffix == ".jsonl":
         return read_manifest(path)
     if path.suffix == ".tsv":
         return list_common_voice(path.parent, path.stem)
     if not path.is_dir():
-        return list_audio(path)
+        return None
     if (path / "wav.scp").is_file():
         return list_kaldi(path)
-    if (path / "validation_list.txt").is_file():
-        return list_speech_commands(path, split)
-    if (path / "clips").is_dir():
+    if (path / "clips").is_dir() and any(path.glob("*.tsv")):
         return list_common_voice(path, split or "train")
     if any(path.rglob("*.trans.txt")):
         return list_librispeech(path)
-    if (files := _fsdd_files(path)) and len(files) == len(_audio_files(path)):
-        return files
-    return list_audio(path)
+    files = _fsdd_files(path)
+    return files if files and len(files) == len(_audio_files(path)) else None
 
 
 def list_audio(path: str | Path) -> list[AudioFile]:
@@ -79,12 +100,7 @@ def list_audio(path: str | Path) -> list[AudioFile]:
             f"No audio in {str(path)!r}. Expected files that end in "
             f"{', '.join(SUFFIXES)}"
         )
-    names = [_name(f, root) for f in files]
-    times = Counter(names)
-    pairs = [
-        (f, name if times[name] == 1 else name + f.suffix)
-        for f, name in zip(files, names, strict=True)
-    ]
+    pairs = zip(files, utterance_ids(files, root), strict=True)
     return found_utterances([AudioFile(*pair) for pair in pairs], path, "audio")
 
 
@@ -120,30 +136,41 @@ def list_speech_commands(
     root = Path(directory)
     if split not in (None, *_SPLITS):
         raise ValueError(invalid("split", f"one of {_SPLITS}, or None", split))
-    listed = {
-        kind: set(read_lines(root / name)) if (root / name).is_file() else ()
-        for kind, name in (
-            ("validation", "validation_list.txt"),
-            ("test", "testing_list.txt"),
-        )
-    }
-
-    def split_of(path):
-        name = path.relative_to(root).as_posix()
-        return next((kind for kind, names in listed.items() if name in names), "train")
-
+    listed = listed_splits(root)
     paths = [p for p in sorted(root.glob("*/*.wav")) if _COMMANDS.fullmatch(p.stem)]
     files = [
         AudioFile(
             path,
-            _name(path, root),
+            name_below(path, root),
             path.parent.name,
             _COMMANDS.fullmatch(path.stem)["speaker"],
         )
         for path in paths
-        if split in (None, split_of(path))
+        if split in (None, listed.get(path.relative_to(root).as_posix(), "train"))
     ]
     return found_utterances(files, directory, "{word}/{speaker}_nohash_{number}.wav")
+
+
+def is_speech_commands(path: Path) -> bool:
+    """Tells whether Speech Commands' lists lie there, and no Kaldi data directory."""
+    kaldi = (path / "wav.scp").is_file()
+    return (path / "validation_list.txt").is_file() and not kaldi
+
+
+def listed_splits(root: Path) -> dict[str, str]:
+    """Returns the splits of the files that Speech Commands' two lists name.
+
+    Returns:
+        `"validation"` or `"test"` of each path below the root; all else is for
+        training.
+    """
+    lists = {"test": "testing_list.txt", "validation": "validation_list.txt"}
+    return {
+        name: split
+        for split, table in lists.items()
+        if (root / table).is_file()
+        for name in read_lines(root / table)
+    }
 
 
 def list_librispeech(directory: str | Path) -> list[AudioFile]:
@@ -233,6 +260,17 @@ def _audio_files(path):
     return sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES)
 
 
-def _name(path, root):
+def utterance_ids(files: Sequence[Path], root: Path) -> list[str]:
+    """Returns an id for each file: its `name_below`, and its ending where two meet."""
+    names = [name_below(file, root) for file in files]
+    times = Counter(names)
+    return [
+        name if times[name] == 1 else name + file.suffix
+        for file, name in zip(files, names, strict=True)
+    ]
+
+
+def name_below(path: Path, root: Path) -> str:
+    r"""Returns a path from the root, without its ending; `\udcff` for no UTF-8."""
     name = path.relative_to(root).with_suffix("").as_posix()
     return name.encode("utf-8", "backslashreplace").decode()
