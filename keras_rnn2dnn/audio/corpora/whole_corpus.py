@@ -216,9 +216,11 @@ def list_utterances(path: str | Path, speaker_pattern: str | None = None) -> Lis
             f"Nothing tells what is said in {str(path)!r}. Expected transcripts. "
             f"Received: {len(files)} files without text"
         )
-    how = f"by the files' names, {speaker_pattern!r}" if speaker_pattern else ""
+    how = "as the corpus tells"
+    if "{speaker}" in (speaker_pattern or ""):
+        how = f"by the files' names, {speaker_pattern!r}"
     without = "the corpus has none. If the files' names tell, give `speaker_pattern`"
-    sentence = count_speakers(said, how or "as the corpus tells", without)
+    sentence = count_speakers(said, how, without)
     skipped = [
         Skipped(u.file.path, "it has no text") for u in utterances if not u.words
     ]

@@ -93,6 +93,8 @@ def list_word_folders(
     given = None if speaker_pattern is None else NamePattern(speaker_pattern)
     root, skipped = Path(directory), []
     bases = _bases(root)
+    if bases and bases[0][0] != root:  # beside the parts
+        skipped += [_left_aside(p) for p in sorted(root.iterdir()) if _is_aside(p)]
     names_words = not bases or (given is not None and "{word}" in given.template)
     found = [
         (path, base, part)
@@ -188,7 +190,7 @@ def _sentence(utterances, pattern, given):
 
 def _bases(root):
     """Returns the folders that hold those of the words, and the parts they are."""
-    folders = [p for p in sorted(root.iterdir()) if p.is_dir() and not _aside(p)]
+    folders = [p for p in sorted(root.iterdir()) if p.is_dir() and not _is_aside(p)]
     full = [f for f in folders if any(map(_is_audio, f.rglob("*")))]
     deep = not any(_is_audio(p) for f in full for p in f.iterdir())
     if full and deep and all(f.name.lower() in _PART_NAMES for f in full):
@@ -200,9 +202,8 @@ def _below(base, skipped, names_words):
     """Returns the audio files of all words; tells what is left out."""
     found = []
     for path in sorted(base.iterdir()):
-        if path.is_dir() and _aside(path):
-            reason = f"it is left aside, as its name begins with {path.name[0]!r}"
-            skipped.append(Skipped(path, reason))
+        if _is_aside(path):
+            skipped.append(_left_aside(path))
         elif path.is_dir():
             found += (audio := _of_word(path, skipped))
             if not audio:
@@ -218,8 +219,11 @@ def _of_word(folder, skipped):
     """Returns the audio files in a word's folder, and below; tells of the others."""
     audio = []
     for path in sorted(folder.rglob("*")):
-        inner = path.relative_to(folder).parents
-        if path.is_dir() or path.name.startswith(".") or any(map(_aside, inner)):
+        inner = path.relative_to(folder).parts
+        hidden = inner[-1].startswith(".") or any(
+            i.startswith(_ASIDE) for i in inner[:-1]
+        )
+        if hidden or path.is_dir():
             continue
         if _is_audio(path):
             audio.append(path)
@@ -229,8 +233,13 @@ def _of_word(folder, skipped):
     return audio
 
 
-def _aside(path):
-    return path.name.startswith(_ASIDE)
+def _is_aside(path):
+    return path.name.startswith(_ASIDE) and path.is_dir()
+
+
+def _left_aside(path):
+    reason = f"it is left aside, as its name begins with {path.name[0]!r}"
+    return Skipped(path, reason)
 
 
 def _is_audio(path):

@@ -154,3 +154,6 @@ def test_the_digits_are_known_with_their_speakers():
     assert corpus.words == ("nine", "seven") and len(corpus.recordings) == 400
     assert len({r.speaker for r in corpus.recordings}) == 4
     assert corpus.speakers == "4 speakers, as the corpus tells"
+    corpus = load_recordings(FSDD, words=["nine"], speaker_pattern="{word}_*")
+    assert corpus.words == ("nine",)  # the corpus' word, not the digit of the name
+    assert corpus.speakers == "4 speakers, as the corpus tells"

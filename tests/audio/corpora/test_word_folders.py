@@ -126,6 +126,8 @@ def test_parts_are_told_by_folders_or_by_lists(tmp_path):
         "val/go/ben_1": "development",
         "test/no/eve_1": "test",
     }
+    touch(tmp_path / "a", "_noise/a.wav")
+    assert list(skipped(tmp_path / "a")) == ["_noise"]
     touch(tmp_path / "b", *(f"go/{s}_nohash_0.flac" for s in ("0a", "0b", "0c")))
     (tmp_path / "b" / "validation_list.txt").write_text("go/0b_nohash_0.flac\n")
     (tmp_path / "b" / "testing_list.txt").write_text("go/0c_nohash_0.flac\n")
