@@ -186,6 +186,7 @@ def test_transcripts_constrain_what_is_kept(tmp_path):
         )
 
 
+@pytest.mark.slow
 def test_a_student_learns_from_the_store_as_from_the_teacher(tmp_path):
     """One batch, so that the order does not matter."""
     model, x = plain_teacher(), padded()

@@ -228,7 +228,9 @@ def of_unknown_lengths(x):
     return tf.data.Dataset.from_generator(lambda: [x], output_signature=signature)
 
 
-@pytest.mark.parametrize("role", ["teacher", "student", "both"])
+@pytest.mark.parametrize(
+    "role", ["teacher", "student", pytest.param("both", marks=pytest.mark.slow)]
+)
 def test_training_stops_where_frames_are_lost(role):
     plain = [keras.Input((None, FEATURES)), keras.layers.Dense(CLASSES)]
     wrong, right = time_distributed(), keras.Sequential(plain)

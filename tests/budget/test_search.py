@@ -67,6 +67,7 @@ def found(store):
     )
 
 
+@pytest.mark.slow  # trains several students
 def test_the_best_student_within_the_budget_is_found(found):
     assert len(found.candidates) == 6
     trained = [c for c in found.candidates if c.errors is not None]
@@ -83,6 +84,7 @@ def test_the_best_student_within_the_budget_is_found(found):
     assert found.best.wer == found.best.errors / 60 < 0.2
 
 
+@pytest.mark.slow
 def test_sizes_follow_the_number_of_weights(found):
     sizes = {c.units: c for c in found.candidates}
     assert sizes[(64,)].num_bytes - sizes[(4,)].num_bytes > 60 * (5 * 5 + 5)
@@ -91,6 +93,7 @@ def test_sizes_follow_the_number_of_weights(found):
     assert sizes[(12,)].instructions == round(expected)
 
 
+@pytest.mark.slow
 def test_the_search_repeats(found, store):
     again = search_student(
         store,

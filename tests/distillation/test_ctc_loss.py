@@ -108,7 +108,7 @@ def test_a_distiller_mixes_it_with_the_divergence_and_leaves_padding_out(loss):
     assert all(np.isfinite(w).all() for w in student.get_weights())
 
 
-@pytest.mark.parametrize("factor", [2, 4])
+@pytest.mark.parametrize("factor", [pytest.param(2, marks=pytest.mark.slow), 4])
 def test_a_subsampling_teacher_and_labels_come_from_a_store(tmp_path, factor):
     x, _ = data()
     x = np.concatenate([x, x, x], axis=1)

@@ -38,7 +38,7 @@ def train(distiller, epochs, **options):
     )
 
 
-@pytest.mark.parametrize("teachers", [1, 2])
+@pytest.mark.parametrize("teachers", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_loaded_distiller_goes_on_as_if_never_saved(tmp_path, teachers):
     members = [rnn_teacher(4, 5, units=(6,)) for _ in range(teachers)]
     teacher = members[0] if teachers == 1 else members

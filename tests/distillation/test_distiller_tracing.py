@@ -1,5 +1,6 @@
 import keras
 import numpy as np
+import pytest
 
 from keras_rnn2dnn import Distiller, KLCallback, dnn_student
 
@@ -30,6 +31,7 @@ def test_the_models_are_traced_for_the_first_batch_and_for_the_step():
     assert counted.traced - before == 2
 
 
+@pytest.mark.slow
 def test_many_distillers_are_trained_without_a_word(caplog):
     for _ in range(6):
         student = dnn_student(FEATURES, CLASSES, context=(2, 1), units=(8,))

@@ -134,6 +134,7 @@ def test_no_target_of_all_classes_is_ever_made():
     assert set(wide) - passed_on == {"Softmax"}
 
 
+@pytest.mark.slow
 def test_plain_student_and_distiller_learn_from_them_alike(batch):
     x = np.random.default_rng(0).normal(size=(2, 6, FEATURES)).astype("float32")
     soft = np.array(targets(batch[0]))

@@ -28,6 +28,7 @@ def test_the_added_lines_are_few_and_touch_nothing_else():
     assert len([line for line in added.splitlines() if line.strip()]) <= 15
 
 
+@pytest.mark.slow
 def test_a_model_of_ones_own_is_distilled_and_converted(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     path = EXAMPLES / "distil_your_model.py"

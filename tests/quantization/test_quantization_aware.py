@@ -174,6 +174,7 @@ def test_padding_does_not_change_what_counts():
     np.testing.assert_allclose(received[0, :40], aware(x[None])[0], atol=1e-5)
 
 
+@pytest.mark.slow
 def test_an_epoch_on_soft_alignments_brings_it_closer_to_the_teacher(tmp_path):
     x = speech_like(40, 60)
     x[0, 40:] = 0  # padding
