@@ -1,9 +1,11 @@
 import gc
 import os
+import random
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import keras
+import numpy as np
 import pytest
 
 from keras_rnn2dnn import cli
@@ -15,13 +17,19 @@ gc.set_threshold(20_000, 50, 50)
 
 @pytest.fixture(autouse=True)
 def seeded():
-    """Gives every test the same random numbers."""
-    keras.utils.set_random_seed(0)
+    """Gives every test the same random numbers.
+
+    Those of Keras come from Python's. TensorFlow's own seed is set once for a module:
+    it makes all eager operations anew.
+    """
+    random.seed(0)
+    np.random.seed(0)  # noqa: NPY002
 
 
 @pytest.fixture(scope="module", autouse=True)
 def forgotten():
-    """Forgets a module's models at its end: those of all would slow down the rest."""
+    """Seeds a module, and forgets its models: those of all would slow down the rest."""
+    keras.utils.set_random_seed(0)
     yield
     keras.backend.clear_session()
     gc.freeze()  # what TensorFlow still holds, which every collection would search

@@ -1,3 +1,5 @@
+import gc
+
 import keras
 import numpy as np
 import pytest
@@ -7,6 +9,13 @@ from keras_rnn2dnn import Distiller, dnn_student, rnn_teacher
 from keras_rnn2dnn.distillation.not_a_number import NaNWatch, finite
 
 CLASSES = 5
+
+
+@pytest.fixture(autouse=True)
+def collected():
+    """Frees the data of stopped trainings; the older, the longer TensorFlow waits."""
+    yield
+    gc.collect()
 
 
 def student():
