@@ -110,7 +110,7 @@ def test_the_search_repeats(found, store):
 
 @pytest.mark.slow  # trains several students
 def test_a_search_that_was_stopped_goes_on(found, store, tmp_path):
-    options = {**GRID, "widths": (4, 8), "depths": (1,), "max_bytes": 4000}
+    options = {**GRID, "widths": (4, 12), "depths": (1,), "max_bytes": 4000}
     training = {"epochs": 4, "learning_rate": 0.02, "backups": tmp_path / "search"}
     shares = []
 
@@ -125,13 +125,13 @@ def test_a_search_that_was_stopped_goes_on(found, store, tmp_path):
 
     with pytest.raises(KeyboardInterrupt):
         search(stopping)
-    names = ["4.backup", "8.backup"]
+    names = ["12.backup", "4.backup"]
     assert sorted(p.name for p in (tmp_path / "search").iterdir()) == names
     result = search(lambda stage, share: stage == "train" and shares.append(share))
     assert (shares[0], shares[-1]) == (0.8125, 1)  # of two batches in an epoch
     errors = {c.units: c.errors for c in found.candidates}
     assert {c.units: c.errors for c in result.candidates} == {
-        units: errors[units] for units in ((4,), (8,))
+        units: errors[units] for units in ((4,), (12,))
     }
     training["epochs"] = 5
     with pytest.raises(ValueError, match=r"4.backup' is of a training with other set"):
