@@ -89,7 +89,9 @@ class ShardFiles:
             self._check(shard)
         if places is None:
             path = os.fsdecode(self.path(shard))
-            raise ValueError(f"{path!r} is damaged: {reason}") from reason
+            raise ValueError(
+                f"{path!r} is damaged: {reason}. Copy or write it again"
+            ) from reason
         if whole is not None:
             self._contents[shard.number] = whole
         return places
@@ -122,9 +124,17 @@ class OpenShards:
         content = self._files.content(shard)
         if content is not None:
             array[:] = np.frombuffer(content, np.uint8, len(array), offset)
-        elif os.preadv(self._file(shard), [array], offset) != len(array):
-            path = os.fsdecode(self._files.path(shard))
-            raise ValueError(f"{path!r} was cut while it was read. Copy it again")
+            return
+        file = self._file(shard)
+        while len(array):
+            read = os.preadv(file, [array], offset)  # may be less than is there
+            if not read:
+                path = os.fsdecode(self._files.path(shard))
+                raise ValueError(
+                    f"{path!r} was cut while it was read. Expected {len(array)} bytes "
+                    f"from byte {offset} on. Received: none. Copy it again"
+                )
+            array, offset = array[read:], offset + read
 
     def _file(self, shard):
         if shard.number in self._open:

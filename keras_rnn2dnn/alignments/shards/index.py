@@ -1,5 +1,6 @@
 """Where the fields of each record lie in a shard."""
 
+import os
 import zlib
 from collections.abc import Sequence
 from typing import BinaryIO
@@ -11,13 +12,14 @@ _HEAD, _TAIL = 12, 4
 # Of a `tf.train.Example`: the only field of a message, or the first and the second of
 # an entry; each followed by its length.
 _FIRST, _SECOND = 0x0A, 0x12
+_LARGEST_SHIFT = 56  # of a length below 2 ** 63
 
 
 def index_shard(file: BinaryIO, names: Sequence[str]) -> tuple[np.ndarray, int]:
     """Reads a shard once, a record at a time.
 
     Args:
-        file: at its begin.
+        file: which can be sought in.
         names: of the fields.
 
     Returns:
@@ -28,17 +30,22 @@ def index_shard(file: BinaryIO, names: Sequence[str]) -> tuple[np.ndarray, int]:
         ValueError: if it holds no records of `RecordFormat`.
     """
     keys = [name.encode() for name in names]
+    end, _ = file.seek(0, os.SEEK_END), file.seek(0)
     places, position, checksum = [], 0, 0
     while head := file.read(_HEAD):
-        size = int.from_bytes(head[:8], "little")
-        record = file.read(size) if size < 1 << 40 else b""
-        tail = file.read(_TAIL)
-        if len(tail) < _TAIL or len(record) < size:
-            raise ValueError(f"record {len(places)} has no end")
+        size, start = int.from_bytes(head[:8], "little"), position + _HEAD
+        if start + size + _TAIL > end:  # before memory is taken for it
+            raise ValueError(
+                f"record {len(places)} has no end. Expected {size} bytes of it. "
+                f"Received: {max(0, end - start)} bytes to the end of the file"
+            )
+        record, tail = file.read(size), file.read(_TAIL)
         for piece in (head, record, tail):
             checksum = zlib.crc32(piece, checksum)
-        fields = _fields(record)
-        start = position + _HEAD
+        try:
+            fields = _fields(record)
+        except ValueError as error:
+            raise ValueError(f"record {len(places)}: {error}") from error
         found = (fields.get(key, (-start, 0)) for key in keys)
         places.append([(start + offset, length) for offset, length in found])
         position += _HEAD + size + _TAIL
@@ -58,8 +65,8 @@ def _fields(record):
             position, _ = _length(record, position, _SECOND)  # a feature
             position, _ = _length(record, position, _FIRST)  # its list of bytes
             position, size = _length(record, position, _FIRST)
-            if position + size != end:
-                raise ValueError("a field holds more than its bytes")
+            if position + size != end or end > len(record):
+                raise ValueError("a field is not as long as it says")
             fields[key], position = (position, size), end
     except IndexError as error:
         raise ValueError("it is no tf.train.Example of ours") from error
@@ -78,3 +85,5 @@ def _length(record, position, tag):
         if byte < 128:
             return position + 1, size
         shift += 7
+        if shift > _LARGEST_SHIFT:
+            raise ValueError("a length has no end")

@@ -52,6 +52,38 @@ def test_a_file_that_ends_early_is_told(store, tmp_path, end):
         index_shard(file, ["features"])
 
 
+@pytest.mark.parametrize("place", range(8))
+def test_a_length_beyond_the_file_takes_no_memory(store, tmp_path, place):
+    content = bytearray((store.path / store.manifest.shards[0].file).read_bytes())
+    content[place] = 0x7F
+    (tmp_path / "damaged").write_bytes(content)
+    with open(tmp_path / "damaged", "rb") as file, pytest.raises(ValueError) as error:
+        index_shard(file, ["features"])
+    if place > 1:  # else it may end within the file
+        size = int.from_bytes(content[:8], "little")
+        assert str(error.value) == (
+            f"record 0 has no end. Expected {size} bytes of it. Received: "
+            f"{len(content) - 12} bytes to the end of the file"
+        )
+
+
+@pytest.mark.parametrize(
+    ("record", "reason"),
+    [
+        (b"\x12\x00", "it is no tf.train.Example of ours"),
+        (b"\x0a", "it is no tf.train.Example of ours"),
+        (b"\x0a" + b"\xff" * 40, "a length has no end"),
+        (bytes((10, 9, 10, 99, 10, 1, 97, 18, 94, 10, 92, 10, 90)), "a field is not"),
+    ],
+)
+def test_records_of_others_are_told(tmp_path, record, reason):
+    size = len(record).to_bytes(8, "little")
+    (tmp_path / "other").write_bytes(size + bytes(4) + record + bytes(4))
+    with open(tmp_path / "other", "rb") as file, pytest.raises(ValueError) as error:
+        index_shard(file, ["features"])
+    assert str(error.value).startswith(f"record 0: {reason}")
+
+
 @pytest.mark.parametrize("cache", [False, True])
 def test_a_shard_is_checked_when_it_is_first_read(store, cache):
     dataset = store.dataset(4, cache=cache)
@@ -128,5 +160,19 @@ def test_a_file_that_is_cut_while_it_is_read_is_told(store, monkeypatch):
         with pytest.raises(ValueError) as error:
             shards.read_into(np.zeros(size, np.uint8), shard, offset)
     assert str(error.value) == (
-        f"{str(path)!r} was cut while it was read. Copy it again"
+        f"{str(path)!r} was cut while it was read. Expected 1 bytes from byte "
+        f"{offset + size - 1} on. Received: none. Copy it again"
     )
+
+
+def test_a_read_that_gives_less_than_is_there_goes_on(store, monkeypatch):
+    expected = first_frames(store.dataset(4))
+    whole, reads = os.preadv, []
+
+    def some(file, arrays, offset):
+        reads.append(offset)
+        return whole(file, [arrays[0][:7]], offset)
+
+    monkeypatch.setattr(os, "preadv", some)
+    assert first_frames(store.dataset(4)) == expected
+    assert len(reads) > 1000
