@@ -3,9 +3,10 @@
 For each number of classes a store of synthetic soft alignments (utterances of 100
 frames of 40 features) is written. Then, in turns, an epoch of each:
 
-- memory: `Distiller(None, student).fit` on the batches as tensors
+- memory: `Distiller(None, student).fit` on the same as arrays, which Keras shuffles
 - store: the same on `store.dataset(32, shuffle=True, seed=0)`
-- hard: `student.fit` on hard labels, from memory
+- slices: the same on a `tf.data` of the arrays, always in one order
+- hard: `student.fit` on hard labels, as arrays
 
 and reading alone. Microseconds an utterance of processor time (of all cores), the
 least of all rounds, and ratios. Then the time to the first shuffled batch of many
@@ -76,20 +77,22 @@ def measure(store, rounds):
     """Prints the row of one store."""
     keras.utils.set_random_seed(0)
     batches = list(store.dataset(BATCH, labels=True))
-    soft = from_memory([(x, y["soft"], w) for x, y, w in batches])
-    hard = from_memory([(x, y["labels"], w) for x, y, w in batches])
+    soft = arrays([(x, y["soft"], w) for x, y, w in batches])
+    hard = arrays([(x, y["labels"], w) for x, y, w in batches])
     del batches
+    slices = from_memory(soft)
     read = store.dataset(BATCH, shuffle=True, seed=0)
     distiller = Distiller(None, dnn_student(FEATURES, store.num_classes))
     distiller.compile("adam")
     student = dnn_student(FEATURES, store.num_classes)
     student.compile("adam", keras.losses.SparseCategoricalCrossentropy(True))
-    fit = {"shuffle": False, "verbose": 0}
+    fit = {"batch_size": BATCH, "verbose": 0}
     runs = {
-        "memory": lambda: distiller.fit(soft, **fit),
-        "store": lambda: distiller.fit(read, **fit),
-        "hard": lambda: student.fit(hard, **fit),
-        "reading memory": lambda: sum(1 for _ in soft),
+        "memory": lambda: distiller.fit(*soft[:2], sample_weight=soft[2], **fit),
+        "slices": lambda: distiller.fit(slices, verbose=0),
+        "store": lambda: distiller.fit(read, verbose=0),
+        "hard": lambda: student.fit(*hard[:2], sample_weight=hard[2], **fit),
+        "reading memory": lambda: sum(1 for _ in slices),
         "reading store": lambda: sum(1 for _ in read),
     }
     for run in runs.values():  # trace
@@ -111,9 +114,13 @@ def measure(store, rounds):
     )
 
 
-def from_memory(batches):
+def arrays(batches):
+    """Returns what all batches hold, `(utterances, frames, ...)` each."""
+    return tuple(np.concatenate(parts) for parts in zip(*batches, strict=True))
+
+
+def from_memory(arrays):
     """Returns a data set of batches of one length, which stay in memory."""
-    arrays = tuple(tf.concat(parts, axis=0) for parts in zip(*batches, strict=True))
     return without_autotune(
         tf.data.Dataset.from_tensor_slices(arrays).batch(BATCH).prefetch(2)
     )
