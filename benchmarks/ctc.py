@@ -24,7 +24,7 @@ import numpy as np
 from keras import layers
 
 from keras_rnn2dnn import Distiller, SoftAlignments, dnn_student, hmm, word_error_rate
-from keras_rnn2dnn.audio.strings import make_strings
+from keras_rnn2dnn.audio.word_strings import make_strings
 from keras_rnn2dnn.batches.bucketing import bucketed_dataset
 from keras_rnn2dnn.batches.predicting import predict_utterances
 from keras_rnn2dnn.ctc import CTCLoss, GreedyDecoder, class_log_priors, constrained

@@ -26,7 +26,7 @@ MODULES = [
     "audio.formats.decoding",
     "audio.formats.headers",
     "audio.resampling",
-    "audio.strings",
+    "audio.word_strings",
     "audio.synthesis",
     "batches",
     "budget",

@@ -6,7 +6,7 @@ import functools
 import numpy as np
 
 from keras_rnn2dnn import hmm
-from keras_rnn2dnn.audio.strings import make_strings
+from keras_rnn2dnn.audio.word_strings import make_strings
 from keras_rnn2dnn.demo import demo_recordings
 from keras_rnn2dnn.demo.data import split_recordings
 from keras_rnn2dnn.recipe.align import align_recordings, at_speeds

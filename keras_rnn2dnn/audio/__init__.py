@@ -3,6 +3,6 @@
 - `corpora`, `formats`: corpora and files of any kind, as PCM float32 in [-1, 1]
 - `features`, `centering`, `mel`, `spec_fields`: `LogMel` and its `FeatureSpec`
 - `augment`, `resampling`: noise, level, SpecAugment, rate and speed
-- `synthesis`, `espeak`, `strings`: speech and word strings made on the spot
+- `synthesis`, `espeak`, `word_strings`: speech and word strings made on the spot
 - `sample_checks`: what all of them refuse
 """

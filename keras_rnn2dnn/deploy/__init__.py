@@ -1,7 +1,7 @@
 """From a student to a device: a float student in, a proven firmware bundle out.
 
 - `convert`, `report`, `recordings`: the conversion and what it says
-- `bundle`, `c_tables`, `c_prefix`, `golden`, `evidence`: the files of a bundle
+- `bundle`, `c_tables`, `c_prefix`, `golden`, `held_back`: the files of a bundle
 - `atomic_directory`: they appear all at once
 - `firmware`: the C sources; `device`: their arithmetic in numpy
 - `loading`, `verify`, `toolchain`, `tflm`: reading a bundle, and proving it

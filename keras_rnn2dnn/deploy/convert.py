@@ -14,7 +14,7 @@ import tensorflow as tf
 
 import keras_rnn2dnn
 from keras_rnn2dnn.audio.features import FeatureSpec
-from keras_rnn2dnn.deploy import bundle, evidence, golden
+from keras_rnn2dnn.deploy import bundle, golden, held_back
 from keras_rnn2dnn.deploy.bundle import (
     Firmware,
     check_parts,
@@ -185,14 +185,16 @@ def convert(
     spoken = [references[k] for k in held] if references is not None else None
     if firmware.network is not None:
         given = spoken if decoder_dict(decode) else None
-        files |= evidence.held_back(kept, lambda x: student_logits(floats, x), given)
-        compared["kept"] = evidence.kept(files, device)
+        files |= held_back.of_utterances(
+            kept, lambda x: student_logits(floats, x), given
+        )
+        compared["kept"] = held_back.kept(files, device)
     if heard:
         found = golden.read_words(files["golden/test_set.u32"])
         texts = [[firmware.recognizer.words[k] for k in words] for words in found]
         heard |= word_errors(transcripts, texts)
         if transcripts is not None:
-            files[evidence.SPOKEN] = evidence.lines(transcripts)
+            files[held_back.SPOKEN] = held_back.lines(transcripts)
     report = ConversionReport(
         tflite="student.tflite",
         bytes=len(tflite),

@@ -9,7 +9,7 @@ from keras_rnn2dnn import hmm
 from keras_rnn2dnn.audio import augment, resampling
 from keras_rnn2dnn.audio.corpora.recordings import Recording
 from keras_rnn2dnn.audio.features import LogMel
-from keras_rnn2dnn.audio.strings import num_label_frames
+from keras_rnn2dnn.audio.word_strings import num_label_frames
 from keras_rnn2dnn.batches.predicting import map_by_length
 
 _HISS_RMS = 0.01

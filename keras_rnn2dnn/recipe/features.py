@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from keras_rnn2dnn.audio.corpora.recordings import Recording
 from keras_rnn2dnn.audio.features import FeatureSpec, LogMel
-from keras_rnn2dnn.audio.strings import make_strings
+from keras_rnn2dnn.audio.word_strings import make_strings
 from keras_rnn2dnn.recipe.strings import string_seed
 
 _ADAPTATION_STRINGS = 300

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from keras_rnn2dnn.audio.features import LogMel
-from keras_rnn2dnn.audio.strings import WordString, make_strings
+from keras_rnn2dnn.audio.word_strings import WordString, make_strings
 from keras_rnn2dnn.batches.predicting import map_by_length
 from keras_rnn2dnn.recipe.split import Split
 

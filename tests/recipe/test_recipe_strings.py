@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from helpers.word_recordings import TONES_HZ, corpus, marked, with_tone
 
-from keras_rnn2dnn.audio.strings import make_strings, num_label_frames
+from keras_rnn2dnn.audio.word_strings import make_strings, num_label_frames
 from keras_rnn2dnn.recipe import strings as data
 
 

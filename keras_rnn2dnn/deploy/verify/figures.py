@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 
-from keras_rnn2dnn.deploy import evidence, golden
+from keras_rnn2dnn.deploy import golden, held_back
 from keras_rnn2dnn.deploy.device import ram
 from keras_rnn2dnn.deploy.loading import Bundle
 from keras_rnn2dnn.deploy.recordings import word_errors
@@ -39,12 +39,12 @@ def report_figures(bundle: Bundle, bench: Workbench, _: Sequence) -> Iterator[Ou
             text = f"{_EARLIER}, without utterances to compute its figures from"
         yield Outcome("report: KL, agreement", NOT_RUN, text, optional=True)
         return
-    read = evidence.read(lambda name: _content(bundle, name), bundle.student)
+    read = held_back.read(lambda name: _content(bundle, name), bundle.student)
     yield _comparison(bundle, *read)
     names = bundle.report["files"]
-    if bundle.recognizer is not None and evidence.REFERENCES in names:
+    if bundle.recognizer is not None and held_back.REFERENCES in names:
         yield _held_errors(bundle, read[0])
-    if bundle.recognizer is not None and evidence.SPOKEN in names:
+    if bundle.recognizer is not None and held_back.SPOKEN in names:
         yield _recording_errors(bundle)
 
 
@@ -81,7 +81,7 @@ def _sizes(bundle):
 def _comparison(bundle, features, logits):
     stated = bundle.report["comparison"]
     with INTERPRETER:
-        found = evidence.compared(features, logits, bundle.student)
+        found = held_back.compared(features, logits, bundle.student)
     whole = stated["kept"]["frames"] == stated["frames"]
     wrong = []
     for where, said in (("kept ", stated["kept"]), ("", stated))[: 1 + whole]:
@@ -105,7 +105,7 @@ def _comparison(bundle, features, logits):
 
 def _held_errors(bundle, features):
     """The word error rate of the device's arithmetic, which is the same anywhere."""
-    stated, spoken = bundle.report["comparison"], _lines(bundle, evidence.REFERENCES)
+    stated, spoken = bundle.report["comparison"], _lines(bundle, held_back.REFERENCES)
     network, recognizer = bundle.network, bundle.recognizer
     found = recognizer.decode([network.logits(network.quantized(x)) for x in features])
     words = [[word.text for word in utterance] for utterance in found]
@@ -117,7 +117,7 @@ def _recording_errors(bundle):
     """From PCM on; the words are those that the stage of words has compared."""
     found = golden.read_words(bundle.golden("test_set.u32"))
     texts = [[bundle.recognizer.words[k] for k in words] for words in found]
-    expected = word_errors(_lines(bundle, evidence.SPOKEN), texts)
+    expected = word_errors(_lines(bundle, held_back.SPOKEN), texts)
     expected["count"] = len(found)
     given = {name: bundle.report["recordings"][name] for name in expected}
     return _judged("report: word errors from PCM", expected, given)

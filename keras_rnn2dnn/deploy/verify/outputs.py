@@ -9,7 +9,7 @@ import numpy as np
 import keras_rnn2dnn
 from keras_rnn2dnn.audio.features import FeatureSpec
 from keras_rnn2dnn.audio.mel import mel_matrix
-from keras_rnn2dnn.deploy import evidence, golden, tflm
+from keras_rnn2dnn.deploy import golden, held_back, tflm
 from keras_rnn2dnn.deploy.bundle import Firmware
 from keras_rnn2dnn.deploy.device.features import feature_tables
 from keras_rnn2dnn.deploy.device.network import run_network
@@ -25,7 +25,7 @@ INTERPRETER = threading.Lock()  # that of TensorFlow Lite has one user at a time
 MOST_FEATURE_ERROR, USUAL_FEATURE_ERROR = 1e-2, 1e-3
 _TARGETS = {"host": "C on the host"}
 _TARGETS |= {core: f"QEMU {name}" for core, name in (CORES | PORTS).items()}
-_KEPT = {"golden/network_inputs.s8", *evidence.NAMES}
+_KEPT = {"golden/network_inputs.s8", *held_back.NAMES}
 _HEARD = 120  # recordings on the emulated core that hears most
 _CHUNKS = {"one sample": 1, "160 samples": 160, "1,024": 1024, "changing": 0}
 

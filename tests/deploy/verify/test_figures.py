@@ -6,7 +6,7 @@ import pytest
 from helpers.bundles import features, parts, recordings, residual, student
 from helpers.renewed import renew_sums
 
-from keras_rnn2dnn.deploy import convert, evidence, load_bundle
+from keras_rnn2dnn.deploy import convert, held_back, load_bundle
 from keras_rnn2dnn.deploy.verify import figures
 from keras_rnn2dnn.util import bundle_checksums
 from keras_rnn2dnn.util.files import Audio
@@ -138,13 +138,13 @@ def test_a_bundle_without_c_code_is_covered_by_the_sum(tmp_path):
 
 @pytest.mark.parametrize("classes", [201, 3400])
 def test_as_much_is_kept_as_fits(classes, monkeypatch):
-    monkeypatch.setattr(evidence, "MOST_BYTES", 100_000)
+    monkeypatch.setattr(held_back, "MOST_BYTES", 100_000)
 
     def logits_of(x):
         return np.zeros((len(x), classes), np.float32)
 
     utterances = [np.ones((40, 8), np.float32) * k for k in range(5)]
-    files = evidence.held_back(utterances, logits_of, ["a"] * 5)
+    files = held_back.of_utterances(utterances, logits_of, ["a"] * 5)
     counts = np.frombuffer(files["golden/held_frames.u32"], "<u4").reshape(-1, 2)
     whole = 100_000 // (4 * 40 * (classes + 8))
     expected = [[40, 40]] * whole or [[100_000 // (4 * (classes + 8))] * 2]

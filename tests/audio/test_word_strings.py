@@ -5,7 +5,11 @@ import pytest
 
 from keras_rnn2dnn.audio.corpora.recordings import Recording
 from keras_rnn2dnn.audio.features import FeatureSpec
-from keras_rnn2dnn.audio.strings import StringOptions, make_strings, num_label_frames
+from keras_rnn2dnn.audio.word_strings import (
+    StringOptions,
+    make_strings,
+    num_label_frames,
+)
 
 SPEC = FeatureSpec(8000, num_bins=8)
 # Nothing but the recordings at one level, so that energies can be computed.

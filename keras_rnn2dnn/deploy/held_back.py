@@ -23,7 +23,7 @@ SPOKEN = "golden/test_set_references.txt"
 NAMES = (_FRAMES, _FEATURES, _LOGITS, REFERENCES, SPOKEN)
 
 
-def held_back(
+def of_utterances(
     utterances: Sequence[np.ndarray],
     logits_of: Callable[[np.ndarray], np.ndarray],
     references: Sequence | None,
@@ -76,7 +76,7 @@ def lines(references: Sequence) -> bytes:
 def read(
     files: Mapping[str, bytes] | Callable[[str], bytes], student: Int8Student
 ) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Reads the utterances of `held_back`.
+    """Reads the utterances of `of_utterances`.
 
     Args:
         files: gives the contents by path.
