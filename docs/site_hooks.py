@@ -22,6 +22,7 @@ MODULES = [
     "audio.corpora.whole_corpus",
     "audio.corpora.word_folders",
     "audio.espeak",
+    "audio.feature_spec",
     "audio.features",
     "audio.formats.decoding",
     "audio.formats.headers",

@@ -1,0 +1,182 @@
+"""The specification of the features that goes to the device: `FeatureSpec`."""
+
+import dataclasses
+import math
+
+from keras_rnn2dnn.audio.spec_fields import check_fields
+from keras_rnn2dnn.util.checksums import without_sum
+from keras_rnn2dnn.util.errors import invalid, is_integer
+
+_CENTERINGS = ("none", "utterance", "running")
+_WINDOWS = ("hamming", "povey")
+
+
+@dataclasses.dataclass(frozen=True)
+class FeatureSpec:
+    """All that is needed to compute the same features elsewhere.
+
+    Frame `t` covers the samples from `t * frame_step` on, without padding. Where asked
+    for, its mean is subtracted (`remove_dc`), then `preemphasis` times the sample
+    before (of the first, itself). The power spectrum under a window is summed in
+    triangles on the mel scale (`1127 ln(1 + f / 700)`), which gives
+    `x = log(energy + floor)`. The feature is
+
+    - `(x - mean) / sqrt(variance)` with `centering="none"`;
+    - the same with `"utterance"`, where the mean over the utterance is subtracted
+      from `x` before;
+    - `(x_t - c_t) / sqrt(variance)` with `"running"`, where `c_t = c_{t-1} +
+      (x_t - c_{t-1}) / min(prior_frames + t + 1, memory_frames)` from `c_{-1} = mean`.
+
+    Args:
+        sample_rate_hz: of the audio.
+        frame_length_ms: length of the window.
+        frame_step_ms: distance between frames.
+        num_bins: number of mel triangles.
+        low_hz: lower end of the lowest triangle.
+        high_hz: upper end of the highest triangle; half the sample rate by default.
+        floor: added to every energy, of samples in [-1, 1].
+        centering: `"none"`, `"running"`, or `"utterance"`, which needs the whole
+            utterance and so cannot be computed in a stream.
+        mean: of each bin, or None for 0.
+        variance: of each bin, or None for 1.
+        memory_ms: of the running mean: how much audio it is the mean of, at most.
+        prior_ms: of the running mean: as how much audio its start counts.
+        window: `"hamming"`, or Kaldi's `"povey"`, a Hann window to the power 0.85.
+        preemphasis: from 0 to 1.
+        remove_dc: whether each frame loses its mean.
+
+    Raises:
+        ValueError: if a value is out of its range.
+
+    Example:
+        >>> spec = FeatureSpec(sample_rate_hz=8000, num_bins=24)
+        >>> spec.frame_length, spec.frame_step, spec.fft_length, spec.num_frames(8000)
+        (200, 80, 256, 98)
+        >>> FeatureSpec.from_dict(spec.to_dict()) == spec
+        True
+    """
+
+    sample_rate_hz: int
+    frame_length_ms: float = 25.0
+    frame_step_ms: float = 10.0
+    num_bins: int = 40
+    low_hz: float = 20.0
+    high_hz: float | None = None
+    floor: float = 1e-6
+    centering: str = "none"
+    mean: tuple[float, ...] | None = None
+    variance: tuple[float, ...] | None = None
+    memory_ms: float = 3000.0
+    prior_ms: float = 300.0
+    window: str = "hamming"
+    preemphasis: float = 0.0
+    remove_dc: bool = False
+
+    def __post_init__(self):
+        positive = ("frame_length_ms", "frame_step_ms", "floor", "memory_ms")
+        for name in ("sample_rate_hz", *positive):
+            value = getattr(self, name)
+            if not value > 0 or (value == math.inf and name != "memory_ms"):
+                raise ValueError(invalid(name, "a number > 0", getattr(self, name)))
+        if self.sample_rate_hz != int(self.sample_rate_hz):
+            expected = "a whole number"
+            raise ValueError(invalid("sample_rate_hz", expected, self.sample_rate_hz))
+        object.__setattr__(self, "sample_rate_hz", int(self.sample_rate_hz))
+        for name in ("frame_length", "frame_step"):
+            if getattr(self, name) < 1:
+                received = getattr(self, f"{name}_ms")
+                expected = f"at least one sample at {self.sample_rate_hz} Hz"
+                raise ValueError(invalid(f"{name}_ms", expected, received))
+        if not 0 <= self.prior_ms < math.inf:
+            raise ValueError(invalid("prior_ms", "a number >= 0", self.prior_ms))
+        if self.memory_ms == math.inf or self.memory_frames < 1:
+            expected = f"at least one frame of {self.frame_step_ms:g} ms, and finite"
+            raise ValueError(invalid("memory_ms", expected, self.memory_ms))
+        if not is_integer(self.num_bins) or self.num_bins < 1:
+            raise ValueError(invalid("num_bins", "an integer >= 1", self.num_bins))
+        half = self.sample_rate_hz / 2
+        if not 0 <= self.low_hz < self.upper_hz <= half:
+            expected = f"low_hz < high_hz, both from 0 to {half:g}"
+            received = (self.low_hz, self.high_hz)
+            raise ValueError(invalid("(low_hz, high_hz)", expected, received))
+        if self.centering not in _CENTERINGS:
+            raise ValueError(
+                invalid("centering", f"one of {_CENTERINGS}", self.centering)
+            )
+        if self.window not in _WINDOWS:
+            raise ValueError(invalid("window", f"one of {_WINDOWS}", self.window))
+        if not 0 <= self.preemphasis <= 1:
+            expected = "a number from 0 to 1"
+            raise ValueError(invalid("preemphasis", expected, self.preemphasis))
+        for name in ("mean", "variance"):
+            values = getattr(self, name)
+            if values is None:
+                continue
+            if len(values) != self.num_bins:
+                expected = f"{self.num_bins} numbers"
+                raise ValueError(invalid(name, expected, f"{len(values)} numbers"))
+            object.__setattr__(self, name, tuple(map(float, values)))
+            if not all(map(math.isfinite, getattr(self, name))):
+                raise ValueError(invalid(name, "finite numbers", getattr(self, name)))
+        if self.variance is not None and min(self.variance) <= 0:
+            raise ValueError(invalid("variance", "numbers > 0", min(self.variance)))
+
+    @property
+    def upper_hz(self) -> float:
+        """Upper end of the highest triangle."""
+        return self.sample_rate_hz / 2 if self.high_hz is None else self.high_hz
+
+    @property
+    def frame_length(self) -> int:
+        """Samples in a window."""
+        return round(self.sample_rate_hz * self.frame_length_ms / 1000)
+
+    @property
+    def frame_step(self) -> int:
+        """Samples between frames."""
+        return round(self.sample_rate_hz * self.frame_step_ms / 1000)
+
+    @property
+    def fft_length(self) -> int:
+        """Length of the FFT: the next power of two."""
+        return 2 ** math.ceil(math.log2(self.frame_length))
+
+    @property
+    def memory_frames(self) -> int:
+        """Frames which the running mean is the mean of, at most."""
+        return round(self.memory_ms / self.frame_step_ms)
+
+    @property
+    def prior_frames(self) -> int:
+        """Frames which the start of the running mean counts as."""
+        return round(self.prior_ms / self.frame_step_ms)
+
+    def num_frames(self, num_samples: int) -> int:
+        """Returns the number of whole frames in that many samples."""
+        return max(0, 1 + (num_samples - self.frame_length) // self.frame_step)
+
+    def num_samples(self, num_frames: int) -> int:
+        """Returns the number of samples which that many frames cover."""
+        if num_frames < 1:
+            return 0
+        return (num_frames - 1) * self.frame_step + self.frame_length
+
+    def to_dict(self) -> dict:
+        """Returns the fields, fit for JSON."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, fields: dict) -> "FeatureSpec":
+        """Builds a specification from `to_dict`; what is missing has its default.
+
+        Args:
+            fields: names and values of the arguments; with a sum of them, as the
+                package writes it, or without.
+
+        Raises:
+            ValueError: if a name is unknown, a value out of its range, or the sum is
+                not theirs.
+        """
+        fields = without_sum(fields)
+        check_fields(fields, cls)
+        return cls(**fields)
