@@ -31,7 +31,7 @@ from keras_rnn2dnn.ctc import CTCLoss, GreedyDecoder, class_log_priors, constrai
 from keras_rnn2dnn.demo import demo_recordings
 from keras_rnn2dnn.demo.data import split_recordings
 from keras_rnn2dnn.recipe.align import at_speeds
-from keras_rnn2dnn.recipe.features import feature_layer
+from keras_rnn2dnn.recipe.material import feature_layer
 from keras_rnn2dnn.recipe.settings import Recipe
 from keras_rnn2dnn.recipe.strings import evaluation_strings, feature_strings
 from keras_rnn2dnn.util.learning_rate import warmup_cosine

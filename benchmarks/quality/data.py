@@ -10,7 +10,7 @@ from keras_rnn2dnn.audio.word_strings import make_strings
 from keras_rnn2dnn.demo import demo_recordings
 from keras_rnn2dnn.demo.data import split_recordings
 from keras_rnn2dnn.recipe.align import align_recordings, at_speeds
-from keras_rnn2dnn.recipe.features import feature_layer
+from keras_rnn2dnn.recipe.material import feature_layer
 from keras_rnn2dnn.recipe.settings import Recipe
 from keras_rnn2dnn.recipe.strings import clipped, feature_strings, string_seed
 from keras_rnn2dnn.recipe.tune import TuningStrings

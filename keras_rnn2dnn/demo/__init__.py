@@ -1,7 +1,7 @@
 """The demo, end to end: recordings or synthetic speech in, a table of systems out.
 
 - `data`: whose recordings, and who is heard when
-- `run`, `fold`: the recipe on each split, and what is measured on its test
+- `run`: the recipe on each split, and the table of all
 """
 
 from keras_rnn2dnn.demo.data import demo_recordings

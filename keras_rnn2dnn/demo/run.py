@@ -7,7 +7,7 @@ from pathlib import Path
 
 from keras_rnn2dnn.audio.corpora.recordings import Recording
 from keras_rnn2dnn.demo.data import folds_of, split_recordings
-from keras_rnn2dnn.demo.fold import Fold
+from keras_rnn2dnn.recipe.measured import MeasuredRun
 from keras_rnn2dnn.recipe.run import RecipeRun, num_stages
 from keras_rnn2dnn.recipe.settings import Recipe
 from keras_rnn2dnn.report import table
@@ -70,7 +70,8 @@ def run_demo(
         name = _fold_name(held)
         title = name if len(folds) > 1 else ""
         given = recipe, seed, progress, title, keep_alignments
-        outputs.append(Fold(RecipeRun(split, out / name, *given)).outputs())
+        run = RecipeRun(split, out / name, *given)
+        outputs.append(MeasuredRun(run).outputs())
         table.write_hypotheses(out / name, outputs[-1])
         rows = table.table_rows(outputs[-1])
         table.write_table(out / name, _title(protocol, held, synthetic, seed), rows)

@@ -1,10 +1,11 @@
 """A corpus becomes teacher, students and bundle: recordings in, files of a run out.
 
 - `settings`, `split`: the numbers, and the recordings by their use
-- `align`, `features`, `strings`, `material`: hard alignments, word strings of them
+- `align`, `strings`, `material`: hard alignments, word strings of them, features
 - `teacher`, `targets`, `student`, `fitting`: who learns what, and how
 - `tune`, `history`, `trained`: decoders, the course of a training, files of a model
 - `bundle`, `run`, `steps`: int8, the whole way, and going on after a stop
+- `measured`: what all of them give on the test
 """
 
 from keras_rnn2dnn.recipe.run import RecipeRun

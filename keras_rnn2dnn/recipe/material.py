@@ -1,4 +1,7 @@
-"""What a recipe works on: word strings of all uses, with features and labels."""
+"""What a recipe works on: word strings of all uses, with features and labels.
+
+The features of teacher and students, too: their settings, and what is adapted.
+"""
 
 import dataclasses
 from collections.abc import Sequence
@@ -7,14 +10,18 @@ import numpy as np
 
 from keras_rnn2dnn import hmm
 from keras_rnn2dnn.audio.corpora.recordings import Recording
-from keras_rnn2dnn.audio.features import LogMel
+from keras_rnn2dnn.audio.features import FeatureSpec, LogMel
+from keras_rnn2dnn.audio.word_strings import make_strings
 from keras_rnn2dnn.recipe.settings import Recipe
 from keras_rnn2dnn.recipe.split import Split
 from keras_rnn2dnn.recipe.strings import (
     FeatureString,
     evaluation_strings,
+    string_seed,
     training_banks,
 )
+
+_ADAPTATION_STRINGS = 300
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -91,3 +98,35 @@ def make_material(
     )
     untuned = hmm.WordLoopDecoder(topology, log_priors=log_priors)
     return Material(layer, transcribed, mixed, development, test, untuned)
+
+
+def feature_spec(sample_rate_hz: int) -> FeatureSpec:
+    """Returns the features: 24 log-mel bins less a running mean.
+
+    So a device can compute them in a stream. Where the running mean starts, and the
+    variance, are for `feature_layer` to find.
+    """
+    return FeatureSpec(
+        sample_rate_hz=sample_rate_hz,
+        num_bins=24,
+        low_hz=80.0,
+        high_hz=min(3900.0, 0.4875 * sample_rate_hz),
+        centering="running",
+    )
+
+
+def feature_layer(recordings: Sequence[Recording], seed: int) -> LogMel:
+    """Returns the layer of `feature_spec`, adapted to noisy word strings.
+
+    Args:
+        recordings: of the training.
+        seed: of the strings.
+
+    Returns:
+        The layer, with mean and variance.
+    """
+    layer = LogMel.from_spec(feature_spec(recordings[0].sample_rate_hz))
+    seed = string_seed(seed, "train", 0)  # the first strings of the first bank
+    strings = make_strings(recordings, _ADAPTATION_STRINGS, seed, layer.spec)
+    layer.adapt(string.noisy[None] for string in strings)
+    return layer

@@ -13,9 +13,8 @@ from keras_rnn2dnn.batches.predicting import predict_utterances
 from keras_rnn2dnn.recipe import student, teacher
 from keras_rnn2dnn.recipe.align import align_recordings, at_speeds
 from keras_rnn2dnn.recipe.bundle import make_bundle
-from keras_rnn2dnn.recipe.features import feature_layer
 from keras_rnn2dnn.recipe.history import EpochRecorder
-from keras_rnn2dnn.recipe.material import Material, make_material
+from keras_rnn2dnn.recipe.material import Material, feature_layer, make_material
 from keras_rnn2dnn.recipe.settings import Recipe
 from keras_rnn2dnn.recipe.split import Split
 from keras_rnn2dnn.recipe.steps import Steps, fingerprint_of, load_arrays, save_arrays

@@ -21,7 +21,7 @@ from keras_rnn2dnn.distillation.frozen_teacher import as_list
 from keras_rnn2dnn.hmm import SequenceKL, WordLoopDecoder
 from keras_rnn2dnn.quantization.comparison import compare_logits
 from keras_rnn2dnn.recipe import bundle, run, student
-from keras_rnn2dnn.recipe.features import feature_layer
+from keras_rnn2dnn.recipe.material import feature_layer
 from keras_rnn2dnn.report import write_report
 from keras_rnn2dnn.scoring.word_errors import word_error_rate
 from keras_rnn2dnn.util.epoch_backup import EpochBackup

@@ -3,7 +3,7 @@ from helpers.word_recordings import WORDS, corpus, with_tone
 
 from keras_rnn2dnn import hmm
 from keras_rnn2dnn.recipe.align import align_recordings, at_speeds
-from keras_rnn2dnn.recipe.features import feature_layer
+from keras_rnn2dnn.recipe.material import feature_layer
 
 
 def test_speeds_make_copies_and_keep_the_original():

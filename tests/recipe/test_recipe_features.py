@@ -5,7 +5,7 @@ import pytest
 
 from keras_rnn2dnn.audio.features import FeatureSpec, LogMel
 from keras_rnn2dnn.audio.word_strings import num_label_frames
-from keras_rnn2dnn.recipe.features import feature_layer, feature_spec
+from keras_rnn2dnn.recipe.material import feature_layer, feature_spec
 from keras_rnn2dnn.recipe.strings import training_banks
 
 

@@ -1,8 +1,8 @@
-"""One fold of the demo: what the systems of the recipe give on its test."""
+"""What the systems of a run give on its test: `MeasuredRun`."""
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -13,11 +13,12 @@ from keras_rnn2dnn.deploy.golden import int16_pcm
 from keras_rnn2dnn.recipe.run import WATCHED_STRINGS, RecipeRun
 from keras_rnn2dnn.recipe.trained import Trained
 from keras_rnn2dnn.report import table
+from keras_rnn2dnn.report.systems import TEACHER
 from keras_rnn2dnn.util.files import new_file
 
-# The systems of the table that are trained, and what the recipe calls them.
-_TRAINED = {
-    "RNN teacher": "teacher",
+# The systems of a table that are trained, and what the recipe calls them.
+ALL_TRAINED = {
+    TEACHER: "teacher",
     table.HARD: "hard",
     table.SELF: "self_labelled",
     table.SOFT: "soft",
@@ -25,19 +26,21 @@ _TRAINED = {
 }
 
 
-class Fold:
+class MeasuredRun:
     """Measures what the recipe makes of a split on its test.
 
     Args:
         run: the recipe on the split. What was measured is one of its finished steps.
+        trained: the systems that are trained, by their names in the table: attributes
+            of the run.
     """
 
-    def __init__(self, run: RecipeRun):
-        self.run = run
+    def __init__(self, run: RecipeRun, trained: Mapping[str, str] = ALL_TRAINED):
+        self.run, self.trained = run, trained
 
     def outputs(self) -> list[table.SystemOutput]:
         """Returns what each system gave, in the order of the table."""
-        found = [self._measured(*names) for names in _TRAINED.items()]
+        found = [self._measured(*names) for names in self.trained.items()]
         _ = self.run.bundle
         found += [
             self._once("int8.output", self._int8),
@@ -106,7 +109,7 @@ class Fold:
         """Writes `history.json`: the course of the training of each system."""
         strings = min(WATCHED_STRINGS, self.run.recipe.development_strings)
         histories = {}
-        for system, name in _TRAINED.items():
+        for system, name in self.trained.items():
             trained: Trained = getattr(self.run, name)
             found = {"system": system, "strings": strings, **trained.history}
             histories[trained.name] = found
