@@ -1,6 +1,7 @@
 """Hidden Markov models: features or log-posteriors in, states `(frames,)` or words out.
 
-- `topology`: the states of words; `utterances`: batches and checks of arguments
+- `topology`: the states of words, other speech and silence; `transcript_graph`: those
+  along a transcript; `utterances`: batches and checks of arguments
 - `flat_start`, `alignment`, `occupancies`, `constrained`: alignments, hard and soft
 - `decoding`, `word_loop`, `tuning`: recognition of words
 - `loop_graph`, `sequence_kl`: all paths at once, as a loss

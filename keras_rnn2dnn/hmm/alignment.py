@@ -16,11 +16,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from keras_rnn2dnn.hmm.occupancies import emissions_of, occupancies, results_for
-from keras_rnn2dnn.hmm.topology import (
-    Topology,
-    TranscriptGraph,
-    transcript_paths,
-)
+from keras_rnn2dnn.hmm.topology import Topology
+from keras_rnn2dnn.hmm.transcript_graph import TranscriptGraph, transcript_paths
 from keras_rnn2dnn.hmm.utterances import (
     Transcripts,
     as_utterances,

@@ -80,7 +80,7 @@ def decoded(decoder: WordLoopDecoder) -> Transform:
         return len(scores) > 0 and (len(words) > 0 or topology.silence)
 
     def of_found(log_posteriors, transcripts):
-        words = decoder(log_posteriors)
+        words = decoder.decode(log_posteriors, keep_other=True)
         pairs = list(zip(log_posteriors, words, strict=True))
         chosen = [pair for pair in pairs if has_path(*pair)]
         aligned = iter(())
@@ -96,7 +96,8 @@ def decoded(decoder: WordLoopDecoder) -> Transform:
 
 def _name(topology):
     """Returns what tells a topology from another one."""
-    return f"{topology.num_states} states {zlib.crc32(repr(topology).encode()):08x}"
+    text = repr(topology) + (f" other={topology.other}" if topology.other else "")
+    return f"{topology.num_states} states {zlib.crc32(text.encode()):08x}"
 
 
 def made_of_paths(transform: str | None, topology: Topology, self_loop: float) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_rnn2dnn.hmm.topology import NEVER, Topology
+from keras_rnn2dnn.hmm.topology import NEVER, OTHER, Topology
 from keras_rnn2dnn.hmm.utterances import (
     as_utterances,
     batches,
@@ -18,6 +18,7 @@ from keras_rnn2dnn.util.checksums import fields_of
 from keras_rnn2dnn.util.errors import invalid
 
 _FLOOR = np.float32(-1e6)
+_OF_OTHER = ("other_penalty", "other_bias")
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,10 +47,15 @@ class WordLoopDecoder:
             each word (row); the last row is the start of the utterance. The previous
             word is remembered through silence. -inf forbids a pair.
         self_loop: probability of staying in a state from one frame to the next.
+        other_penalty: added at each entry of other speech, which is never a word of
+            the result; 0 where the topology has none.
+        other_bias: added to the score of other speech in every frame; negative gives
+            more words, right ones and false ones. 0 where the topology has none.
 
     Raises:
         ValueError: if the shape of `log_priors` or `bigram` does not fit the topology,
-            a number is not finite, or `prior_scale` has no priors.
+            a number is not finite, `prior_scale` has no priors, or there is a bigram
+            beside other speech.
 
     Example:
         >>> topology = Topology(("a", "b"), states_per_unit=1)
@@ -65,15 +71,20 @@ class WordLoopDecoder:
     insertion_penalty: float = 0.0
     bigram: np.ndarray | None = None
     self_loop: float = 0.7
+    other_penalty: float = 0.0
+    other_bias: float = 0.0
 
     def __post_init__(self):
         check_self_loop(self.self_loop)
-        for name in ("prior_scale", "insertion_penalty"):
+        for name in ("prior_scale", "insertion_penalty", *_OF_OTHER):
             value = float(getattr(self, name))
             if not np.isfinite(value):
                 raise ValueError(invalid(name, "a finite number", value))
             if name == "prior_scale" and value < 0:
                 raise ValueError(invalid(name, "a number >= 0", value))
+            if name in _OF_OTHER and value and not self.topology.other:
+                expected = "0, as the topology has no other speech"
+                raise ValueError(invalid(name, expected, value))
             object.__setattr__(self, name, value)
         words, states = len(self.topology.words), self.topology.num_states
         if self.log_priors is not None:
@@ -82,6 +93,9 @@ class WordLoopDecoder:
             expected = "state log-priors, as prior_scale is not 0"
             hint = "See estimate_log_priors"
             raise ValueError(invalid("log_priors", expected, None, hint))
+        if self.bigram is not None and self.topology.other:
+            expected = "none, as the topology has other speech"
+            raise ValueError(invalid("bigram", expected, "a bigram"))
         if self.bigram is not None:
             self._set_array("bigram", (words + 1, words), floor=NEVER)
 
@@ -101,6 +115,7 @@ class WordLoopDecoder:
         self,
         log_posteriors: np.ndarray | Sequence[np.ndarray],
         num_frames: np.ndarray | None = None,
+        keep_other: bool = False,
     ) -> list[list[str]]:
         """Returns the best words of every utterance.
 
@@ -109,6 +124,7 @@ class WordLoopDecoder:
                 `(frames, states)`. A constant per frame changes nothing: logits do.
             num_frames: frames that count `(batch,)`; the others are padding at the
                 end. Not with a list.
+            keep_other: whether other speech stands as `<unk>` among the words.
 
         Returns:
             A list of words for each utterance; empty where nothing but silence was
@@ -119,18 +135,20 @@ class WordLoopDecoder:
         """
         utterances = as_utterances(log_posteriors, num_frames, "log_posteriors")
         check_scores(utterances, self.topology.num_states, "log_posteriors")
-        (hypotheses,) = best_words([self], utterances)
+        (hypotheses,) = best_words([self], utterances, keep_other)
         return hypotheses
 
     def to_dict(self) -> dict:
         """Returns the arguments of the constructor, ready for JSON."""
         arrays = {"log_priors": self.log_priors, "bigram": self.bigram}
+        of_other = {name: getattr(self, name) for name in _OF_OTHER}
         return {
             "topology": self.topology.to_dict(),
             "prior_scale": self.prior_scale,
             "insertion_penalty": self.insertion_penalty,
             "self_loop": self.self_loop,
             **{k: None if v is None else v.tolist() for k, v in arrays.items()},
+            **{name: value for name, value in of_other.items() if value},
         }
 
     @classmethod
@@ -175,24 +193,30 @@ class WordLoopDecoder:
             frames = np.maximum(utterance, NEVER)
             if self.prior_scale:
                 frames -= np.float32(self.prior_scale) * self.log_priors
+            if self.other_bias:
+                frames[:, self.topology.other_state] += np.float32(self.other_bias)
             frames -= frames.max(axis=1, keepdims=True)
             np.maximum(frames, _FLOOR, out=row[: len(frames)])
         return np.ascontiguousarray(scores.transpose(1, 2, 0))
 
 
 def best_words(
-    decoders: Sequence[WordLoopDecoder], utterances: Sequence[np.ndarray]
+    decoders: Sequence[WordLoopDecoder],
+    utterances: Sequence[np.ndarray],
+    keep_other: bool = False,
 ) -> list[list[list[str]]]:
     """Decodes with decoders that differ in nothing but the insertion penalty.
 
     Args:
         decoders: of which the first one's scores are taken for all.
         utterances: log-posteriors, `(frames, states)` each.
+        keep_other: whether other speech stands as `<unk>` among the words.
 
     Returns:
         For each decoder what its `decode` returns.
     """
     first = decoders[0]
+    texts = (*first.topology.words, *[OTHER] * keep_other)
     loops = [first._loop.with_penalty(d.insertion_penalty) for d in decoders]
     found = [[[] for _ in utterances] for _ in decoders]
     lengths = np.array([len(u) for u in utterances])
@@ -203,6 +227,6 @@ def best_words(
         for loop, hypotheses in zip(loops, found, strict=True):
             entries = loop.search(scores, lengths[indices])
             for index, row in zip(indices, entries, strict=True):
-                words = row[row >= 0]
-                hypotheses[index] = [first.topology.words[word] for word in words]
+                words = row[(row >= 0) & (row < len(texts))]
+                hypotheses[index] = [texts[word] for word in words]
     return found

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from keras_rnn2dnn.hmm.alignment import viterbi
-from keras_rnn2dnn.hmm.topology import Topology, transcript_paths
+from keras_rnn2dnn.hmm.topology import Topology
+from keras_rnn2dnn.hmm.transcript_graph import transcript_paths
 from keras_rnn2dnn.hmm.utterances import Transcripts, as_utterances
 from keras_rnn2dnn.util.errors import invalid, is_integer
 

@@ -43,7 +43,7 @@ class LoopGraph:
             raise ValueError(invalid("decoder", "none with a bigram", "a bigram", hint))
         self.decoder = decoder
         topology = decoder.topology
-        chains = [topology.states_of(word) for word in topology.words]
+        chains = topology.chains
         last = np.cumsum([len(chain) for chain in chains]) - 1
         first = last - [len(chain) - 1 for chain in chains]
         silence = [topology.num_states - 1] * topology.silence
@@ -68,6 +68,9 @@ class LoopGraph:
         step[: last[-1] + 1] = move
         step[first] = 0
         leave[last], leave[-1], starts[first] = move * enter, enter, 1
+        if self.decoder.topology.other:
+            penalties = self.decoder.other_penalty, self.decoder.insertion_penalty
+            starts[first[-1]] = np.exp(penalties[0] - penalties[1])
         if self.decoder.topology.silence:
             leave[-2] = move * enter
             pause[last], pause[-1], silence[-2] = move, 1, 1
@@ -95,6 +98,10 @@ class LoopGraph:
         scores = tf.cast(logits, "float32")
         if self.decoder.prior_scale:
             scores -= self.decoder.prior_scale * self.decoder.log_priors
+        if self.decoder.other_bias:
+            topology = self.decoder.topology
+            bias = self.decoder.other_bias
+            scores += bias * tf.one_hot(topology.other_state, topology.num_states)
         return scores
 
     def log_sum(self, logits, weights) -> tf.Tensor:

@@ -1,4 +1,4 @@
-"""The states of a word and of a transcript, from left to right."""
+"""The states of words, of other speech and of silence."""
 
 import functools
 from collections import Counter
@@ -13,6 +13,7 @@ from keras_rnn2dnn.util.errors import invalid, is_integer, is_text
 
 # Stands for log(0) where no path may pass: finite, so that differences stay defined.
 NEVER = np.float32(-1e30)
+OTHER = "<unk>"  # stands in transcripts for words that are none of the vocabulary
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,9 @@ class Topology:
     A unit is the word itself or, with a lexicon, a phone; words share the states of
     their phones. Unit `u` owns the states `u * states_per_unit` to
     `(u + 1) * states_per_unit - 1`. Silence is one state with the last index; it may
-    stand, but need not, between words and at both ends of an utterance.
+    stand, but need not, between words and at both ends of an utterance. Other speech,
+    if the topology has it, is one state as well, before silence: whatever is said that
+    is none of the words, `<unk>` in a transcript.
 
     Args:
         words: the vocabulary: different words, without white space inside; a string
@@ -33,11 +36,13 @@ class Topology:
             string of phones with white space between them. Entries for words outside
             the vocabulary are left out.
         silence: whether there is a silence state.
+        other: frames that other speech lasts at least; 0: there is no such state.
 
     Raises:
         ValueError: if the vocabulary is empty or holds a word twice, a word is empty
             or holds white space, a word is missing from the lexicon or has no phones,
-            or `states_per_unit` is not a positive integer.
+            `states_per_unit` is not a positive integer, `other` is a negative one, or
+            with it `<unk>` is a word.
 
     Example:
         >>> topology = Topology(("no", "on"), states_per_unit=2)
@@ -48,12 +53,15 @@ class Topology:
         >>> phones = Topology(("no", "on"), 2, lexicon={"no": "n o", "on": "o n"})
         >>> phones.units, phones.states_of("on").tolist()
         (('n', 'o'), [2, 3, 0, 1])
+        >>> Topology(("no", "on"), states_per_unit=1, other=3).states_of("<unk>")
+        array([2, 2, 2])
     """
 
     words: Sequence[str]
     states_per_unit: int = 5
     lexicon: Mapping[str, Sequence[str]] | None = field(default=None, hash=False)
     silence: bool = True
+    other: int = field(default=0, repr=False)
 
     def __post_init__(self):
         object.__setattr__(self, "words", _as_words(self.words))
@@ -63,6 +71,11 @@ class Topology:
             raise ValueError(invalid("states_per_unit", "an integer >= 1", count))
         if not isinstance(self.silence, bool):
             raise ValueError(invalid("silence", "True or False", self.silence))
+        if not is_integer(self.other) or self.other < 0:
+            raise ValueError(invalid("other", "an integer >= 0", self.other))
+        if self.other and OTHER in self.words:
+            expected = f"words but {OTHER!r}, which stands for other speech"
+            raise ValueError(invalid("words", expected, OTHER))
         if self.lexicon is not None:
             entries = _check_lexicon(self.lexicon, self.words)
             object.__setattr__(self, "lexicon", entries)
@@ -77,8 +90,9 @@ class Topology:
 
     @property
     def num_states(self) -> int:
-        """The number of states, silence included."""
-        return len(self.units) * self.states_per_unit + int(self.silence)
+        """The number of states, other speech and silence included."""
+        own = len(self.units) * self.states_per_unit
+        return own + int(self.other > 0) + int(self.silence)
 
     @property
     def silence_state(self) -> int | None:
@@ -86,20 +100,31 @@ class Topology:
         return self.num_states - 1 if self.silence else None
 
     @property
+    def other_state(self) -> int | None:
+        """The index of the state of other speech; None where there is none."""
+        return self.num_states - 1 - int(self.silence) if self.other else None
+
+    @functools.cached_property
+    def chains(self) -> tuple[np.ndarray, ...]:
+        """The states of each word from left to right, then those of other speech."""
+        spoken = (*self.words, OTHER) if self.other else self.words
+        return tuple(self.states_of(word) for word in spoken)
+
+    @property
     def state_names(self) -> tuple[str, ...]:
-        """A name for every state: `unit_number`, and `sil`."""
+        """A name for every state: `unit_number`, `other` and `sil`."""
         numbers = range(self.states_per_unit)
         names = [f"{unit}_{number}" for unit in self.units for number in numbers]
-        return tuple(names + ["sil"] * self.silence)
+        return tuple(names + ["other"] * bool(self.other) + ["sil"] * self.silence)
 
     def states_of(self, word: str) -> np.ndarray:
         """Returns the states of a word, from left to right.
 
         Args:
-            word: a word of the vocabulary.
+            word: a word of the vocabulary, or `<unk>`: other speech.
 
         Returns:
-            int `(states,)`.
+            int `(states,)`; the one of other speech as often as it lasts at least.
 
         Raises:
             ValueError: if the vocabulary does not hold the word.
@@ -126,6 +151,37 @@ class Topology:
         states = self._states_by_word(words, f"transcripts[{utterance}]")
         return [states[word] for word in words]
 
+    def with_other(
+        self, transcripts: Sequence[str | Sequence[str]]
+    ) -> list[tuple[str, ...]]:
+        """Returns transcripts with `<unk>` for words that are not in the vocabulary.
+
+        Args:
+            transcripts: for each utterance a sequence of words, or a string of words.
+
+        Returns:
+            The words of each.
+
+        Raises:
+            TypeError: if the transcripts are something else.
+            ValueError: if the topology has no other speech.
+
+        Example:
+            >>> Topology("no on", other=5).with_other(["no means no"])
+            [('no', '<unk>', 'no')]
+        """
+        if not self.other:
+            expected = "frames of other speech, to which words are mapped"
+            raise ValueError(invalid("other", expected, self.other))
+        check_utterances(transcripts, "transcripts")
+        return [
+            tuple(
+                word if word in self._vocabulary else OTHER
+                for word in words_of(transcript, f"transcripts[{index}]")
+            )
+            for index, transcript in enumerate(transcripts)
+        ]
+
     def to_dict(self) -> dict:
         """Returns the arguments of the constructor, ready for JSON."""
         lexicon = self.lexicon
@@ -136,6 +192,7 @@ class Topology:
             "states_per_unit": self.states_per_unit,
             "lexicon": lexicon,
             "silence": self.silence,
+            **({"other": self.other} if self.other else {}),
         }
 
     @classmethod
@@ -152,7 +209,7 @@ class Topology:
     def _states_by_word(self, words, argument):
         """Maps each of the words to its states, int `(states,)`."""
         for word in words:
-            if word not in self._vocabulary:
+            if word not in self._vocabulary and not (self.other and word == OTHER):
                 shown = ", ".join(map(repr, self.words[:50]))
                 shown += ", ..." if len(self.words) > 50 else ""
                 expected = f"words of the vocabulary ({shown})"
@@ -160,6 +217,9 @@ class Topology:
         offsets = np.arange(self.states_per_unit)
         states = {}
         for word in set(words):
+            if self.other and word == OTHER:
+                states[word] = np.full(self.other, self.other_state)
+                continue
             units = (word,) if self.lexicon is None else self.lexicon[word]
             numbers = np.array([self._unit_numbers[unit] for unit in units])
             first = numbers * self.states_per_unit
@@ -208,81 +268,3 @@ def _check_lexicon(lexicon, words):
             expected = "at least one phone for every word"
             raise ValueError(invalid(f"lexicon[{word!r}]", expected, entries[word]))
     return entries
-
-
-def transcript_paths(
-    transcripts: Sequence[str | Sequence[str]],
-    topology: Topology,
-    num_frames: Sequence[int],
-) -> list[np.ndarray]:
-    """Returns the states along each transcript, silences included: int arrays.
-
-    Args:
-        transcripts: for each utterance a sequence of words, or a string of words.
-        topology: the states of the words.
-        num_frames: the number of frames of each utterance.
-
-    Returns:
-        For each utterance the states `(nodes,)`, optional silences included.
-
-    Raises:
-        TypeError: if the transcripts are something else, such as a mapping or numbers.
-        ValueError: if there is not one transcript for each utterance, a word is not
-            in the vocabulary, or an utterance is too short for its states.
-    """
-    check_utterances(transcripts, "transcripts")
-    if len(transcripts) != len(num_frames):
-        expected = f"one transcript for each of the {len(num_frames)} utterances"
-        received = f"{len(transcripts)} transcripts"
-        raise ValueError(invalid("transcripts", expected, received))
-    silence = np.full(int(topology.silence), topology.num_states - 1)
-    paths = []
-    for index, transcript in enumerate(transcripts):
-        words = topology.states_of_transcript(transcript, index)
-        needed, frames = max(1, sum(map(len, words))), num_frames[index]
-        if not words and not topology.silence:
-            expected = "at least one word, as the topology has no silence"
-            raise ValueError(invalid(f"transcripts[{index}]", expected, transcript))
-        if frames < needed:
-            expected = (
-                f"at least {needed} frames in utterance {index}, "
-                f"one for each state of its transcript {transcript!r}"
-            )
-            hint = "Leave the utterance out, or use fewer states per unit"
-            raise ValueError(invalid(f"num_frames[{index}]", expected, frames, hint))
-        parts = [silence] + [part for states in words for part in (states, silence)]
-        paths.append(np.concatenate(parts))
-    return paths
-
-
-class TranscriptGraph:
-    """The paths of a batch as columns of nodes, from left to right, some optional.
-
-    Args:
-        paths: of `transcript_paths`, one for each utterance.
-        topology: the states of the words.
-        self_loop: probability of staying in a node from one frame to the next.
-    """
-
-    def __init__(self, paths: list[np.ndarray], topology: Topology, self_loop: float):
-        self.paths = paths
-        self.num_states = topology.num_states
-        self.lengths = np.array([len(path) for path in paths])
-        self.nodes = np.zeros((self.lengths.max(), len(paths)), np.int32)
-        for column, path in enumerate(paths):
-            self.nodes[: len(path), column] = path
-        # Relative to staying, so that staying costs nothing and needs no addition.
-        self.move = np.float32(np.log((1 - self_loop) / self_loop))
-        optional = topology.silence & (self.nodes == topology.silence_state)
-        allowed = (
-            optional[1:-1] & (np.arange(2, len(self.nodes)) < self.lengths[:, None]).T
-        )
-        self.skip_rows = np.flatnonzero(allowed.any(axis=1)) + 2
-        self.skip = np.where(allowed[self.skip_rows - 2], self.move, NEVER)
-        # Both ends may lie beside an optional silence, unless there is nothing else.
-        ends = 1 + (topology.silence & (self.lengths > 1))
-        rows = np.arange(len(self.nodes))[:, None]
-        last = self.lengths - 1
-        self.start = np.where(rows < ends, np.float32(0), NEVER)
-        final = (rows <= last) & (rows > last - ends)
-        self.final = np.where(final, np.float32(0), NEVER)

@@ -7,6 +7,7 @@ import jiwer
 import numpy as np
 
 from keras_rnn2dnn.hmm.decoding import WordLoopDecoder, best_words
+from keras_rnn2dnn.hmm.topology import OTHER
 from keras_rnn2dnn.hmm.utterances import Transcripts, as_utterances, check_scores
 from keras_rnn2dnn.scoring.pairing import as_words
 from keras_rnn2dnn.scoring.vocabulary import check_vocabulary
@@ -73,7 +74,8 @@ def tune_decoder(
     Args:
         decoder: what to tune; the rest of it is kept.
         log_posteriors: of the development data, as for `decode`.
-        references: for each utterance a sequence of words, or a string of words.
+        references: for each utterance a sequence of words, or a string of words;
+            `<unk>` among them, other speech, is nothing to find.
         num_frames: as for `decode`.
         prior_scales: scales to try; only those that are 0 without `log_priors`.
         insertion_penalties: penalties to try.
@@ -100,6 +102,8 @@ def tune_decoder(
         expected = f"one reference for each of the {len(utterances)} utterances"
         received = f"{len(references)} references"
         raise ValueError(invalid("references", expected, received))
+    if decoder.topology.other:
+        references = [[w for w in words if w != OTHER] for words in references]
     check_vocabulary(references, decoder)
     if decoder.log_priors is None:
         prior_scales = [scale for scale in prior_scales if not scale]

@@ -10,6 +10,7 @@ from keras_rnn2dnn.hmm.topology import NEVER
 class WordLoop:
     """The nodes of the loop: the chain of each word, then its following silence.
 
+    Other speech, where the topology has it, is a word more, of a penalty of its own.
     There is one silence for each previous word, so that it is remembered, and one for
     the start of the utterance. Backwards, an entered node comes from the node before
     it in its word; the first node of a word from the `source` of that frame, which is
@@ -18,9 +19,9 @@ class WordLoop:
 
     def __init__(self, decoder):
         topology = decoder.topology
-        chains = [topology.states_of(word) for word in topology.words]
+        chains = topology.chains
         sizes = np.array([len(chain) for chain in chains])
-        self.num_words = len(chains)
+        self.num_words, self.num_listed = len(chains), len(topology.words)
         self.num_inner = sizes.sum()
         self.last = np.cumsum(sizes) - 1
         self.first = self.last - sizes + 1
@@ -29,7 +30,8 @@ class WordLoop:
         self.states = np.concatenate([*chains, silences])
         # Relative to staying, so that staying costs nothing and needs no addition.
         self.move = np.float32(np.log((1 - decoder.self_loop) / decoder.self_loop))
-        self.penalty = np.float32(decoder.insertion_penalty)
+        self.penalty = np.full(self.num_words, decoder.insertion_penalty, np.float32)
+        self.penalty[self.num_listed :] = decoder.other_penalty
         self.bigram = decoder.bigram
         # The last entry is of no node: of an utterance that is over.
         self.word_entered = np.full(len(self.states) + 1, -1)
@@ -42,7 +44,8 @@ class WordLoop:
     def with_penalty(self, insertion_penalty: float) -> "WordLoop":
         """Returns the loop of a decoder that has another insertion penalty."""
         loop = copy.copy(self)
-        loop.penalty = np.float32(insertion_penalty)
+        loop.penalty = self.penalty.copy()
+        loop.penalty[: self.num_listed] = insertion_penalty
         return loop
 
     def search(self, scores, lengths):
@@ -61,7 +64,7 @@ class WordLoop:
             if t:
                 best = self._best_entries(exits[t - 1])
                 np.add(path[: inner - 1], self.move, out=candidate[1:inner])
-                candidate[self.first] = best + (self.move + self.penalty)
+                candidate[self.first] = best + (self.move + self.penalty)[:, None]
                 if self.silence:
                     candidate[inner:-1] = ends + self.move
                 np.greater(candidate, path, out=entered[t, :-1])

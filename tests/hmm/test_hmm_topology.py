@@ -11,7 +11,7 @@ from keras_rnn2dnn.hmm import (
     forward_backward,
     tune_decoder,
 )
-from keras_rnn2dnn.hmm.topology import transcript_paths
+from keras_rnn2dnn.hmm.transcript_graph import transcript_paths
 
 LEXICON = {"no": ["n", "o"], "on": "o n", "unused": "x"}
 
