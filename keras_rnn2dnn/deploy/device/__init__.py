@@ -1,6 +1,7 @@
 """The device in numpy: PCM int16 in, words out, with the integers of the C code.
 
 - `features`, `network`, `decoder`: its three stages; `recognizer`: all of them
+- `rounding`: of the int8 network, as TensorFlow Lite Micro has it
 - `layers`: of a converted student, read from its file; `ram`: what they take
 """
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from keras_rnn2dnn.deploy.device.layers import Int8Layer
+from keras_rnn2dnn.deploy.device.rounding import ROUNDINGS
 from keras_rnn2dnn.util.errors import invalid
 
-ROUNDINGS = ("double", "single")
 _BATCH = 4096  # windows at a time, to bound memory
 _EXACT_IN_FLOAT32 = 2**24 // 128**2  # products of two int8 values in a sum
 
@@ -18,15 +18,10 @@ def run_network(
 ) -> np.ndarray:
     """Computes the int8 logits of context windows, to the bit as the C code does.
 
-    `"double"` rounding is that of TensorFlow Lite Micro: the product with the
-    multiplier is rounded to its high 32 bits, half away from zero upwards, then shifted
-    right and rounded again, half away from zero. `"single"` rounds the whole product
-    once, half up (TFLITE_SINGLE_ROUNDING).
-
     Args:
         layers: of `read_layers`.
         windows: int8 `(windows, frames, features)`.
-        rounding: `"double"` or `"single"`.
+        rounding: `"double"` or `"single"`; see `rounding`.
 
     Returns:
         int8 `(windows, classes)`.
@@ -35,7 +30,7 @@ def run_network(
         ValueError: if the rounding is unknown or the windows are not int8.
     """
     if rounding not in ROUNDINGS:
-        raise ValueError(invalid("rounding", f"one of {ROUNDINGS}", rounding))
+        raise ValueError(invalid("rounding", f"one of {tuple(ROUNDINGS)}", rounding))
     if windows.dtype != np.int8:
         raise ValueError(invalid("windows", "int8 values", windows.dtype.name))
     x = windows.reshape(len(windows), math.prod(windows.shape[1:]))
@@ -69,19 +64,7 @@ def _run_layer(layer, x, rounding):
     kind = np.float32 if exact else np.float64
     sums = gathered(layer, x).astype(kind) @ layer.weights.T.astype(kind)
     sums = sums.astype(np.int64) + layer.bias
-    scale = _round_twice if rounding == "double" else _round_once
-    values = scale(sums, layer.multipliers, layer.shifts) + layer.output_offset
+    values = ROUNDINGS[rounding](sums, layer.multipliers, layer.shifts)
+    values += layer.output_offset
     values = np.clip(values, layer.minimum, layer.maximum)
     return values.astype(np.int8).reshape(len(x), -1)
-
-
-def _round_twice(sums, multipliers, shifts):
-    left, right = np.maximum(shifts, 0), np.maximum(-shifts, 0)
-    high = ((sums << left) * multipliers + (1 << 30)) >> 31
-    mask = (1 << right) - 1
-    return (high >> right) + ((high & mask) > (mask >> 1) + (high < 0))
-
-
-def _round_once(sums, multipliers, shifts):
-    right = 31 - shifts
-    return (sums * multipliers + (np.int64(1) << (right - 1))) >> right
