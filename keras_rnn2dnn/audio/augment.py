@@ -18,11 +18,12 @@ _QUIETEST_RMS = 1e-6
 _ACTIVE_FRAME = 200  # samples: 25 ms at 8 kHz
 
 
-def unit_level(samples: np.ndarray) -> np.ndarray:
+def unit_level(samples: np.ndarray, active: bool = False) -> np.ndarray:
     """Scales to an RMS of 1, the level that signal-to-noise ratios refer to.
 
     Args:
         samples: `(samples,)`.
+        active: whether the level is that of the loud frames alone, as of `add_noise`.
 
     Returns:
         `(samples,)` float32; silence stays silence.
@@ -31,7 +32,8 @@ def unit_level(samples: np.ndarray) -> np.ndarray:
         >>> unit_level(np.array([0.25, -0.25])).tolist()
         [1.0, -1.0]
     """
-    return (samples / max(_rms(samples), _QUIETEST_RMS)).astype(np.float32)
+    rms = _active_rms(samples) if active else _rms(samples)
+    return (samples / max(rms, _QUIETEST_RMS)).astype(np.float32)
 
 
 def white_noise(rng: np.random.Generator, num_samples: int) -> np.ndarray:

@@ -10,7 +10,7 @@ from keras_rnn2dnn.audio.corpora.recordings import Recording
 from keras_rnn2dnn.audio.features import FeatureSpec
 from keras_rnn2dnn.util.errors import invalid
 
-_NOISES = ("white", "pink", "babble")
+_NOISES, _RECORDED = ("white", "pink", "babble"), "recorded"
 _LEVEL_RMS = 0.05
 _CLEAN_SNR_DB = 40.0
 
@@ -30,6 +30,8 @@ class StringOptions:
         clean_probability: of a string without noise (at 40 dB).
         buckets: frames that a string may have; it is filled up with silence, so that
             few shapes occur and nothing need be masked.
+        active_level: whether levels of words are those of their loud frames alone, as
+            of `augment.add_noise`: for recordings of which words are a small part.
 
     Raises:
         ValueError: if a value is out of its range.
@@ -44,6 +46,7 @@ class StringOptions:
     snr_db: tuple[float, float] = (0.0, 20.0)
     clean_probability: float = 0.0
     buckets: tuple[int, ...] = (180, 240, 300, 360, 480, 600)
+    active_level: bool = False
 
     def __post_init__(self):
         lowest = {"words": 1, "pause_frames": 0, "edge_frames": 0}
@@ -70,8 +73,8 @@ class WordString:
     Args:
         noisy: float32 `(samples,)`.
         clean: the same at the same level without noise (at 40 dB), `(samples,)`.
-        num_frames: frames, one of the buckets; more only where a recording alone is
-            longer than all of them.
+        num_frames: frames, one of the buckets; more, a multiple of the longest, only
+            where a recording alone is longer than all of them.
         words: what is said.
         speaker: who says it.
         parts: for each recording used, its number in the list given and the frame at
@@ -97,6 +100,7 @@ def make_strings(
     spec: FeatureSpec,
     options: StringOptions | None = None,
     babble: Sequence[Recording] | None = None,
+    noise: np.ndarray | None = None,
 ) -> list[WordString]:
     """Makes strings of words of one speaker each, all speakers in turn.
 
@@ -110,6 +114,8 @@ def make_strings(
         spec: gives sample rate and frames.
         options: see `StringOptions`.
         babble: recordings which babble noise is made of; by default `recordings`.
+        noise: `(samples,)`, of which parts are heard in as many strings as each other
+            kind of noise; none if it is empty.
 
     Returns:
         The strings.
@@ -130,7 +136,8 @@ def make_strings(
                 f"features. Received: a recording of {recording.sample_rate_hz} Hz"
             )
     rng = np.random.default_rng(seed)
-    noise_pool = [augment.unit_level(r.samples) for r in babble]
+    pool = [augment.unit_level(r.samples) for r in babble]
+    noises = _Noises(pool, noise if noise is not None else np.zeros(0, "float32"))
     draws = {
         speaker: _Draw(
             [n for n, r in enumerate(recordings) if r.speaker == speaker], rng
@@ -145,7 +152,7 @@ def make_strings(
             rng,
             spec,
             options,
-            noise_pool,
+            noises,
         )
         for number in range(num_strings)
     ]
@@ -171,18 +178,18 @@ class _Draw:
         return self._waiting.pop(0)
 
 
-def _make_string(recordings, draw, rng, spec, options, noise_pool):
+def _make_string(recordings, draw, rng, spec, options, noises):
     parts, num_frames = _plan(recordings, draw, rng, spec, options)
     speech = np.zeros(spec.num_samples(num_frames), "float32")
     for number, frame in parts:
         samples = augment.change_level(
-            augment.unit_level(recordings[number].samples),
+            augment.unit_level(recordings[number].samples, options.active_level),
             rng.uniform(*options.word_gain_db),
         )
         start = frame * spec.frame_step
         room = speech[start : start + len(samples)]
         room += samples[: len(room)]
-    noise, snr_db, kind = _draw_noise(rng, len(speech), options, noise_pool)
+    noise, snr_db, kind = _draw_noise(rng, len(speech), options, noises)
     level = _LEVEL_RMS * 10 ** (rng.uniform(*options.level_db) / 20)
     hiss = augment.white_noise(rng, len(speech)) * 10 ** (-_CLEAN_SNR_DB / 20)
     return WordString(
@@ -215,16 +222,32 @@ def _plan(recordings, draw, rng, spec, options):
     number, start = parts[-1]
     needed = start + num_label_frames(recordings[number], spec) + tail
     fitting = [bucket for bucket in options.buckets if bucket >= needed]
-    return parts, fitting[0] if fitting else needed
+    return parts, fitting[0] if fitting else -(-needed // longest) * longest
 
 
-def _draw_noise(rng, num_samples, options, noise_pool):
+class _Noises:
+    """What noise is made of: voices, and recorded noise `(samples,)`, maybe none."""
+
+    def __init__(self, babble, recorded):
+        self.babble, self._recorded = babble, recorded
+        self.kinds = (*_NOISES, _RECORDED) if len(recorded) else _NOISES
+
+    def part(self, rng, num_samples):
+        """Returns a part of the recorded noise, from a random place on."""
+        start = int(rng.integers(len(self._recorded)))
+        places = np.arange(start, start + num_samples)
+        return augment.unit_level(self._recorded.take(places, mode="wrap"))
+
+
+def _draw_noise(rng, num_samples, options, noises):
     snr_db = float(rng.uniform(*options.snr_db))
-    kind = _NOISES[int(rng.integers(len(_NOISES)))]
+    kind = noises.kinds[int(rng.integers(len(noises.kinds)))]
     if rng.random() < options.clean_probability:
         return augment.white_noise(rng, num_samples), _CLEAN_SNR_DB, "none"
     if kind == "babble":
-        noise = augment.babble_noise(rng, num_samples, noise_pool)
+        noise = augment.babble_noise(rng, num_samples, noises.babble)
+    elif kind == _RECORDED:
+        noise = noises.part(rng, num_samples)
     else:
         make = augment.white_noise if kind == "white" else augment.pink_noise
         noise = make(rng, num_samples)

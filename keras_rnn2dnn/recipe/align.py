@@ -1,4 +1,4 @@
-"""Hard alignments of recordings, from their transcripts alone."""
+"""Hard alignments, from transcripts alone: of recordings, or of what is heard."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -13,6 +13,7 @@ from keras_rnn2dnn.audio.word_strings import num_label_frames
 from keras_rnn2dnn.batches.predicting import map_by_length
 
 _HISS_RMS = 0.01
+_FIRST_STRINGS, _PER_WORD = 1000, 15  # from which the mixtures are estimated
 
 
 def at_speeds(
@@ -62,3 +63,33 @@ def align_recordings(
     features = map_by_length(layer, waveforms)
     transcripts = [list(recording.words) for recording in recordings]
     return list(hmm.flat_start(features, transcripts, topology, seed=seed).alignments)
+
+
+def align_strings(
+    features: Sequence[np.ndarray],
+    words: Sequence[Sequence[str]],
+    topology: hmm.Topology,
+    seed: int,
+) -> list[np.ndarray]:
+    """Aligns noisy strings from their transcripts alone, by flat start.
+
+    Mixtures are estimated from 1,000 strings, or 15 for each word of the vocabulary if
+    that is more; the others are aligned by them.
+
+    Args:
+        features: `(frames, features)` of each string.
+        words: of each.
+        topology: of the words.
+        seed: of the mixtures.
+
+    Returns:
+        The states of each string, int32 `(frames,)`.
+    """
+    first = max(_FIRST_STRINGS, _PER_WORD * len(topology.words))
+    found = hmm.flat_start(list(features[:first]), words[:first], topology, seed=seed)
+    states = list(found.alignments)
+    for start in range(first, len(features), first):
+        part = slice(start, start + first)
+        scores = found.mixtures.log_likelihoods(list(features[part]))
+        states += hmm.align(scores, words[part], topology)
+    return states

@@ -4,14 +4,14 @@ The features of teacher and students, too: their settings, and what is adapted.
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from keras_rnn2dnn import hmm
 from keras_rnn2dnn.audio.corpora.recordings import Recording
 from keras_rnn2dnn.audio.features import FeatureSpec, LogMel
-from keras_rnn2dnn.audio.word_strings import make_strings
+from keras_rnn2dnn.audio.word_strings import StringOptions, make_strings
 from keras_rnn2dnn.recipe.settings import Recipe
 from keras_rnn2dnn.recipe.split import Split
 from keras_rnn2dnn.recipe.strings import (
@@ -58,22 +58,24 @@ class Material:
 def make_material(
     split: Split,
     train: Sequence[Recording],
-    alignments: Sequence[np.ndarray],
+    alignments: Sequence[np.ndarray] | None,
     topology: hmm.Topology,
     layer: LogMel,
     recipe: Recipe,
     seed: int,
+    align: Callable[[list, list], list[np.ndarray]] | None = None,
 ) -> Material:
     """Makes the strings of all uses.
 
     Args:
         split: recordings by their use.
         train: those of its training at all speeds.
-        alignments: states of each of these.
+        alignments: states of each of these, or None.
         topology: of the words.
         layer: computes the features.
         recipe: gives the sizes.
         seed: of the strings.
+        align: gives the states of the strings where there are no `alignments`.
     """
     transcribed, mixed = training_banks(
         dataclasses.replace(split, train=train),
@@ -83,9 +85,11 @@ def make_material(
         (recipe.transcribed_strings, recipe.unlabelled_strings),
         recipe.num_banks,
         seed,
+        recipe.strings,
+        align,
     )
     development, test = (
-        evaluation_strings(split, use, number, layer, seed)
+        evaluation_strings(split, use, number, layer, seed, recipe.strings)
         if getattr(split, use)
         else []
         for use, number in (
@@ -115,18 +119,21 @@ def feature_spec(sample_rate_hz: int) -> FeatureSpec:
     )
 
 
-def feature_layer(recordings: Sequence[Recording], seed: int) -> LogMel:
+def feature_layer(
+    recordings: Sequence[Recording], seed: int, options: StringOptions | None = None
+) -> LogMel:
     """Returns the layer of `feature_spec`, adapted to noisy word strings.
 
     Args:
         recordings: of the training.
         seed: of the strings.
+        options: how they are made.
 
     Returns:
         The layer, with mean and variance.
     """
     layer = LogMel.from_spec(feature_spec(recordings[0].sample_rate_hz))
     seed = string_seed(seed, "train", 0)  # the first strings of the first bank
-    strings = make_strings(recordings, _ADAPTATION_STRINGS, seed, layer.spec)
+    strings = make_strings(recordings, _ADAPTATION_STRINGS, seed, layer.spec, options)
     layer.adapt(string.noisy[None] for string in strings)
     return layer

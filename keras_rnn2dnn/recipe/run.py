@@ -11,7 +11,7 @@ from keras_rnn2dnn import hmm
 from keras_rnn2dnn.audio.features import FeatureSpec, LogMel
 from keras_rnn2dnn.batches.predicting import predict_utterances
 from keras_rnn2dnn.recipe import student, teacher
-from keras_rnn2dnn.recipe.align import align_recordings, at_speeds
+from keras_rnn2dnn.recipe.align import align_recordings, align_strings, at_speeds
 from keras_rnn2dnn.recipe.bundle import make_bundle
 from keras_rnn2dnn.recipe.history import EpochRecorder
 from keras_rnn2dnn.recipe.material import Material, feature_layer, make_material
@@ -79,7 +79,7 @@ class RecipeRun:
         train = at_speeds(self.split.train, self.recipe.speeds)
         layer, alignments = self._aligned(train, topology)
         self._start("word strings and features")
-        given = topology, layer, self.recipe, self.seed
+        given = topology, layer, self.recipe, self.seed, self._aligned_strings
         return make_material(self.split, train, alignments, *given)
 
     @cached_property
@@ -142,14 +142,30 @@ class RecipeRun:
         self.progress.start(f"{self.title}: {stage}" if self.title else stage)
 
     def _aligned(self, train, topology):
+        """Returns the features, and the alignments of recordings, if there are any."""
         kept, path = self.steps.result("align"), self.steps.path("alignments.npz")
+        heard = self.recipe.labels == "as heard"
         if kept is not None:
-            return LogMel.from_spec(FeatureSpec.from_dict(kept)), load_arrays(path)
-        layer = feature_layer(train, self.seed)
-        alignments = align_recordings(train, topology, layer, self.seed)
-        save_arrays(path, alignments)
-        self.steps.finish("align", layer.spec.to_dict(), [path])
+            layer = LogMel.from_spec(FeatureSpec.from_dict(kept))
+            return layer, None if heard else load_arrays(path)
+        layer = feature_layer(train, self.seed, self.recipe.strings)
+        alignments = None
+        if not heard:
+            alignments = align_recordings(train, topology, layer, self.seed)
+            save_arrays(path, alignments)
+        self.steps.finish("align", layer.spec.to_dict(), [] if heard else [path])
         return layer, alignments
+
+    def _aligned_strings(self, features, words):
+        """Returns the states of noisy strings."""
+        path = self.steps.path("alignments.npz")
+        if self.steps.result("align.strings") is not None:
+            return load_arrays(path)
+        topology = hmm.Topology(self.split.vocabulary)
+        alignments = align_strings(features, words, topology, self.seed)
+        save_arrays(path, alignments)
+        self.steps.finish("align.strings", True, [path])
+        return alignments
 
     def _on_states(self, name: str, banks: Callable[[], list]) -> Trained:
         """Returns a model that is trained on hard labels; `banks` gives the strings."""

@@ -2,7 +2,10 @@
 
 import dataclasses
 
+from keras_rnn2dnn.audio.word_strings import StringOptions
 from keras_rnn2dnn.util.errors import invalid, is_integer
+
+LABELS = ("transplanted", "as heard")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,6 +39,10 @@ class Recipe:
         student_batch_size: strings.
         student_learning_rate: highest.
         agreed_strings: unlabelled strings that take part in the choice of decoders.
+        labels: `"transplanted"` aligns the recordings by themselves, and puts their
+            labels into the noisy strings: such labels nobody has who has but the noisy
+            strings. `"as heard"` aligns the noisy strings.
+        strings: how word strings are made.
     """
 
     transcribed_strings: int = 1000
@@ -58,7 +65,11 @@ class Recipe:
     student_batch_size: int = 32
     student_learning_rate: float = 3e-3
     agreed_strings: int = 160
+    labels: str = "transplanted"
+    strings: StringOptions = dataclasses.field(default_factory=StringOptions)
 
     def __post_init__(self):
         if not is_integer(self.rounds) or self.rounds < 1:
             raise ValueError(invalid("rounds", "an integer >= 1", self.rounds))
+        if self.labels not in LABELS:
+            raise ValueError(invalid("labels", f"one of {LABELS}", self.labels))

@@ -8,10 +8,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from keras_rnn2dnn.audio.augment import unit_level
 from keras_rnn2dnn.audio.corpora.recordings import Recording
 from keras_rnn2dnn.util.errors import invalid
 
 _LOG = logging.getLogger(__name__)
+_HEARD_IN_TRAINING = 0.8  # of the noise
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,6 +27,8 @@ class Split:
         test: transcribed, for what is measured at the end; may be empty.
         other_speech: none of the words, of anybody; may be empty. It is heard as babble
             behind the words.
+        noise: recordings without speech; may be empty. The last fifth of all of them
+            together is heard in development and test, the rest in the training.
     """
 
     train: Sequence[Recording]
@@ -32,6 +36,7 @@ class Split:
     unlabelled: Sequence[Recording] = ()
     test: Sequence[Recording] = ()
     other_speech: Sequence[Recording] = ()
+    noise: Sequence[Recording] = ()
 
     def check(self) -> None:
         """Refuses what nothing can be trained on.
@@ -64,6 +69,22 @@ class Split:
     def babble(self) -> list[Recording]:
         """What babble noise is made of: never recordings of the test."""
         return [*self.train, *self.other_speech]
+
+    def noise_of(self, use: str) -> np.ndarray:
+        """Returns the noise of a use, each recording at an RMS of 1, end to end.
+
+        Args:
+            use: `"development"` and `"test"` hear what no training does.
+
+        Returns:
+            `(samples,)` float32; empty where there is no noise.
+        """
+        loud = [r.samples for r in self.noise if np.any(r.samples)]
+        if not loud:
+            return np.zeros(0, "float32")
+        track = np.concatenate([unit_level(samples) for samples in loud])
+        end = int(_HEARD_IN_TRAINING * len(track))
+        return track[end:] if use in ("development", "test") else track[:end]
 
     @property
     def by_speaker(self) -> bool:

@@ -1,12 +1,12 @@
 """Word strings of recordings, with their features and labels."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from keras_rnn2dnn.audio.features import LogMel
-from keras_rnn2dnn.audio.word_strings import WordString, make_strings
+from keras_rnn2dnn.audio.word_strings import StringOptions, WordString, make_strings
 from keras_rnn2dnn.batches.predicting import map_by_length
 from keras_rnn2dnn.recipe.split import Split
 
@@ -68,23 +68,28 @@ def _string_states(string, alignments, silence_state):
 
 def training_banks(
     split: Split,
-    alignments: Sequence[np.ndarray],
+    alignments: Sequence[np.ndarray] | None,
     layer: LogMel,
     silence_state: int,
     sizes: tuple[int, int],
     num_banks: int,
     seed: int,
+    options: StringOptions | None = None,
+    align: Callable[[list, list], list[np.ndarray]] | None = None,
 ) -> tuple[list[list[FeatureString]], list[list[FeatureString]]]:
     """Makes the training strings of several epochs.
 
     Args:
         split: gives the transcribed and the unlabelled recordings.
-        alignments: states of the transcribed ones.
+        alignments: states of the transcribed ones; None where `align` gives those of
+            the strings.
         layer: computes the features.
         silence_state: see `feature_strings`.
         sizes: transcribed and unlabelled strings in a mixed bank.
         num_banks: how many banks.
         seed: of the first bank.
+        options: how strings are made.
+        align: gives the states of all strings, of their noisy features and words.
 
     Returns:
         Banks of transcribed strings alone, and as many mixed ones of the same size:
@@ -92,32 +97,44 @@ def training_banks(
         there are none, the two are the same.
     """
     kept, added = sizes
-    banks, mixed = [], []
-    for number in range(num_banks):
-        strings = make_strings(
-            split.train,
-            kept + added,
-            string_seed(seed, "train", number),
+
+    def strings_of(use, size, number):
+        return make_strings(
+            getattr(split, use),
+            size,
+            string_seed(seed, use, number),
             layer.spec,
-            babble=split.babble,
+            options,
+            split.babble,
+            split.noise_of(use),
         )
-        bank = feature_strings(strings, layer, alignments, silence_state)
-        banks.append(bank)
-        if split.unlabelled:
-            strings = make_strings(
-                split.unlabelled,
-                added,
-                string_seed(seed, "unlabelled", number),
-                layer.spec,
-                babble=split.babble,
-            )
-            bank = bank[:kept] + feature_strings(strings, layer)
-        mixed.append(bank)
+
+    banks = [
+        feature_strings(
+            strings_of("train", kept + added, number), layer, alignments, silence_state
+        )
+        for number in range(num_banks)
+    ]
+    if alignments is None:
+        every = [string for bank in banks for string in bank]
+        found = iter(align([s.noisy for s in every], [s.words for s in every]))
+        banks = [[dataclasses.replace(s, states=next(found)) for s in b] for b in banks]
+    if not split.unlabelled:
+        return banks, banks
+    mixed = [
+        bank[:kept] + feature_strings(strings_of("unlabelled", added, number), layer)
+        for number, bank in enumerate(banks)
+    ]
     return banks, mixed
 
 
 def evaluation_strings(
-    split: Split, use: str, number: int, layer: LogMel, seed: int
+    split: Split,
+    use: str,
+    number: int,
+    layer: LogMel,
+    seed: int,
+    options: StringOptions | None = None,
 ) -> list[FeatureString]:
     """Makes the strings for development or test.
 
@@ -127,13 +144,15 @@ def evaluation_strings(
         number: how many.
         layer: computes the features.
         seed: of everything random.
+        options: how strings are made.
 
     Returns:
         Strings without labels, with their samples.
     """
     recordings = getattr(split, use)
     seed = string_seed(seed, use, 0)
-    strings = make_strings(recordings, number, seed, layer.spec, babble=split.babble)
+    heard = options, split.babble, split.noise_of(use)
+    strings = make_strings(recordings, number, seed, layer.spec, *heard)
     strings = clipped(strings)
     return [
         dataclasses.replace(features, samples=string.noisy)

@@ -121,12 +121,44 @@ def test_strings_are_filled_up_to_the_smallest_bucket():
         assert string.num_frames == min(b for b in buckets if b >= needed)
 
 
-def test_a_recording_longer_than_all_buckets_keeps_its_length():
+def test_a_recording_longer_than_all_buckets_is_heard_whole():
     options = StringOptions(edge_frames=(5, 5), buckets=(50,))
     (string,) = make_strings(
         [recording(("long",), num_samples=8000)], 1, 0, SPEC, options
     )
-    assert string.parts == ((0, 5),) and string.num_frames == 110
+    assert string.parts == ((0, 5),)
+    assert string.num_frames == 150  # 110 are needed: the next multiple of 50
+
+
+def test_recorded_noise_is_heard_in_a_quarter_of_the_strings():
+    noise = tone(3000, num_samples=900).samples
+    options = StringOptions(snr_db=(-40.0, -40.0), **PLAIN)
+    strings = make_strings(corpus(), 80, 0, SPEC, options, noise=noise)
+    kinds = [string.noise for string in strings]
+    assert {*kinds} == {"white", "pink", "babble", "recorded"}
+    assert 10 <= kinds.count("recorded") <= 30
+    for string in strings:
+        powers = np.abs(np.fft.rfft(string.noisy)) ** 2
+        hz = np.arange(len(powers)) * 8000 / len(string.noisy)
+        share = powers[abs(hz - 3000) < 40].sum() / powers.sum()
+        assert (share > 0.8) == (string.noise == "recorded")
+
+
+def test_the_level_of_a_word_in_a_long_recording_is_that_of_the_word():
+    short = recording(("w",), num_samples=1600)
+    long = recording(("w",), num_samples=1600)
+    silence = np.zeros(32000, "float32")
+    samples = np.concatenate([silence, long.samples, silence])
+    long = Recording(samples, 8000, ("w",), "anna", 0)
+    peaks = []
+    for given, active in ((short, False), (long, True), (long, False)):
+        options = StringOptions(
+            words=(1, 1), snr_db=(60.0, 60.0), active_level=active, **PLAIN
+        )
+        (string,) = make_strings([given], 1, 0, SPEC, options)
+        peaks.append(np.abs(string.clean).max())
+    assert peaks[1] == pytest.approx(peaks[0], rel=0.1)
+    assert peaks[2] > 5 * peaks[0]
 
 
 @pytest.mark.parametrize("snr_db", [0.0, 10.0, 20.0])

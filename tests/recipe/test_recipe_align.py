@@ -1,8 +1,10 @@
 import numpy as np
+import pytest
 from helpers.word_recordings import WORDS, corpus, with_tone
 
 from keras_rnn2dnn import hmm
-from keras_rnn2dnn.recipe.align import align_recordings, at_speeds
+from keras_rnn2dnn.recipe import align
+from keras_rnn2dnn.recipe.align import align_recordings, align_strings, at_speeds
 from keras_rnn2dnn.recipe.material import feature_layer
 
 
@@ -28,3 +30,31 @@ def test_recordings_are_aligned_by_the_words_they_hold():
         allowed = {*topology.states_of(given.words[0]), topology.silence_state}
         assert set(states) <= allowed and set(states) - {topology.silence_state}
         np.testing.assert_array_equal(states, same)
+
+
+@pytest.mark.parametrize("first", [1000, 20])
+def test_strings_are_aligned_as_they_are_heard(first, monkeypatch):
+    monkeypatch.setattr(align, "_FIRST_STRINGS", first)
+    topology = hmm.Topology(("a", "b"), states_per_unit=2)
+    rng = np.random.default_rng(0)
+    level = {"a": (0, 4), "b": (8, 12)}
+    features, words, expected = [], [], []
+    for _ in range(50):
+        said = tuple(rng.permutation(["a", "b"]))
+        states = [4] * int(rng.integers(4, 9))
+        for word in said:
+            for state in topology.states_of(word):
+                states += [int(state)] * int(rng.integers(4, 9))
+        states += [4] * int(rng.integers(4, 9))
+        levels = np.array([*level["a"], *level["b"], -6])[states]
+        features.append(np.eye(14)[levels] + 0.1 * rng.normal(size=(len(levels), 14)))
+        words.append(said)
+        expected.append(states)
+    found = align_strings(features, words, topology, seed=0)
+    assert [len(states) for states in found] == list(map(len, expected))
+    assert found[0].dtype == np.int32
+    agreed = np.concatenate(found) == np.concatenate(expected)
+    assert agreed.mean() > 0.8  # by chance 0.2
+    same = hmm.flat_start(features[:first], words[:first], topology).alignments
+    for states, wanted in zip(found, same, strict=False):
+        np.testing.assert_array_equal(states, wanted)

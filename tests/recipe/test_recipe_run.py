@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from helpers.tone_words import TINY, tone_words
 
-from keras_rnn2dnn.recipe import RecipeRun, Split
+from keras_rnn2dnn import hmm
+from keras_rnn2dnn.recipe import RecipeRun, Split, material
 from keras_rnn2dnn.util.files import Utterances
 from keras_rnn2dnn.util.progress import StageProgress
 
@@ -25,11 +26,12 @@ def sentences(speakers, number):
 
 
 @pytest.fixture
-def run(tmp_path):
+def run(tmp_path, monkeypatch):
     """Sentences of two words, some without transcripts; nothing for a test."""
     unlabelled = [
         dataclasses.replace(r, words=()) for r in sentences(("eve",), number=4)
     ]
+    monkeypatch.setattr(material, "_ADAPTATION_STRINGS", 20)
     split = Split(
         sentences(("ada", "bob"), number=6), sentences(("joe",), 4), unlabelled
     )
@@ -63,3 +65,26 @@ def test_a_corpus_without_a_test_becomes_a_bundle(run, tmp_path):
     assert len(Utterances.load(tmp_path / "development.npz").features) == 6
     history = run.distilled.history
     assert {len(numbers) for numbers in history.values()} == {TINY.epochs}
+
+
+def test_labels_as_heard_are_of_the_noisy_strings(run, tmp_path, monkeypatch):
+    recipe = dataclasses.replace(TINY, labels="as heard")
+    progress = StageProgress(14, io.StringIO())
+    heard = RecipeRun(run.split, tmp_path / "heard", recipe, 0, progress)
+    (transcribed,), (mixed,) = heard.material.transcribed, heard.material.mixed
+    assert [s.states is None for s in mixed] == [False] * 24 + [True] * 8
+    assert all(a is b for a, b in zip(transcribed[:24], mixed[:24], strict=True))
+    states = [s.states for s in transcribed]
+    assert [len(s) for s in states] == [len(s.noisy) for s in transcribed]
+    expected = hmm.flat_start(
+        [s.noisy for s in transcribed],
+        [s.words for s in transcribed],
+        hmm.Topology(("down", "up")),
+    ).alignments
+    for found, wanted in zip(states, expected, strict=True):
+        np.testing.assert_array_equal(found, wanted)
+    # Going on takes what is kept.
+    monkeypatch.setattr(hmm, "flat_start", None)
+    again = RecipeRun(run.split, tmp_path / "heard", recipe, 0, progress)
+    for found, wanted in zip(again.material.transcribed[0], expected, strict=True):
+        np.testing.assert_array_equal(found.states, wanted)

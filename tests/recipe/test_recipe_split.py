@@ -1,5 +1,6 @@
 import dataclasses
 
+import numpy as np
 import pytest
 from helpers.word_recordings import corpus
 
@@ -14,6 +15,24 @@ def test_words_and_babble_are_of_the_training():
     assert split.vocabulary == ("one",)
     assert split.babble == [*RECORDINGS[:2], *other]
     split.check()
+
+
+def test_what_is_measured_is_heard_in_noise_of_which_no_training_has_heard():
+    def noise(first, number):
+        samples = np.arange(first, first + number, dtype="float32")
+        return dataclasses.replace(RECORDINGS[0], samples=samples, words=())
+
+    silent = dataclasses.replace(noise(0, 5), samples=np.zeros(5, "float32"))
+    given = [noise(1, 60), silent, noise(61, 40)]
+    split = Split(RECORDINGS[:2], RECORDINGS[2:], noise=given)
+    assert len(split.noise_of("train")) == 80
+    for use in ("development", "test"):
+        assert len(split.noise_of(use)) == 20
+    whole = np.concatenate([split.noise_of("unlabelled"), split.noise_of("test")])
+    for part, first in ((whole[:60], 1), (whole[60:], 61)):
+        assert np.sqrt(np.mean(part**2)) == pytest.approx(1)
+        np.testing.assert_allclose(part / part[0], np.arange(len(part)) / first + 1)
+    assert Split(RECORDINGS[:2], RECORDINGS[2:]).noise_of("train").shape == (0,)
 
 
 @pytest.mark.parametrize("use", ["train", "development"])
