@@ -1,6 +1,7 @@
 """What was recognised against what was said: words in, rates with intervals out.
 
 - `word_errors`: word error rate, its counts and interval, and a callback for `fit`
+- `detections`: words found in a stream, by their times; misses, false words an hour
 - `pairing`: references beside hypotheses, `{id: words}` or lists
 - `vocabulary`: whether a decoder can find the words at all
 """

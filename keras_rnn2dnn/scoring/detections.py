@@ -1,0 +1,221 @@
+"""Words found in a stream against words said in it, by their times.
+
+A stream has hours in which nothing is said that counts; so beside the words that are
+missed it is told how many were found an hour where none was.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+
+from keras_rnn2dnn.util.errors import invalid
+
+_MS_PER_HOUR = 3_600_000
+
+
+@dataclasses.dataclass(frozen=True)
+class SpokenWord:
+    """A word and when it was said.
+
+    Args:
+        text: the word.
+        start_ms: since the start of the stream.
+        end_ms: likewise.
+    """
+
+    text: str
+    start_ms: float
+    end_ms: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Detection(SpokenWord):
+    """A word that was found.
+
+    Args:
+        text: the word.
+        start_ms: since the start of the stream.
+        end_ms: likewise.
+        reported_ms: when it was told, likewise.
+        confidence: the higher, the surer.
+    """
+
+    reported_ms: float = 0.0
+    confidence: float = 0.0
+
+
+@dataclasses.dataclass(frozen=True)
+class DetectionScore:
+    """What was found of what was said.
+
+    Attributes:
+        words: that were said.
+        hits: of them, found in time as what they are.
+        substitutions: of them, found in time as another word.
+        false_words: that were found where no word was, or a second time, or too late.
+        hours: of the stream.
+        latencies_ms: of the hits, from a word's end until it was told.
+    """
+
+    words: int
+    hits: int
+    substitutions: int
+    false_words: tuple[Detection, ...]
+    hours: float
+    latencies_ms: tuple[float, ...]
+
+    @property
+    def misses(self) -> int:
+        """Words that were not found, neither right nor wrong."""
+        return self.words - self.hits - self.substitutions
+
+    @property
+    def missed(self) -> float:
+        """Words that were no hit, a fraction of those said."""
+        return (self.words - self.hits) / self.words if self.words else 0.0
+
+    @property
+    def false_per_hour(self) -> float:
+        """False words and substitutions an hour: what was told and was not said."""
+        return (len(self.false_words) + self.substitutions) / self.hours
+
+    def latency_ms(self, percentile: float) -> float:
+        """Returns a percentile of the latencies; not a number without hits."""
+        if not self.latencies_ms:
+            return float("nan")
+        return float(np.percentile(self.latencies_ms, percentile))
+
+
+def score_detections(
+    spoken: Sequence[SpokenWord],
+    detections: Sequence[Detection],
+    duration_ms: float,
+    most_latency_ms: float = 1000.0,
+) -> DetectionScore:
+    """Pairs words that were found with words that were said.
+
+    A pair overlaps in time, and is told no later than `most_latency_ms` after the
+    word's end; each word is in one pair at most. Pairs of one word come first, and of
+    them those that overlap most.
+
+    Args:
+        spoken: what was said.
+        detections: what was found.
+        duration_ms: of the stream.
+        most_latency_ms: from the end of a word until it is told.
+
+    Returns:
+        The score.
+
+    Raises:
+        ValueError: if the duration is not above 0.
+
+    Example:
+        >>> said = [SpokenWord("on", 0, 400), SpokenWord("off", 2000, 2400)]
+        >>> found = [Detection("on", 50, 380, reported_ms=600),
+        ...          Detection("on", 1990, 2300, reported_ms=2500),
+        ...          Detection("off", 9000, 9300, reported_ms=9500)]
+        >>> score = score_detections(said, found, duration_ms=3_600_000)
+        >>> score.hits, score.substitutions, score.misses, score.false_per_hour
+        (1, 1, 0, 2.0)
+    """
+    if not duration_ms > 0:
+        raise ValueError(invalid("duration_ms", "a number > 0", duration_ms))
+    pairs = _in_time(spoken, detections, most_latency_ms)
+    right = _chosen([p for p in pairs if spoken[p[1]].text == detections[p[2]].text])
+    wrong = _chosen([p for p in pairs if p[1] not in right], set(right.values()))
+    used = {*right.values(), *wrong.values()}
+    late = (detections[d].reported_ms - spoken[s].end_ms for s, d in right.items())
+    return DetectionScore(
+        words=len(spoken),
+        hits=len(right),
+        substitutions=len(wrong),
+        false_words=tuple(d for n, d in enumerate(detections) if n not in used),
+        hours=duration_ms / _MS_PER_HOUR,
+        latencies_ms=tuple(late),
+    )
+
+
+def detection_curve(
+    spoken: Sequence[SpokenWord],
+    detections: Sequence[Detection],
+    duration_ms: float,
+    most_latency_ms: float = 1000.0,
+    num_thresholds: int = 200,
+) -> list[tuple[float, DetectionScore]]:
+    """Scores what is left of detections at thresholds of their confidence.
+
+    Args:
+        spoken: what was said.
+        detections: what was found without a threshold.
+        duration_ms: of the stream.
+        most_latency_ms: as for `score_detections`.
+        num_thresholds: at most; they are confidences that occur, evenly by their rank.
+
+    Returns:
+        `(threshold, score)` with rising thresholds; what has the threshold's confidence
+        is left. The first leaves everything, the last nothing.
+
+    Raises:
+        ValueError: as `score_detections`.
+
+    Example:
+        >>> said = [SpokenWord("on", 0, 400)]
+        >>> found = [Detection("on", 0, 400, 500, confidence=3.0),
+        ...          Detection("on", 900, 950, 999, confidence=1.0)]
+        >>> curve = detection_curve(said, found, duration_ms=3_600_000)
+        >>> [(t, s.missed, s.false_per_hour) for t, s in curve]
+        [(1.0, 0.0, 1.0), (3.0, 0.0, 0.0), (inf, 1.0, 0.0)]
+    """
+    found = np.unique([d.confidence for d in detections])
+    if len(found) > num_thresholds:
+        places = np.linspace(0, len(found) - 1, num_thresholds).round().astype(int)
+        found = found[places]
+    curve = []
+    for threshold in [*found.tolist(), float("inf")]:
+        left = [d for d in detections if d.confidence >= threshold]
+        score = score_detections(spoken, left, duration_ms, most_latency_ms)
+        curve.append((threshold, score))
+    return curve
+
+
+def at_false_per_hour(
+    curve: Sequence[tuple[float, DetectionScore]], most: float
+) -> tuple[float, DetectionScore]:
+    """Returns the point with the fewest misses of those that have few false words.
+
+    Args:
+        curve: of `detection_curve`.
+        most: false words an hour.
+    """
+    allowed = [point for point in curve if point[1].false_per_hour <= most]
+    return min(allowed, key=lambda point: (point[1].missed, point[0]))
+
+
+def _in_time(spoken, detections, most_latency_ms):
+    """Returns `(overlap, word, detection)` of all that can be a pair."""
+    order = sorted(range(len(detections)), key=lambda n: detections[n].start_ms)
+    starts = [detections[n].start_ms for n in order]
+    longest = max((d.end_ms - d.start_ms for d in detections), default=0.0)
+    pairs = []
+    for number, word in enumerate(spoken):
+        first, last = np.searchsorted(starts, [word.start_ms - longest, word.end_ms])
+        for place in range(first, last):
+            found = detections[order[place]]
+            end = min(word.end_ms, found.end_ms)
+            overlap = end - max(word.start_ms, found.start_ms)
+            if overlap > 0 and found.reported_ms - word.end_ms <= most_latency_ms:
+                pairs.append((overlap, number, order[place]))
+    return pairs
+
+
+def _chosen(pairs, taken=()):
+    """Returns detections by word, the largest overlaps first; none is used twice."""
+    chosen: dict[int, int] = {}
+    used = set(taken)
+    for _, word, found in sorted(pairs, key=lambda pair: (-pair[0], *pair[1:])):
+        if word not in chosen and found not in used:
+            chosen[word] = found
+            used.add(found)
+    return chosen
