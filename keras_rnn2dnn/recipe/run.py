@@ -49,6 +49,8 @@ class RecipeRun:
         title: stands before the name of each stage.
         keep_alignments: whether the store that the distilled student learned from
             stays, in `student.align`.
+        topology: of the words; by default each word of the training has states of its
+            own.
 
     Raises:
         ValueError: see `Split.check`.
@@ -63,23 +65,25 @@ class RecipeRun:
         progress: StageProgress,
         title: str = "",
         keep_alignments: bool = False,
+        topology: hmm.Topology | None = None,
     ):
         split.check()
         self.split, self.out, self.recipe, self.seed = split, out, recipe, seed
         self.progress, self.title = progress, title
         self.keep_alignments = keep_alignments
-        self.steps = Steps(out, fingerprint_of(split, recipe, seed))
+        self.topology = topology or hmm.Topology(split.vocabulary)
+        beside = [self.topology.to_dict()]
+        self.steps = Steps(out, fingerprint_of(split, recipe, seed, beside))
         self._tuning: TuningStrings | None = None
 
     @cached_property
     def material(self) -> Material:
         """The word strings, of recordings that are aligned by their transcripts."""
         self._start("align from transcripts alone")
-        topology = hmm.Topology(self.split.vocabulary)
         train = at_speeds(self.split.train, self.recipe.speeds)
-        layer, alignments = self._aligned(train, topology)
+        layer, alignments = self._aligned(train)
         self._start("word strings and features")
-        given = topology, layer, self.recipe, self.seed, self._aligned_strings
+        given = self.topology, layer, self.recipe, self.seed, self._aligned_strings
         return make_material(self.split, train, alignments, *given)
 
     @cached_property
@@ -141,7 +145,7 @@ class RecipeRun:
     def _start(self, stage):
         self.progress.start(f"{self.title}: {stage}" if self.title else stage)
 
-    def _aligned(self, train, topology):
+    def _aligned(self, train):
         """Returns the features, and the alignments of recordings, if there are any."""
         kept, path = self.steps.result("align"), self.steps.path("alignments.npz")
         heard = self.recipe.labels == "as heard"
@@ -151,7 +155,7 @@ class RecipeRun:
         layer = feature_layer(train, self.seed, self.recipe.strings)
         alignments = None
         if not heard:
-            alignments = align_recordings(train, topology, layer, self.seed)
+            alignments = align_recordings(train, self.topology, layer, self.seed)
             save_arrays(path, alignments)
         self.steps.finish("align", layer.spec.to_dict(), [] if heard else [path])
         return layer, alignments
@@ -161,8 +165,7 @@ class RecipeRun:
         path = self.steps.path("alignments.npz")
         if self.steps.result("align.strings") is not None:
             return load_arrays(path)
-        topology = hmm.Topology(self.split.vocabulary)
-        alignments = align_strings(features, words, topology, self.seed)
+        alignments = align_strings(features, words, self.topology, self.seed)
         save_arrays(path, alignments)
         self.steps.finish("align.strings", True, [path])
         return alignments

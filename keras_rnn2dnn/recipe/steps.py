@@ -22,17 +22,20 @@ from keras_rnn2dnn.util.files import new_file
 _MARK = "run.json"
 
 
-def fingerprint_of(split: Split, recipe: Recipe, seed: int) -> str:
+def fingerprint_of(
+    split: Split, recipe: Recipe, seed: int, beside: Sequence[Any] = ()
+) -> str:
     """Returns a SHA-256 of all that the results of a run depend on.
 
     Args:
         split: every sample and word counts, in their order.
         recipe: all numbers.
         seed: of everything random.
+        beside: what else they depend on, as `repr` tells it.
     """
     versions = [keras_rnn2dnn.__version__, keras.__version__, tf.__version__]
     digest = hashlib.sha256(
-        repr((dataclasses.astuple(recipe), seed, versions)).encode()
+        repr((dataclasses.astuple(recipe), seed, versions, *beside)).encode()
     )
     for field in dataclasses.fields(split):
         digest.update(field.name.encode())

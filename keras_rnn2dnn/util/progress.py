@@ -2,24 +2,39 @@
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TextIO
 
 import keras
 
 _WIDTH = 24
 _TITLE_WIDTH = 44
+_LEFT_WIDTH = len(", 100:00 left")
+_SKIPPED = 0.02  # of the time that a stage should take
+
+
+def clock_time(seconds: float) -> str:
+    """Returns minutes and seconds.
+
+    Example:
+        >>> clock_time(75.4)
+        '1:15'
+    """
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}:{rest:02d}"
 
 
 class StageProgress:
     """Shows which stage runs, how far it is, and how long it took.
 
     On a terminal the line of the current stage is redrawn; elsewhere each stage gives
-    one line when it ends.
+    one line when it ends. Where it is known how long the stages take, the line tells
+    what time is left: at the pace of the stages before.
 
     Args:
         num_stages: stages in all.
         stream: where to write; standard error by default.
+        seconds: that stages should take, by name; what is not named takes none.
 
     Example:
         >>> import io
@@ -32,9 +47,16 @@ class StageProgress:
         ['[1/1]', 'train', '0.0', 's']
     """
 
-    def __init__(self, num_stages: int, stream: TextIO | None = None):
+    def __init__(
+        self,
+        num_stages: int,
+        stream: TextIO | None = None,
+        seconds: Mapping[str, float] | None = None,
+    ):
         self.num_stages = num_stages
         self.stream = sys.stderr if stream is None else stream
+        self._left, self._planned, self._taken = dict(seconds or {}), 0.0, 0.0
+        self._expected = 0.0
         self._redraws = self.stream.isatty()
         self._stage, self._number, self._drawn = None, 0, 0.0
 
@@ -42,6 +64,7 @@ class StageProgress:
         """Ends the current stage, if any, and begins the next."""
         self.finish()
         self._stage, self._number = stage, self._number + 1
+        self._expected = self._left.pop(stage, 0.0)
         self._begin = time.monotonic()
         self.update(0.0)
 
@@ -52,16 +75,28 @@ class StageProgress:
             self._drawn = now
             done = round(_WIDTH * share)
             bar = "#" * done + "." * (_WIDTH - done)
-            self._write(f"\r{self._title()} {bar} {share:4.0%}")
+            left = self._time_left((1 - share) * self._expected)
+            self._write(f"\r{self._title()} {bar} {share:4.0%}{left}")
 
     def finish(self) -> None:
         """Ends the current stage."""
         if self._stage is None:
             return
         seconds = time.monotonic() - self._begin
-        start = "\r" if self._redraws else ""
-        self._write(f"{start}{self._title()} {seconds:{_WIDTH + 3}.1f} s\n")
+        if seconds > _SKIPPED * self._expected:  # else an earlier run has done it
+            self._taken += seconds
+            self._planned += self._expected
+        start, left = "\r" if self._redraws else "", self._time_left()
+        self._write(f"{start}{self._title()} {seconds:{_WIDTH + 3}.1f} s{left}\n")
         self._stage = None
+
+    def _time_left(self, of_stage=0.0):
+        """Returns how long the rest will take, or "" where nobody knows."""
+        planned = sum(self._left.values()) + of_stage
+        if not planned:
+            return ""
+        pace = self._taken / self._planned if self._planned else 1.0
+        return f", {clock_time(pace * planned)} left".ljust(_LEFT_WIDTH)
 
     def _title(self):
         return f"[{self._number}/{self.num_stages}] {self._stage:<{_TITLE_WIDTH}}"
@@ -115,10 +150,9 @@ class RateProgress:
         seconds = max(time.monotonic() - self._begin, 1e-9)
         done, rate = self._before + self._new, self._frames / seconds
         left = max(self.total - done, 0) * seconds / self._new if self._new else 0
-        minutes, rest = divmod(round(left), 60)
         line = (
             f"{done} of {self.total} {self.unit}, {rate:,.0f} frames/s, "
-            f"{minutes}:{rest:02d} left"
+            f"{clock_time(left)} left"
         )
         self._width = max(self._width, len(line))  # covers a longer one before
         return line.ljust(self._width)

@@ -75,7 +75,8 @@ def test_the_fingerprint_is_of_all_settings_and_data():
     found |= {fingerprint_of(s, Recipe(), 0) for s in (swapped, moved)}
     found |= {fingerprint_of(split, Recipe(epochs=9), 0)}
     found |= {fingerprint_of(split, Recipe(), 1)}
-    assert len(found) == 9
+    found |= {fingerprint_of(split, Recipe(), 0, ["of a teacher"])}
+    assert len(found) == 10
 
 
 def test_arrays_of_any_lengths_are_kept(tmp_path):

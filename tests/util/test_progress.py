@@ -2,6 +2,7 @@ import io
 
 import keras
 import numpy as np
+import pytest
 
 from keras_rnn2dnn.util import progress as progress_module
 from keras_rnn2dnn.util.progress import FitProgress, RateProgress, StageProgress
@@ -61,6 +62,28 @@ def test_a_terminal_shows_how_far_the_stage_is(monkeypatch):
     assert "#" * 24 + " 100%" in second
     # Each drawing covers the one before.
     assert len({len(draw) for draw in first.split("\r")[1:]}) == 1
+
+
+@pytest.mark.parametrize("stream", [io.StringIO(), Terminal()])
+def test_what_time_is_left_follows_the_pace_of_the_stages_before(stream, monkeypatch):
+    monkeypatch.setattr(progress_module, "time", clock := Clock())
+    seconds = {"kept": 100, "align": 10, "train": 60, "verify": 20}
+    progress = StageProgress(4, stream, seconds)
+    for stage, taken in (("kept", 0.5), ("align", 20), ("train", 60), ("verify", 5)):
+        progress.start(stage)
+        progress.update(0.5)
+        clock.seconds += taken
+        progress.update(0.5)
+    progress.finish()
+    lines = stream.getvalue().rstrip().split("\n")
+    left = [line.split(", ")[-1].strip() for line in lines]
+    # What was kept does not count; what is named for 10 s took 20; 70 s took 80.
+    assert left[:3] == ["1:30 left", "2:40 left", "0:23 left"]
+    assert "left" not in left[3]
+    if stream.isatty():
+        assert "50%, 2:20 left" in lines[0] and "50%, 1:40 left" in lines[2]
+    else:
+        assert lines[1].startswith("[2/4] align ") and " 20.0 s, 2:40" in lines[1]
 
 
 def test_the_callback_follows_fit_over_all_epochs(monkeypatch):
