@@ -8,7 +8,6 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from keras_rnn2dnn import __version__
 from keras_rnn2dnn.commands import (
     align,
     convert,
@@ -20,14 +19,25 @@ from keras_rnn2dnn.commands import (
     transcribe,
     verify,
 )
+from keras_rnn2dnn.commands.help.completion import SHELLS, PrintCompletion
+from keras_rnn2dnn.commands.help.near_misses import one_line, path_hint
+from keras_rnn2dnn.commands.help.version import Version
 from keras_rnn2dnn.commands.interrupts import interrupts_end
-from keras_rnn2dnn.commands.terminal import safe_output
+from keras_rnn2dnn.commands.parser import Parser, list_by_task
+from keras_rnn2dnn.commands.terminal import safe_output, write_error
 from keras_rnn2dnn.util.captured_output import captured_output
 
-_COMMANDS = (
-    *(demo, align, distill, convert, verify),
-    *(evaluate, transcribe, listen, report),
-)
+_TASKS = {
+    "try it": (demo,),
+    "from a teacher to firmware, step by step": (align, distill, convert, verify),
+    "use a bundle on this host": (transcribe, listen, evaluate),
+    "look at a run": (report,),
+}
+_DESCRIPTION = """Distil recurrent acoustic models into feed-forward students for
+microcontrollers.
+
+"""
+_COMMANDS = tuple(command for commands in _TASKS.values() for command in commands)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -68,8 +78,9 @@ def _run(options, own_process):
     except (ValueError, TypeError, OSError, ImportError, RuntimeError) as error:
         if options.verbose:
             raise
-        line = " ".join(str(error).split())
-        sys.stderr.write(f"rnn2dnn {options.command}: error: {line}\n")
+        hint = path_hint(error, options)
+        line = f"{one_line(error)}. {hint}" if hint else one_line(error)
+        write_error(f"rnn2dnn {options.command}", line)
         return 2
     except KeyboardInterrupt:
         again = "goes on from them" if options.goes_on else "begins anew"
@@ -91,13 +102,36 @@ def _imported(command) -> Callable[[argparse.Namespace], int | None]:
 
 
 def _parser():
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="rnn2dnn",
-        description="Distil recurrent acoustic models into feed-forward students for "
-        "microcontrollers.",
+        usage="rnn2dnn [-h] [--version] COMMAND ...",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action="version", version=__version__)
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    parser.add_argument(
+        "--version",
+        action=Version,
+        help="show the versions of this package, TensorFlow, Keras and Python",
+    )
+    parser.add_argument(
+        "--print-completion",
+        action=PrintCompletion,
+        choices=SHELLS,
+        help="print what completes commands, options and files by tab; see "
+        "docs/commands.md",
+    )
+    # The description lists them by task.
+    commands = parser.add_subparsers(
+        dest="command",
+        required=True,
+        metavar="COMMAND",
+        prog="rnn2dnn",
+        help=argparse.SUPPRESS,
+    )
     for command in _COMMANDS:
         command.add(commands)
+    tasks = {
+        task: [command.__name__.rpartition(".")[2] for command in several]
+        for task, several in _TASKS.items()
+    }
+    parser.description = _DESCRIPTION + list_by_task(tasks, commands.choices)
     return parser

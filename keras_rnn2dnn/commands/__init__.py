@@ -4,5 +4,6 @@ A file a command has its options, by a function `add`. What the command does is 
 file of the same name in `running`: it alone imports TensorFlow, Keras and numpy.
 
 - `parser`, `numbers`: what the options of all of them share
+- `help`: mistyped words, `--version`, the tab key
 - `terminal`, `interrupts`: what the terminal shows, and Ctrl-C
 """

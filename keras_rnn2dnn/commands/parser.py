@@ -1,11 +1,69 @@
 """What the parsers of all commands share."""
 
 import argparse
-from collections.abc import Callable
+import shutil
+import sys
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
+
+from keras_rnn2dnn.commands.help.near_misses import did_you_mean, near_option
+from keras_rnn2dnn.commands.terminal import write_error
 
 _EPILOG = """example:
   {example}
 """
+_COLUMN = 14  # of what a command does, in the list of commands
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line, with what was probably meant."""
+
+    def parse_known_args(self, args=None, namespace=None):
+        """Parses; what is left over is an error of the command, not of `rnn2dnn`."""
+        self._given = list(sys.argv[1:] if args is None else args)
+        found, rest = super().parse_known_args(args, namespace)
+        if rest:
+            self.error(f"unrecognized arguments: {' '.join(rest)}")
+        return found, rest
+
+    def error(self, message):
+        """Writes one line to standard error, and ends with code 2."""
+        known = self._option_string_actions
+        text = near_option(self._given, known) or message
+        stop = "" if text.endswith(("?", ".")) else "."
+        write_error(self.prog, f"{text}{stop} All options: {self.prog} --help")
+        self.exit(2)
+
+    def _check_value(self, action, value):
+        try:
+            super()._check_value(action, value)
+        except argparse.ArgumentError as error:
+            if hint := did_you_mean(str(value), map(str, action.choices)):
+                error.message += f". {hint}"
+            raise
+
+
+def list_by_task(
+    tasks: Mapping[str, Sequence[str]], parsers: Mapping[str, argparse.ArgumentParser]
+) -> str:
+    """Returns the list of commands for the help: by task, each with what it does.
+
+    Args:
+        tasks: names of commands by what they are for.
+        parsers: of the commands, by name.
+    """
+    lines: list[str] = []
+    for task, names in tasks.items():
+        lines += ["", f"{task}:"]
+        for name in names:
+            before = f"  {name:<{_COLUMN - 3}} "
+            lines += textwrap.wrap(
+                " ".join((parsers[name].description or "").split()),
+                min(shutil.get_terminal_size().columns, 100) - 2,
+                initial_indent=before,
+                subsequent_indent=" " * _COLUMN,
+            )
+    return "\n".join([*lines[1:], "", "rnn2dnn COMMAND --help shows its options."])
 
 
 def add_command(

@@ -1,6 +1,7 @@
 """What goes to the terminal: names of files and words may hold what controls it."""
 
 import contextlib
+import os
 import re
 import sys
 from collections.abc import Iterable, Iterator
@@ -11,6 +12,7 @@ from typing import Any, TextIO
 _UNSAFE = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 )
+RED, GREEN, YELLOW = "31", "32", "33"
 
 
 def shown(text: str) -> str:
@@ -33,6 +35,37 @@ def shown_name(name: str) -> str:
     return re.sub(r"[\t\n\r]", lambda found: ascii(found[0])[1:-1], shown(name))
 
 
+def coloured(stream: TextIO) -> bool:
+    """Tells whether a stream is a terminal that shows colours, and they are wanted.
+
+    `NO_COLOR` in the environment, whatever it says, means that they are not.
+    """
+    wanted = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return wanted and stream.isatty()
+
+
+def write_error(program: str, text: str) -> None:
+    """Writes an error, on one line, to standard error."""
+    write(sys.stderr, f"{shown_name(program)}: ")
+    write(sys.stderr, "error:", RED)
+    write(sys.stderr, f" {shown_name(text)}\n")
+
+
+def write(stream: TextIO, text: str, colour: str = "") -> None:
+    """Writes to a stream, in a colour where it shows colours.
+
+    Args:
+        stream: standard output or error, within `safe_output` or not.
+        text: may hold what controls a terminal: it is escaped.
+        colour: `RED`, `GREEN` or `YELLOW`; none by default.
+    """
+    text = shown(text)
+    if colour and coloured(stream):
+        text = f"\x1b[{colour}m{text}\x1b[0m"
+    target = stream.unescaped if isinstance(stream, _Shown) else stream
+    target.write(text)
+
+
 def say(text: str) -> None:
     """Writes a result to standard output."""
     sys.stdout.write(f"{text}\n")
@@ -53,10 +86,10 @@ class _Shown:
     """A stream that passes on what `shown` returns, and everything else as it is."""
 
     def __init__(self, stream: TextIO):
-        self._stream = stream
+        self.unescaped = stream
 
     def write(self, text: str) -> int:
-        self._stream.write(shown(text))
+        self.unescaped.write(shown(text))
         return len(text)
 
     def writelines(self, lines: Iterable[str]) -> None:
@@ -64,4 +97,4 @@ class _Shown:
             self.write(line)
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
+        return getattr(self.unescaped, name)
