@@ -4,7 +4,7 @@ import contextlib
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TextIO
 
 # Control characters but \t, \n and \r, which commands write themselves; what reverses
@@ -69,6 +69,20 @@ def write(stream: TextIO, text: str, colour: str = "") -> None:
 def say(text: str) -> None:
     """Writes a result to standard output."""
     sys.stdout.write(f"{text}\n")
+
+
+def say_coloured(text: str, colours: Mapping[str, str]) -> None:
+    """Writes a result, the first of some words in each line in its colour.
+
+    Args:
+        text: lines.
+        colours: as of `write`, by word.
+    """
+    words = re.compile(f"({'|'.join(map(re.escape, colours))})")
+    for line in text.splitlines():
+        for part in words.split(line, maxsplit=1):
+            write(sys.stdout, part, colours.get(part, ""))
+        write(sys.stdout, "\n")
 
 
 @contextlib.contextmanager

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import tempfile
 import threading
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,14 @@ _logger = logging.getLogger(__name__)
 _HOST_TOOLS = ("make", "cc")
 _CORE_TOOLS = ("make", "arm-none-eabi-gcc", "qemu-system-arm")
 _RISCV_TOOLS = ("make", "riscv64-unknown-elf-gcc", "qemu-system-riscv32")
+# Debian's, where it is not the name of the program.
+_PACKAGES = {
+    "make": "build-essential",
+    "cc": "build-essential",
+    "arm-none-eabi-gcc": "gcc-arm-none-eabi",
+    "riscv64-unknown-elf-gcc": "gcc-riscv64-unknown-elf",
+    "qemu-system-riscv32": "qemu-system-misc",
+}
 _CALIBRATION = 200_000  # instructions, IO_CALIBRATION of check/io.h
 # An instruction takes 2 or 64 ns: 24 bits last for 335 or 10 million of them.
 _COUNTED_COARSELY, _COUNTED_FINELY = 200e6, 6e6
@@ -39,6 +48,17 @@ def missing_tools(target: str) -> list[str]:
     if is_core(target):
         tools = _RISCV_TOOLS if target == "rv32" else _CORE_TOOLS
     return [tool for tool in tools if shutil.which(tool) is None]
+
+
+def packages_of(tools: Iterable[str]) -> list[str]:
+    """Returns Debian's packages that hold some of these programs.
+
+    Example:
+        >>> packages_of(["cc", "make", "qemu-system-arm"])
+        ['build-essential', 'qemu-system-arm']
+    """
+    known = {*_HOST_TOOLS, *_CORE_TOOLS, *_RISCV_TOOLS}
+    return sorted({_PACKAGES.get(tool, tool) for tool in known.intersection(tools)})
 
 
 def is_core(target: str) -> bool:

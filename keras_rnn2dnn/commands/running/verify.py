@@ -4,9 +4,11 @@ import argparse
 import json
 
 from keras_rnn2dnn.commands.running import inputs
-from keras_rnn2dnn.commands.terminal import say
+from keras_rnn2dnn.commands.terminal import GREEN, RED, YELLOW, say, say_coloured
 from keras_rnn2dnn.deploy import load_bundle, verify
 from keras_rnn2dnn.util.progress import StageProgress
+
+_COLOURS = {"passed": GREEN, "FAILED": RED, "NOT RUN": YELLOW}
 
 
 def run(options: argparse.Namespace) -> int:
@@ -22,5 +24,8 @@ def run(options: argparse.Namespace) -> int:
         options.bundle, recordings, on_progress=lambda _, share: progress.update(share)
     )
     progress.finish()
-    say(json.dumps(found.to_dict(), indent=2) if options.json else str(found))
+    if options.json:
+        say(json.dumps(found.to_dict(), indent=2))
+    else:
+        say_coloured(str(found), _COLOURS)
     return 0 if found.verdict == "verified" else 1

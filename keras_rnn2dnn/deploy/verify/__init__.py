@@ -1,6 +1,6 @@
 """`verify`: a bundle in, the proof that it computes what Python computes out.
 
-- `run`: all stages; `outcome`: of one of them
+- `run`: all stages; `outcome`: of one of them; `summary`: of all, in one line
 - `outputs`, `figures`, `mutations`, `costs`: the stages by what they compare
 """
 

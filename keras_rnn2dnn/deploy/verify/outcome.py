@@ -18,20 +18,22 @@ class Outcome:
         status: `PASSED`, `FAILED` or `NOT_RUN`.
         detail: numbers, or why it was not run.
         optional: whether the verdict may stand without it.
+        tools: programs that are missing, for want of which it was not run.
     """
 
     stage: str
     status: str
     detail: str
     optional: bool = False
+    tools: tuple[str, ...] = ()
 
 
 def judged(stage: str, good: bool, detail: str) -> Outcome:
     """Returns a passed or failed outcome.
 
     Example:
-        >>> judged("files", True, "3 files")
-        Outcome(stage='files', status='passed', detail='3 files', optional=False)
+        >>> judged("files", True, "3 files").status
+        'passed'
     """
     return Outcome(stage, PASSED if good else FAILED, detail)
 
@@ -41,7 +43,7 @@ def missing(
 ) -> Outcome:
     """Returns the outcome of a check whose tools are missing."""
     listed = ", ".join(tools)
-    return Outcome(stage, NOT_RUN, f"{listed} missing{hint}", optional)
+    return Outcome(stage, NOT_RUN, f"{listed} missing{hint}", optional, tuple(tools))
 
 
 def on_targets(

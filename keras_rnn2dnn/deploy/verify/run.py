@@ -13,6 +13,7 @@ from keras_rnn2dnn.deploy.loading import load_bundle
 from keras_rnn2dnn.deploy.toolchain import Workbench
 from keras_rnn2dnn.deploy.verify import costs, figures, mutations, outputs
 from keras_rnn2dnn.deploy.verify.outcome import FAILED, NOT_RUN, Outcome, not_in_bundle
+from keras_rnn2dnn.deploy.verify.summary import last_line
 from keras_rnn2dnn.util.errors import invalid
 
 _OF_NETWORK = (
@@ -46,11 +47,8 @@ class Verification:
         """`"verified"`, `"FAILED"`, or `"not verified"` where a stage was not run."""
         if FAILED in {o.status for o in self.outcomes}:
             return FAILED
-        return "not verified" if self._lacking else "verified"
-
-    @property
-    def _lacking(self):
-        return [o for o in self.outcomes if o.status == NOT_RUN and not o.optional]
+        lacking = any(o.status == NOT_RUN and not o.optional for o in self.outcomes)
+        return "not verified" if lacking else "verified"
 
     def to_dict(self) -> dict:
         """Returns verdict and outcomes, for JSON."""
@@ -60,9 +58,7 @@ class Verification:
     def __str__(self) -> str:
         wide = max(len(o.stage) for o in self.outcomes)
         lines = [f"{o.stage:<{wide}}  {o.status:<7}  {o.detail}" for o in self.outcomes]
-        reason = f": {len(self._lacking)} checks were not run" if self._lacking else ""
-        reason = "" if self.verdict == FAILED else reason
-        return "\n".join([*lines, f"verdict: {self.verdict}{reason}"])
+        return "\n".join([*lines, last_line(self.verdict, self.outcomes)])
 
 
 def verify(

@@ -10,6 +10,7 @@ from helpers.renewed import renew_sums
 from keras_rnn2dnn.deploy import convert, load_bundle, verify
 from keras_rnn2dnn.deploy.toolchain import missing_tools
 from keras_rnn2dnn.deploy.verify import Outcome, Verification, costs, outputs
+from keras_rnn2dnn.deploy.verify.outcome import missing
 
 
 @pytest.fixture
@@ -72,8 +73,10 @@ def test_without_the_cross_compiler_the_verdict_is_not_verified(written, host_al
     assert [o.status for o in mutations] == ["passed"] * 6
     assert found.verdict == "not verified"
     last = str(found).splitlines()[-1]
-    count = sum(o.status == "NOT RUN" and not o.optional for o in found.outcomes)
-    assert last == f"verdict: not verified: {count} checks were not run"
+    assert last.startswith("verdict: not verified. Same bits as in Python: ")
+    assert "network, features, words in C on the host" in last
+    assert "QEMU Cortex-M4F" in last.partition("Not run: ")[2]
+    assert "For these: apt install gcc-arm-none-eabi " in last
     assert json.loads(json.dumps(found.to_dict()))["verdict"] == "not verified"
 
 
@@ -88,7 +91,8 @@ def test_c_code_that_computes_otherwise_fails(written, tmp_path, host_alone):
     found = verify(folder)
     assert found.verdict == "FAILED"
     assert by_stage(found)["network: C on the host"].status == "FAILED"
-    assert str(found).endswith("verdict: FAILED")
+    last = str(found).splitlines()[-1]
+    assert last.startswith("verdict: FAILED. ") and "network: C on the host" in last
 
 
 @pytest.mark.slow
@@ -198,6 +202,33 @@ def test_the_verdict_counts_what_was_not_run():
     assert Verification((passed, optional)).verdict == "verified"
     assert Verification((passed, Outcome("d", "NOT RUN", ""))).verdict == "not verified"
     assert Verification((passed, failed, optional)).verdict == "FAILED"
+
+
+def test_the_last_line_tells_what_was_proven_and_what_is_missing():
+    outcomes = [
+        Outcome("files", "passed", ""),
+        missing("network: TFLM", ["tflite-micro"]),
+        Outcome("network: C on the host", "passed", ""),
+        Outcome("network: QEMU Cortex-M3", "passed", ""),
+        missing("network: QEMU RISC-V", ["qemu-system-riscv32"], optional=True),
+        Outcome("words: C on the host", "passed", ""),
+        missing("words: QEMU Cortex-M3", ["qemu-system-arm", "arm-none-eabi-gcc"]),
+        Outcome("estimate", "NOT RUN", "", optional=True),
+    ]
+    assert str(Verification(tuple(outcomes))).splitlines()[-1] == (
+        "verdict: not verified. Same bits as in Python: network, words in C on the "
+        "host; network in QEMU Cortex-M3. Not run: network in TFLM, QEMU RISC-V; "
+        "words in QEMU Cortex-M3. For these: apt install gcc-arm-none-eabi "
+        "qemu-system-arm qemu-system-misc; pip install 'keras-rnn2dnn[micro]'"
+    )
+    failed = Outcome("words: C on the host", "FAILED", "")
+    assert str(Verification((*outcomes, failed))).splitlines()[-1] == (
+        "verdict: FAILED. 1 failed: words: C on the host"
+    )
+    bare = Outcome("C code", "NOT RUN", "not in this bundle: operator ADD")
+    assert str(Verification((outcomes[0], bare))).splitlines()[-1] == (
+        "verdict: not verified. Not run: C code"
+    )
 
 
 def test_a_missing_accelerator_estimate_does_not_count(written, monkeypatch):

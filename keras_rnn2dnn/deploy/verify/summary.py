@@ -1,0 +1,64 @@
+"""The last line of `verify`: what was proven, what was not, and what is missing."""
+
+from collections.abc import Sequence
+
+from keras_rnn2dnn.deploy.toolchain import packages_of
+from keras_rnn2dnn.deploy.verify.outcome import FAILED, NOT_RUN, PASSED, Outcome
+
+_COMPARED = ("network", "features", "words")
+_PYTHON_TOOL, _EXTRA = "tflite-micro", "pip install 'keras-rnn2dnn[micro]'"
+
+
+def last_line(verdict: str, outcomes: Sequence[Outcome]) -> str:
+    """Returns a sentence for each of the three, after the verdict.
+
+    Args:
+        verdict: as of `Verification`.
+        outcomes: of every stage.
+
+    Example:
+        >>> from keras_rnn2dnn.deploy.verify.outcome import missing
+        >>> print(last_line("not verified", [
+        ...     Outcome("words: C on the host", "passed", ""),
+        ...     missing("words: QEMU Cortex-M3", ["qemu-system-arm"])]))
+        verdict: not verified. Same bits as in Python: words in C on the host. Not run: \
+words in QEMU Cortex-M3. For these: apt install qemu-system-arm
+    """
+    failed = [o.stage for o in outcomes if o.status == FAILED]
+    if failed:
+        return f"verdict: {verdict}. {len(failed)} failed: {'; '.join(failed[:4])}"
+    sentences = [f"verdict: {verdict}"]
+    if proven := _places(outcomes, PASSED):
+        sentences.append(f"Same bits as in Python: {proven}")
+    lacking = [
+        o for o in outcomes if o.status == NOT_RUN and (o.tools or not o.optional)
+    ]
+    if lacking:
+        found = _places(lacking, NOT_RUN) or "; ".join(o.stage for o in lacking[:4])
+        sentences.append(f"Not run: {found}")
+    if ways := _installing({tool for o in lacking for tool in o.tools}):
+        sentences.append(f"For these: {ways}")
+    return ". ".join(sentences)
+
+
+def _places(outcomes, status):
+    """Returns what has a status, and where: `network, words in C on the host, TFLM`."""
+    found: dict[str, list[str]] = {}
+    for outcome in outcomes:
+        what, _, place = outcome.stage.partition(": ")
+        exact = place.startswith(("C on", "QEMU", "TFLM"))
+        if outcome.status == status and what in _COMPARED and exact:
+            found.setdefault(place, []).append(what)
+    places: dict[str, list[str]] = {}
+    for place, several in found.items():
+        places.setdefault(", ".join(several), []).append(place)
+    return "; ".join(f"{what} in {', '.join(names)}" for what, names in places.items())
+
+
+def _installing(tools):
+    ways = []
+    if packages := packages_of(tools):
+        ways.append(f"apt install {' '.join(packages)}")
+    if _PYTHON_TOOL in tools:
+        ways.append(_EXTRA)
+    return "; ".join(ways)
