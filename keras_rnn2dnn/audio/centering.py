@@ -4,8 +4,9 @@ import keras
 import numpy as np
 from keras import ops
 
-# What is left of a frame after that many times the memory: less than float32 tells.
-_FORGOTTEN = 20
+# What is left of a frame after that many times the memory: less than float32 tells,
+# also of a loud energy before silence.
+_FORGOTTEN = 40
 
 
 def utterance_mean(features, mask=None):

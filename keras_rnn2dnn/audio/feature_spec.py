@@ -8,6 +8,7 @@ from keras_rnn2dnn.util.checksums import without_sum
 from keras_rnn2dnn.util.errors import invalid, is_integer
 
 _CENTERINGS = ("none", "utterance", "running")
+_COMPRESSIONS = ("log", "pcen")
 _WINDOWS = ("hamming", "povey")
 
 
@@ -18,8 +19,24 @@ class FeatureSpec:
     Frame `t` covers the samples from `t * frame_step` on, without padding. Where asked
     for, its mean is subtracted (`remove_dc`), then `preemphasis` times the sample
     before (of the first, itself). The power spectrum under a window is summed in
-    triangles on the mel scale (`1127 ln(1 + f / 700)`), which gives
-    `x = log(energy + floor)`. The feature is
+    triangles on the mel scale (`1127 ln(1 + f / 700)`). That energy is compressed to
+    `x`:
+
+    - `x = log(energy + floor)` with `compression="log"`;
+    - `x = (e / m^gain + bias)^power - bias^power` with `"pcen"`, where `e = energy +
+      floor` and `m` is its mean over the time constant: `m_t = m_{t-1} + (e_t -
+      m_{t-1}) / min(t + 1, time_constant_frames)`. With a power of 0 it is the limit
+      of that divided by the power, `x = log(e / m^gain + bias) - log(bias)`.
+
+    PCEN, per-channel energy normalization (Wang et al., "Trainable frontend for robust
+    and far-field keyword spotting", ICASSP 2017, https://arxiv.org/abs/1607.05666),
+    forgets within seconds what it heard: after minutes of silence, of noise or of other
+    speech it gives for the same words what it gave before. Names of the arguments are
+    those of librosa; the mean starts as that of the frames so far, so that a stream may
+    begin anywhere, and with the floor in both parts of the quotient all that stands
+    still gives the same, noise or digital silence.
+
+    The feature is
 
     - `(x - mean) / sqrt(variance)` with `centering="none"`;
     - the same with `"utterance"`, where the mean over the utterance is subtracted
@@ -44,6 +61,11 @@ class FeatureSpec:
         window: `"hamming"`, or Kaldi's `"povey"`, a Hann window to the power 0.85.
         preemphasis: from 0 to 1.
         remove_dc: whether each frame loses its mean.
+        compression: `"log"`, or `"pcen"`, which is not for a running mean.
+        gain: of PCEN, from 0 to 1: with 1 the level of a sound does not matter at all.
+        bias: of PCEN, > 0: the higher, the less is heard of what is soft.
+        power: of PCEN, from 0 to 1; 0 for the logarithm.
+        time_constant_ms: of PCEN: how much audio its mean is of.
 
     Raises:
         ValueError: if a value is out of its range.
@@ -71,6 +93,11 @@ class FeatureSpec:
     window: str = "hamming"
     preemphasis: float = 0.0
     remove_dc: bool = False
+    compression: str = "log"
+    gain: float = 0.98
+    bias: float = 2.0
+    power: float = 0.5
+    time_constant_ms: float = 400.0
 
     def __post_init__(self):
         positive = ("frame_length_ms", "frame_step_ms", "floor", "memory_ms")
@@ -108,6 +135,7 @@ class FeatureSpec:
         if not 0 <= self.preemphasis <= 1:
             expected = "a number from 0 to 1"
             raise ValueError(invalid("preemphasis", expected, self.preemphasis))
+        self._check_compression()
         for name in ("mean", "variance"):
             values = getattr(self, name)
             if values is None:
@@ -120,6 +148,25 @@ class FeatureSpec:
                 raise ValueError(invalid(name, "finite numbers", getattr(self, name)))
         if self.variance is not None and min(self.variance) <= 0:
             raise ValueError(invalid("variance", "numbers > 0", min(self.variance)))
+
+    def _check_compression(self):
+        if self.compression not in _COMPRESSIONS:
+            expected = f"one of {_COMPRESSIONS}"
+            raise ValueError(invalid("compression", expected, self.compression))
+        for name in ("gain", "power"):
+            if not 0 <= getattr(self, name) <= 1:
+                expected = "a number from 0 to 1"
+                raise ValueError(invalid(name, expected, getattr(self, name)))
+        if not 0 < self.bias < math.inf:
+            raise ValueError(invalid("bias", "a finite number > 0", self.bias))
+        constant = self.time_constant_ms
+        if not 0 < constant < math.inf or self.time_constant_frames < 1:
+            expected = f"at least one frame of {self.frame_step_ms:g} ms, and finite"
+            raise ValueError(invalid("time_constant_ms", expected, constant))
+        if self.compression == "pcen" and self.centering == "running":
+            expected = '"none" or "utterance" with compression="pcen"'
+            hint = "PCEN has a running mean of its own: that of the energy"
+            raise ValueError(invalid("centering", expected, "running", hint))
 
     @property
     def upper_hz(self) -> float:
@@ -150,6 +197,11 @@ class FeatureSpec:
     def prior_frames(self) -> int:
         """Frames which the start of the running mean counts as."""
         return round(self.prior_ms / self.frame_step_ms)
+
+    @property
+    def time_constant_frames(self) -> int:
+        """Frames which the mean of PCEN is the mean of, at most."""
+        return round(self.time_constant_ms / self.frame_step_ms)
 
     def num_frames(self, num_samples: int) -> int:
         """Returns the number of whole frames in that many samples."""

@@ -1,4 +1,4 @@
-"""Log-mel features of PCM: `LogMel`."""
+"""Log-mel and PCEN features of PCM: `LogMel`."""
 
 import dataclasses
 
@@ -10,6 +10,7 @@ from keras import ops
 from keras_rnn2dnn.audio.centering import running_mean, start_weights, utterance_mean
 from keras_rnn2dnn.audio.feature_spec import FeatureSpec
 from keras_rnn2dnn.audio.mel import mel_matrix, window_weights
+from keras_rnn2dnn.audio.pcen import pcen
 from keras_rnn2dnn.audio.sample_checks import after_scale_check, check_scale
 from keras_rnn2dnn.util.errors import invalid
 
@@ -18,7 +19,7 @@ _LOUDEST = 16.0  # noise may go beyond 1; the softest PCM of 16 bits is louder
 
 @keras.saving.register_keras_serializable(package="keras_rnn2dnn")
 class LogMel(keras.layers.Layer):
-    """Computes log-mel features from PCM; see `FeatureSpec` for the formula.
+    """Computes log-mel or PCEN features from PCM; see `FeatureSpec` for the formula.
 
     Args:
         sample_rate_hz: of the audio.
@@ -71,7 +72,7 @@ class LogMel(keras.layers.Layer):
         frames *= window_weights(spec).astype("float32")
         real, imaginary = ops.rfft(frames, fft_length=spec.fft_length)
         power = ops.square(real) + ops.square(imaginary)
-        features = ops.log(ops.matmul(power, mel_matrix(spec)) + spec.floor)
+        features = _compressed(ops.matmul(power, mel_matrix(spec)) + spec.floor, spec)
         if spec.centering == "utterance":
             counts = self.compute_mask(inputs, mask)
             features -= utterance_mean(features, counts)
@@ -155,6 +156,14 @@ class LogMel(keras.layers.Layer):
     def get_config(self):
         """Returns the arguments of the constructor."""
         return {"name": self.name, **self.spec.to_dict()}
+
+
+def _compressed(energies, spec):
+    """Returns what `FeatureSpec` calls `x`."""
+    if spec.compression == "log":
+        return ops.log(energies)
+    frames = spec.time_constant_frames
+    return pcen(energies, frames, spec.gain, spec.bias, spec.power)
 
 
 def _checked(inputs, spec):

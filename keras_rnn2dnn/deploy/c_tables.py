@@ -124,6 +124,7 @@ def features_header(spec: FeatureSpec, input_quantization: tuple[float, int]) ->
         "FEATURES_FLOOR": float_literal(tables.floor),
         "FEATURES_PRIOR_FRAMES": f"{tables.prior_frames}u",
         "FEATURES_MEMORY_FRAMES": f"{tables.memory_frames}u",
+        **_compression(tables),
         "FEATURES_INVERSE_SCALE": float_literal(inverse),
         "FEATURES_ROUNDING": float_literal(rounding),
     }
@@ -143,6 +144,21 @@ def features_header(spec: FeatureSpec, input_quantization: tuple[float, int]) ->
         array("float", "features_inverse_deviation", tables.inverse_deviation),
     ]
     return _header("FEATURES", sizes, arrays)
+
+
+def _compression(tables):
+    """What the C code knows of PCEN; it leaves out what a gain of 1 does not need."""
+    pcen = tables.pcen
+    if pcen is None:
+        return {"FEATURES_PCEN": 0}
+    return {
+        "FEATURES_PCEN": 1,
+        "FEATURES_GAIN_IS_ONE": int(pcen.gain == 1),
+        "FEATURES_GAIN": float_literal(pcen.gain),
+        "FEATURES_BIAS": float_literal(pcen.bias),
+        "FEATURES_POWER_IS_ZERO": int(pcen.power == 0),
+        "FEATURES_POWER": float_literal(pcen.power),
+    }
 
 
 def decoder_header(decoder: WordLoopTables | GreedyDecoder) -> str:

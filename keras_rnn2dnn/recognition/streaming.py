@@ -4,18 +4,17 @@ However the samples are cut, each stage computes what `deploy.device` computes o
 whole utterance, to the bit; the network alone runs in TensorFlow Lite.
 """
 
-import dataclasses
-
 import numpy as np
 
-from keras_rnn2dnn.audio.features import FeatureSpec
+from keras_rnn2dnn.audio.feature_spec import FeatureSpec
 from keras_rnn2dnn.ctc import GreedyDecoder
 from keras_rnn2dnn.deploy.device.decoder import Paths, WordLoopTables, Words
 from keras_rnn2dnn.deploy.device.features import (
-    device_features,
+    device_energies,
     feature_tables,
     quantized_features,
 )
+from keras_rnn2dnn.deploy.device.normalizing import Normalizer
 from keras_rnn2dnn.deploy.golden import int16_pcm
 from keras_rnn2dnn.quantization.interpreter import Int8Student
 from keras_rnn2dnn.util.errors import invalid
@@ -59,24 +58,14 @@ class FeatureStream:
 
     def __init__(self, spec: FeatureSpec):
         self._samples = Overlap(spec.frame_length, spec.frame_step)
-        self._plain = dataclasses.replace(
-            spec, centering="none", mean=None, variance=None
-        )
-        self._tables = feature_tables(spec)
-        self._mean, self._frames = self._tables.mean, self._tables.prior_frames
+        self._spec, self._tables = spec, feature_tables(spec)
+        self._normalizer = Normalizer(self._tables)
 
     def push(self, pcm: np.ndarray) -> np.ndarray:
         """Takes int16 `(samples,)`, returns the new frames `(frames, bins)`."""
-        tables = self._tables
-        features = device_features(self._samples.push(pcm), self._plain)
-        for frame in features:
-            if tables.memory_frames:
-                self._frames = min(self._frames + 1, tables.memory_frames)
-                self._mean = self._mean + (frame - self._mean) / np.float32(
-                    self._frames
-                )
-            frame -= self._mean
-        return features * tables.inverse_deviation
+        pcm = self._samples.push(pcm)
+        energies = device_energies(pcm, self._spec, self._tables)
+        return self._normalizer.push(energies)
 
 
 class LogitStream:

@@ -5,6 +5,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from helpers.pcen import pcen64
 from helpers.rounding import of_log_mel
 
 from keras_rnn2dnn.audio.features import FeatureSpec, LogMel
@@ -43,8 +44,10 @@ def log_mel64(samples, spec):
     for start in range(0, len(samples) - length + 1, step):
         frame = samples[start : start + length].astype("float64") * window
         power = np.abs(np.fft.rfft(frame, spec.fft_length)) ** 2
-        rows.append(np.log(power @ matrix + spec.floor))
-    features = np.array(rows)
+        rows.append(power @ matrix + spec.floor)
+    energies = np.array(rows)
+    pcen = spec.compression == "pcen"
+    features = pcen64(energies, spec) if pcen else np.log(energies)
     mean = 0.0 if spec.mean is None else np.array(spec.mean)
     variance = 1.0 if spec.variance is None else np.array(spec.variance)
     if spec.centering == "utterance":
@@ -99,6 +102,28 @@ SPECS = {
     ),
     "running, one frame": FeatureSpec(
         8000, num_bins=3, centering="running", memory_ms=10, prior_ms=0
+    ),
+    "pcen": FeatureSpec(8000, num_bins=24, compression="pcen"),
+    "pcen, normalised, of four frames": FeatureSpec(
+        8000,
+        num_bins=3,
+        compression="pcen",
+        mean=(0.5, -1.0, 0.1),
+        variance=(4.0, 0.25, 9.0),
+        gain=0.7,
+        bias=0.3,
+        power=0.25,
+        time_constant_ms=41,
+    ),
+    "pcen, logarithm, centred": FeatureSpec(
+        8000,
+        num_bins=3,
+        compression="pcen",
+        gain=1,
+        bias=0.1,
+        power=0,
+        centering="utterance",
+        time_constant_ms=150,
     ),
 }
 

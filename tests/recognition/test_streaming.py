@@ -66,6 +66,7 @@ SPECS = {
     "none": dataclasses.replace(RUNNING, centering="none"),
     "plain": SPEC,
     "running": RUNNING,
+    "pcen": dataclasses.replace(RUNNING, centering="none", compression="pcen"),
     "gaps": dataclasses.replace(RUNNING, frame_step_ms=40.0),
 }
 

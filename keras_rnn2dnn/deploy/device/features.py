@@ -9,8 +9,9 @@ import functools
 
 import numpy as np
 
-from keras_rnn2dnn.audio.features import FeatureSpec
+from keras_rnn2dnn.audio.feature_spec import FeatureSpec
 from keras_rnn2dnn.audio.mel import mel_matrix
+from keras_rnn2dnn.deploy.device.normalizing import Normalizer, Pcen
 from keras_rnn2dnn.util.errors import invalid
 
 _F = np.float32
@@ -31,6 +32,7 @@ class FeatureTables:
         floor: added to each energy.
         prior_frames: frames that the mean at the start counts for.
         memory_frames: frames of the running mean; 0 for a fixed one.
+        pcen: what energies are compressed by; None for the logarithm.
     """
 
     window: np.ndarray
@@ -43,6 +45,7 @@ class FeatureTables:
     floor: np.float32
     prior_frames: int
     memory_frames: int
+    pcen: Pcen | None
 
 
 @functools.lru_cache
@@ -72,25 +75,33 @@ def feature_tables(spec: FeatureSpec) -> FeatureTables:
             hint = "Compute the features, and train the student, with it"
             raise ValueError(invalid("feature_spec", expected, received, hint))
     half = spec.fft_length // 2
+    if spec.compression == "pcen" and not 1e-6 <= spec.bias <= 1e6:
+        expected = "a bias from 1e-6 to 1e6, with which float32 computes PCEN"
+        raise ValueError(invalid("feature_spec", expected, spec.bias))
     if half < 4 or spec.floor < 1e-37:
         expected = "windows of more than 4 samples and a floor of at least 1e-37"
         received = (spec.frame_length, spec.floor)
         raise ValueError(invalid("feature_spec", expected, received))
     angles = 2 * np.pi * np.arange(half) / spec.fft_length
     triangles = [_triangle(column) for column in mel_matrix(spec).T]
-    zeros, ones = (0.0,) * spec.num_bins, (1.0,) * spec.num_bins
-    running = spec.centering == "running"
+    pcen, memory, prior = Pcen.of(spec), spec.memory_frames, spec.prior_frames
+    mean = np.array(spec.mean or (0.0,) * spec.num_bins)
+    if pcen:
+        mean, memory, prior = mean + pcen.at_zero, spec.time_constant_frames, 0
+    running = pcen or spec.centering == "running"
+    variance = np.array(spec.variance or (1.0,) * spec.num_bins)
     return FeatureTables(
         window=np.hamming(spec.frame_length).astype(_F) / _F(32768),
         cosine=_without_noise(np.cos(angles)),
         sine=np.sin(angles).astype(_F),
         mel_start=tuple(start for start, _ in triangles),
         mel_weights=tuple(weights for _, weights in triangles),
-        mean=np.array(spec.mean or zeros, _F),
-        inverse_deviation=(1 / np.sqrt(np.array(spec.variance or ones))).astype(_F),
+        mean=mean.astype(_F),
+        inverse_deviation=(1 / np.sqrt(variance)).astype(_F),
         floor=_F(spec.floor),
-        prior_frames=spec.prior_frames if running else 0,
-        memory_frames=spec.memory_frames if running else 0,
+        prior_frames=prior if running else 0,
+        memory_frames=memory if running else 0,
+        pcen=pcen,
     )
 
 
@@ -132,7 +143,24 @@ def device_features(
     if pcm.dtype != np.int16 or pcm.ndim != 1:
         received = f"{pcm.dtype.name} {pcm.shape}"
         raise ValueError(invalid("pcm", "int16 (samples,)", received))
-    tables, num_frames = tables or feature_tables(spec), spec.num_frames(len(pcm))
+    tables = tables or feature_tables(spec)
+    return Normalizer(tables).push(device_energies(pcm, spec, tables))
+
+
+def device_energies(
+    pcm: np.ndarray, spec: FeatureSpec, tables: FeatureTables
+) -> np.ndarray:
+    """Computes the energies of the triangles, the floor added, as the device does.
+
+    Args:
+        pcm: int16 `(samples,)`.
+        spec: of the features.
+        tables: of the specification.
+
+    Returns:
+        float32 `(frames, num_bins)`.
+    """
+    num_frames = spec.num_frames(len(pcm))
     if not num_frames:
         return np.zeros((0, spec.num_bins), _F)
     frames = np.lib.stride_tricks.sliding_window_view(pcm, spec.frame_length)
@@ -140,15 +168,14 @@ def device_features(
     padded = np.zeros((num_frames, spec.fft_length), _F)
     padded[:, : spec.frame_length] = frames * tables.window
     power = _power(padded, tables)
-    features = np.empty((num_frames, spec.num_bins), _F)
+    energies = np.empty((num_frames, spec.num_bins), _F)
     bins = zip(tables.mel_start, tables.mel_weights, strict=True)
     for bin_, (start, weights) in enumerate(bins):
         energy = np.zeros(num_frames, _F)
         for k, weight in enumerate(weights, start):
             energy = energy + power[:, k] * weight
-        features[:, bin_] = energy + tables.floor
-    features = _logarithm(features)
-    return (features - _means(features, tables)) * tables.inverse_deviation
+        energies[:, bin_] = energy + tables.floor
+    return energies
 
 
 def quantized_features(
@@ -210,32 +237,3 @@ def _transform(re, im, tables):
         im = np.concatenate([ai + ti, ai - ti], axis=-1).reshape(count, points)
         length *= 2
     return re, im
-
-
-def _logarithm(x):
-    """Natural logarithm of normal float32 numbers; see `logarithm` of the C code."""
-    bits = x.view(np.uint32)
-    exponent = (bits >> 23).astype(np.int32) - 127
-    m = ((bits & np.uint32(0x7FFFFF)) | np.uint32(0x3F800000)).view(_F)
-    large = m > _F(1.41421356)
-    m, exponent = np.where(large, m * _F(0.5), m), exponent + large
-    t = (m - _F(1)) / (m + _F(1))
-    t2 = t * t
-    p = _F(0.22222222) * t2
-    for coefficient in (0.28571430, 0.4, 0.66666667):
-        p = (p + _F(coefficient)) * t2
-    p = (p + _F(2)) * t
-    e = exponent.astype(_F)
-    return (p + e * _F(-1.904654323148236e-09)) + e * _F(0.693147182464599609375)
-
-
-def _means(features, tables):
-    """Returns what is subtracted: `(bins,)`, or `(frames, bins)` of a running mean."""
-    if not tables.memory_frames:
-        return tables.mean
-    means, mean = np.empty_like(features), tables.mean
-    for t, frame in enumerate(features):
-        count = min(tables.prior_frames + t + 1, tables.memory_frames)
-        mean = mean + (frame - mean) / _F(count)
-        means[t] = mean
-    return means

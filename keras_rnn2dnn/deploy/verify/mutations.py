@@ -31,7 +31,7 @@ _MOST_LOOKED_AT = 64
 
 
 class Change(NamedTuple):
-    """A number of a table to change.
+    """A number of a table, or of a macro, to change.
 
     Args:
         table: its name.
@@ -83,6 +83,9 @@ def _all_changes(bundle) -> Iterator[tuple[str, Iterator[Change]]]:
     yield "a mel weight", _heard_values(bundle, "mel_weights", _mel_places)
     yield "a value of the window", _heard_values(bundle, "window", _window_places)
     yield "a cosine of the FFT", _heard_values(bundle, "cosine", _cosine_places)
+    yield "a mean of the features", _heard_values(bundle, "mean", _mean_places)
+    if feature_tables(bundle.recognizer.spec).pcen:
+        yield "the bias of PCEN", _heard_bias(bundle)
     if bundle.recognizer.is_word_loop:
         yield "a state of the decoder", _heard_nodes(bundle)
 
@@ -117,17 +120,30 @@ def _pairs(rows, columns):
 
 def _heard_values(bundle, name, places) -> Iterator[Change]:
     """Finds values of a table of the features that change a golden feature."""
-    spec = bundle.recognizer.spec
-    tables, recordings = feature_tables(spec), _loudest_first(bundle)
+    tables, recordings = feature_tables(bundle.recognizer.spec), _loudest_first(bundle)
     table = prefixed(f"features_{name}", bundle.prefix)
     for place, changed in places(bundle, tables):
         other = dataclasses.replace(tables, **{name: changed})
-        if any(
-            device_features(pcm, spec, other).tobytes()
-            != device_features(pcm, spec).tobytes()
-            for pcm in recordings
-        ):
+        if _are_heard(bundle, recordings, other):
             yield Change(table, place, *_FEATURES)
+
+
+def _heard_bias(bundle) -> Iterator[Change]:
+    """Gives the change of a constant, as a value of a table is changed."""
+    tables = feature_tables(bundle.recognizer.spec)
+    pcen = dataclasses.replace(tables.pcen, bias=_smaller(tables.pcen.bias))
+    other = dataclasses.replace(tables, pcen=pcen)
+    if _are_heard(bundle, _loudest_first(bundle), other):
+        yield Change(prefixed("FEATURES_BIAS", bundle.prefix.upper()), 0, *_FEATURES)
+
+
+def _are_heard(bundle, recordings, tables):
+    spec = bundle.recognizer.spec
+    return any(
+        device_features(pcm, spec, tables).tobytes()
+        != device_features(pcm, spec).tobytes()
+        for pcm in recordings
+    )
 
 
 def _loudest_first(bundle):
@@ -151,6 +167,13 @@ def _mel_places(bundle, tables):
 def _window_places(bundle, tables):
     for place in np.argsort(-tables.window)[:_MOST_LOOKED_AT].tolist():
         changed = tables.window.copy()
+        changed[place] = _smaller(changed[place])
+        yield place, changed
+
+
+def _mean_places(bundle, tables):
+    for place in np.argsort(-np.abs(tables.mean)).tolist():
+        changed = tables.mean.copy()
         changed[place] = _smaller(changed[place])
         yield place, changed
 
@@ -211,17 +234,18 @@ def mutated(header: str, name: str, place: int) -> str:
 
     Args:
         header: the text.
-        name: of the table.
+        name: of the table, or of a macro.
         place: of the number.
 
     Example:
         >>> mutated("static const int8_t w[3] = {\n    1, -7, 3\n};", "w", 1)
         'static const int8_t w[3] = {\n    1, -6, 3\n};'
     """
-    table = re.search(rf"\b{name}\[\d+\] = {{([^}}]*)}}", header)
-    numbers = list(re.finditer(r"[^\s,]+", table[1]))
-    start = table.start(1) + numbers[place].start()
-    end = table.start(1) + numbers[place].end()
+    found = re.search(
+        rf"\b{name}\[\d+\] = {{([^}}]*)}}|^#define {name} (.*)$", header, re.M
+    )
+    numbers = list(re.finditer(r"[^\s,]+", found[found.lastindex]))
+    start, end = (found.start(found.lastindex) + x for x in numbers[place].span())
     return header[:start] + _changed(header[start:end]) + header[end:]
 
 

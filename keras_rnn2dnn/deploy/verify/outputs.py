@@ -172,15 +172,31 @@ def exact_features(pcm: np.ndarray, spec: FeatureSpec) -> np.ndarray:
     frames = np.lib.stride_tricks.sliding_window_view(pcm / 32768, spec.frame_length)
     frames = frames[:: spec.frame_step][:count] * np.hamming(spec.frame_length)
     power = np.abs(np.fft.rfft(frames, spec.fft_length)) ** 2
-    x = np.log(power @ mel_matrix(spec).astype(np.float64) + spec.floor)
+    energies = power @ mel_matrix(spec).astype(np.float64) + spec.floor
     mean = np.array(spec.mean or np.zeros(bins))
-    means = np.tile(mean, (count, 1))
-    if spec.centering == "running":
-        for t in range(count):
-            n = min(spec.prior_frames + t + 1, spec.memory_frames)
-            mean = mean + (x[t] - mean) / n
-            means[t] = mean
-    return (x - means) / np.sqrt(spec.variance or np.ones(bins))
+    if spec.compression == "pcen":
+        x = _exact_pcen(energies, spec)
+    else:
+        x = np.log(energies)
+        if spec.centering == "running":
+            mean = _means(x, mean, spec.prior_frames, spec.memory_frames)
+    return (x - mean) / np.sqrt(spec.variance or np.ones(bins))
+
+
+def _exact_pcen(energies, spec):
+    means = _means(energies, 0, 0, spec.time_constant_frames)
+    x = energies / means**spec.gain
+    if spec.power == 0:
+        return np.log1p(x / spec.bias)
+    return (x + spec.bias) ** spec.power - spec.bias**spec.power
+
+
+def _means(x, mean, prior, memory):
+    means = np.empty_like(x)
+    for t, row in enumerate(x):
+        mean = mean + (row - mean) / min(prior + t + 1, memory)
+        means[t] = mean
+    return means
 
 
 def feature_bits(bundle: Bundle, bench: Workbench, _: Sequence) -> Iterator[Outcome]:

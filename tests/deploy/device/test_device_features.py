@@ -4,14 +4,19 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from helpers.pcen import pcen64
 
 from keras_rnn2dnn.audio.features import FeatureSpec, LogMel
 from keras_rnn2dnn.audio.mel import mel_matrix
 from keras_rnn2dnn.deploy.device.features import (
-    _logarithm,
     device_features,
     feature_tables,
     quantized_features,
+)
+from keras_rnn2dnn.deploy.device.normalizing import (
+    Normalizer,
+    exponential,
+    logarithm,
 )
 
 
@@ -28,6 +33,13 @@ RUNNING = FeatureSpec(
     memory_ms=400,
     prior_ms=70,
 )
+PCEN = dataclasses.replace(
+    RUNNING,
+    centering="none",
+    compression="pcen",
+    time_constant_ms=170,
+    mean=numbers(24, -0.5, 0.5, 3),
+)
 SPECS = {
     "8 kHz": FeatureSpec(8000, num_bins=24),
     "16 kHz": FeatureSpec(16000),
@@ -43,6 +55,11 @@ SPECS = {
         8000, num_bins=24, centering="running", prior_ms=0, memory_ms=200
     ),
     "running, short memory": dataclasses.replace(RUNNING, memory_ms=30, prior_ms=90),
+    "pcen": PCEN,
+    "pcen, logarithm": dataclasses.replace(PCEN, gain=1, bias=0.1, power=0),
+    "pcen, plain": FeatureSpec(
+        8000, num_bins=24, compression="pcen", power=1, gain=0.5
+    ),
 }
 
 
@@ -53,11 +70,12 @@ def formula(pcm, spec):
     matrix = mel_matrix(spec).astype(np.float64)
     variance = np.array(spec.variance or [1.0] * spec.num_bins)
     mean = np.array(spec.mean or [0.0] * spec.num_bins)
-    features, start = [], 0
+    features, start, energies = [], 0, []
     while start + spec.frame_length <= len(pcm):
         frame = samples[start : start + spec.frame_length] * window
         power = np.abs(np.fft.rfft(frame, spec.fft_length)) ** 2
-        x = np.log(power @ matrix + spec.floor)
+        energies.append(power @ matrix + spec.floor)
+        x = np.log(energies[-1])
         if spec.centering == "running":
             t = len(features)
             mean = mean + (x - mean) / min(
@@ -65,6 +83,8 @@ def formula(pcm, spec):
             )
         features.append((x - mean) / np.sqrt(variance))
         start += spec.frame_step
+    if spec.compression == "pcen":
+        features = (pcen64(np.array(energies), spec) - mean) / np.sqrt(variance)
     return np.array(features).reshape(-1, spec.num_bins)
 
 
@@ -115,7 +135,7 @@ SIGNALS = {
 
 
 @pytest.mark.parametrize("name", SIGNALS)
-@pytest.mark.parametrize("spec", ["8 kHz", "running"])
+@pytest.mark.parametrize("spec", ["8 kHz", "running", "pcen", "pcen, logarithm"])
 def test_features_of_extreme_signals_are_those_of_the_formula(name, spec):
     spec = SPECS[spec]
     pcm = SIGNALS[name](1200).astype(np.int16)
@@ -139,7 +159,7 @@ def test_features_are_close_to_those_of_training(name):
     assert np.abs(found - trained).max() < 5e-5
 
 
-@pytest.mark.parametrize("name", ["8 kHz", "gaps", "running", "short"])
+@pytest.mark.parametrize("name", ["8 kHz", "gaps", "running", "pcen", "short"])
 def test_the_features_of_a_prefix_are_a_prefix(name):
     spec = SPECS[name]
     pcm = noise(spec, frames=30)
@@ -184,11 +204,50 @@ def test_the_logarithm_is_right_to_three_units_of_the_last_place():
         ]
     ).astype(np.float32)
     expected = np.log(x.astype(np.float64))
-    found = _logarithm(x)
+    found = logarithm(x)
     assert found.dtype == np.float32
     unit = np.spacing(np.abs(expected).astype(np.float32)).astype(np.float64)
     assert (np.abs(found - expected) / unit).max() < 3
-    assert _logarithm(np.ones(1, np.float32)) == 0
+    assert logarithm(np.ones(1, np.float32)) == 0
+
+
+def test_the_exponential_is_right_to_a_unit_of_the_last_place():
+    generator = np.random.default_rng(0)
+    x = np.concatenate(
+        [
+            generator.uniform(-87, 88, 200_000),
+            generator.uniform(-1, 1, 200_000),
+            math.log(2) * (np.arange(-250, 250) / 2 + generator.normal(0, 1e-7, 500)),
+        ]
+    ).astype(np.float32)
+    expected = np.exp(x.astype(np.float64))
+    found = exponential(x)
+    assert found.dtype == np.float32
+    assert (np.abs(found - expected) / np.spacing(found)).max() < 1.5
+    assert exponential(np.zeros(1, np.float32)) == 1
+
+
+@pytest.mark.parametrize("name", ["pcen", "pcen, logarithm"])
+def test_pcen_stands_still_in_silence_for_weeks(name):
+    """The mean comes to rest at normal numbers, so that nothing more changes, ever."""
+    spec = SPECS[name]
+    pcm = np.concatenate([noise(spec), np.zeros(80 * 900, np.int16), noise(spec)])
+    found = device_features(pcm, spec)
+    silent = found[800:950]
+    assert (silent == silent[0]).all()
+    normalizer = Normalizer(feature_tables(spec))
+    normalizer.push(np.full((1, 24), 3e3, np.float32))
+    silence = np.full((600, 24), spec.floor, np.float32)
+    for _ in range(2):
+        normalizer.push(silence)
+    mean, frames = normalizer._mean, normalizer._frames
+    normalizer.push(silence)
+    np.testing.assert_array_equal(normalizer._mean, mean)
+    np.testing.assert_allclose(mean, spec.floor, rtol=1e-5)
+    assert normalizer._frames == frames == spec.time_constant_frames
+    # The same words after it give the same as after two minutes more.
+    later = np.insert(pcm, 80 * 900, np.zeros(80 * 12_000, np.int16))
+    np.testing.assert_array_equal(device_features(later, spec)[-60:], found[-60:])
 
 
 def test_features_are_rounded_half_up_and_saturate():
@@ -273,6 +332,16 @@ def test_options_that_the_c_code_does_not_compute_are_refused(option, plain):
         f"Invalid value for `feature_spec`. Expected {plain}, which is all that the C "
         f"code computes. Received: feature_spec={next(iter(option.values()))!r}. "
         "Compute the features, and train the student, with it"
+    )
+
+
+@pytest.mark.parametrize("bias", [1e-7, 1e7])
+def test_a_bias_of_pcen_beyond_float32_is_refused(bias):
+    with pytest.raises(ValueError) as error:
+        feature_tables(FeatureSpec(8000, compression="pcen", bias=bias))
+    assert str(error.value) == (
+        "Invalid value for `feature_spec`. Expected a bias from 1e-6 to 1e6, with "
+        f"which float32 computes PCEN. Received: feature_spec={bias!r}"
     )
 
 

@@ -1,3 +1,4 @@
+import dataclasses
 import hashlib
 import json
 import shutil
@@ -5,8 +6,10 @@ import shutil
 import numpy as np
 import pytest
 from helpers.bundles import features, needs_cores, parts, recordings, residual, student
+from helpers.pcen import pcen64
 from helpers.renewed import renew_sums
 
+from keras_rnn2dnn.audio.feature_spec import FeatureSpec
 from keras_rnn2dnn.deploy import convert, load_bundle, verify
 from keras_rnn2dnn.deploy.toolchain import missing_tools
 from keras_rnn2dnn.deploy.verify import Outcome, Verification, costs, outputs
@@ -70,7 +73,7 @@ def test_without_the_cross_compiler_the_verdict_is_not_verified(written, host_al
     assert outcomes["network: C on the host"].status == "passed"
     assert outcomes["memory: AddressSanitizer, UBSan"].status == "passed"
     mutations = [o for o in found.outcomes if o.stage.startswith("mutation: ")]
-    assert [o.status for o in mutations] == ["passed"] * 6
+    assert [o.status for o in mutations] == ["passed"] * 7
     assert found.verdict == "not verified"
     last = str(found).splitlines()[-1]
     assert last.startswith("verdict: not verified. Same bits as in Python: ")
@@ -236,6 +239,17 @@ def test_a_missing_accelerator_estimate_does_not_count(written, monkeypatch):
     (outcome,) = costs.ethos_u(None, None, ())
     assert (outcome.status, outcome.optional) == ("NOT RUN", True)
     assert "pip install ethos-u-vela" in outcome.detail
+
+
+@pytest.mark.parametrize("power", [0, 0.5])
+def test_exact_features_of_pcen_are_those_without_a_recursion(power):
+    spec = FeatureSpec(
+        8000, num_bins=5, compression="pcen", power=power, mean=(1.0,) * 5
+    )
+    plain = dataclasses.replace(spec, compression="log", mean=None)
+    energies = np.exp(outputs.exact_features(recordings(1)[0], plain))
+    found = outputs.exact_features(recordings(1)[0], spec)
+    np.testing.assert_allclose(found, pcen64(energies, spec) - 1, atol=1e-9)
 
 
 def test_exact_features_are_the_formula_frame_by_frame():

@@ -1,4 +1,4 @@
-/* Window, FFT, power, mel, logarithm, mean and variance, in float32.
+/* Window, FFT, power, mel, logarithm or PCEN, mean and variance, in float32.
  *
  * Every operation is a single IEEE-754 one in a fixed order, so that the bits are the
  * same on every core, with and without a floating-point unit. */
@@ -82,7 +82,7 @@ void features_init(features_state *state)
     state->skip = 0;
     state->frames = 0;
     for (uint32_t bin = 0; bin < FEATURES_NUM_BINS; bin++)
-        state->mean[bin] = features_mean[bin];
+        state->mean[bin] = FEATURES_PCEN ? 0.0f : features_mean[bin];
 }
 
 /* Natural logarithm of a normal number: 2 atanh((m - 1) / (m + 1)) + e log 2. */
@@ -114,6 +114,45 @@ static float logarithm(float x)
     return (p + rounded(e * -1.904654323148236e-09f)) +
            rounded(e * 0.693147182464599609375f);
 }
+
+#if FEATURES_PCEN
+/* e^x where that is a normal number: 2^n e^r, |r| <= log 2 / 2, by Cephes's polynomial. */
+static float exponential(float x)
+{
+    union {
+        float value;
+        uint32_t bits;
+    } scale;
+    const float k = rounded(x * 1.44269504f);
+    const int32_t n = (int32_t)(k + (k < 0.0f ? -0.5f : 0.5f));
+    const float e = (float)n;
+    float r, p;
+
+    r = x - rounded(e * 0.693359375f); /* log 2 in two parts, the first exact */
+    r = r - rounded(e * -2.1219444e-4f);
+    p = rounded(1.9875691e-4f * r) + 1.39819994e-3f;
+    p = rounded(p * r) + 8.3334519e-3f;
+    p = rounded(p * r) + 4.1665796e-2f;
+    p = rounded(p * r) + 1.66666655e-1f;
+    p = rounded(p * r) + 0.5f;
+    p = rounded(rounded(p * r) * r) + r;
+    scale.bits = (uint32_t)(n + 127) << 23;
+    return (p + 1.0f) * scale.value;
+}
+
+/* An energy against its mean, (energy / mean^gain + bias)^power. */
+static float compressed(float energy, float mean)
+{
+    float x;
+
+    if (FEATURES_GAIN_IS_ONE)
+        x = energy / rounded(mean);
+    else
+        x = rounded(energy * exponential(rounded(-FEATURES_GAIN * logarithm(mean))));
+    x = logarithm(x + FEATURES_BIAS);
+    return FEATURES_POWER_IS_ZERO ? x : exponential(rounded(FEATURES_POWER * x));
+}
+#endif
 
 /* A sample in the window, whose table scales 16 bits to [-1, 1]; 0 beyond it. */
 static inline float windowed(const int16_t *pcm, uint32_t i)
@@ -230,7 +269,8 @@ static void compute_frame(features_state *state, float *z, float *frame)
 
         for (uint32_t k = start; k < start + features_mel_length[bin]; k++)
             energy = energy + rounded(z[2 * k] * *weight++);
-        frame[bin] = logarithm(energy + FEATURES_FLOOR);
+        energy = energy + FEATURES_FLOOR;
+        frame[bin] = FEATURES_PCEN ? energy : logarithm(energy);
     }
 #if FEATURES_MEMORY_FRAMES > 0
     {
@@ -247,8 +287,14 @@ static void compute_frame(features_state *state, float *z, float *frame)
                 state->mean[bin] + (frame[bin] - state->mean[bin]) / rounded(divisor);
     }
 #endif
-    for (uint32_t bin = 0; bin < FEATURES_NUM_BINS; bin++)
-        frame[bin] = (frame[bin] - state->mean[bin]) * features_inverse_deviation[bin];
+    for (uint32_t bin = 0; bin < FEATURES_NUM_BINS; bin++) {
+#if FEATURES_PCEN
+        const float x = compressed(frame[bin], state->mean[bin]) - features_mean[bin];
+#else
+        const float x = frame[bin] - state->mean[bin];
+#endif
+        frame[bin] = x * features_inverse_deviation[bin];
+    }
 }
 
 size_t features_push(features_state *state, features_scratch *scratch, const int16_t *pcm,

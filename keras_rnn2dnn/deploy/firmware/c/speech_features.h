@@ -1,4 +1,4 @@
-/* Log-mel features from 16-bit PCM, in a stream. No heap, no libc, no libm. */
+/* Log-mel or PCEN features from 16-bit PCM, in a stream. No heap, no libc, no libm. */
 #ifndef SPEECH_FEATURES_H
 #define SPEECH_FEATURES_H
 
@@ -16,7 +16,7 @@ typedef struct {
     uint32_t filled;                    /* how many of them are there */
     uint32_t skip;                      /* samples to leave out before the next one */
     uint32_t frames;                    /* frames so far, up to FEATURES_MEMORY_FRAMES */
-    float mean[FEATURES_NUM_BINS];      /* what is subtracted */
+    float mean[FEATURES_NUM_BINS];      /* what is subtracted, or PCEN divides by */
 } features_state;
 
 /* Its content means nothing between two calls. */
