@@ -24,7 +24,7 @@ def pcen(energies, frames: int, gain: float, bias: float, power: float):
     Example:
         >>> energies = np.array([[[7.0], [7.0], [14.0]]], "float32")
         >>> pcen(energies, 2, gain=1, bias=3.0, power=0.5).numpy().ravel().round(3)
-        array([0.268, 0.268, 0.349], dtype=float32)
+        array([0.268, 0.268, 0.35 ], dtype=float32)
     """
     means = running_mean(energies, frames, prior_frames=0)
     quotients = energies / means if gain == 1 else energies * means ** (-gain)
