@@ -79,6 +79,7 @@ class AlignOptions:
             pads=run.ignores_padding(first),
             utterances_per_shard=int(self.utterances_per_shard),
             feature_spec=_as_json(self.feature_spec),
+            whole_utterances=run.is_whole(first),
         )
         return run, settings
 

@@ -100,7 +100,8 @@ class SoftAlignments:
         Args:
             path: directory of the store.
             teacher: Keras model `(batch, frames, ...) -> (batch, frames, classes)`, or
-                a list of them, whose mean posteriors are kept.
+                `-> (batch, classes)`, or a list of them, whose mean posteriors are
+                kept.
             dataset: arrays, a list of utterances `(frames, ...)`, a ragged tensor, a
                 data set of batches or of utterances, or a tuple `(x, y)` or
                 `(x, y, sample_weight)`, always in the same order. `x` is as for
@@ -262,7 +263,8 @@ class SoftAlignments:
         Returns:
             A `tf.data.Dataset` of `(x, y, weights)`: features `(batch, frames, ...)`,
             soft alignments `(batch, frames, classes)` or `(batch, frames, 2, k + 1)`,
-            weights `(batch, frames)`, 0 at the padding.
+            weights `(batch, frames)`, 0 at the padding. Of a teacher with one output
+            for each utterance `(batch, classes)` or `(batch, 2, k + 1)`, `(batch,)`.
 
         Raises:
             ValueError: if a shard is missing or has another size, or a number is not

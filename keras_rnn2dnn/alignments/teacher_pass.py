@@ -67,6 +67,8 @@ class TeacherPass:
         outputs = [run_stateless(model, x) for model in self.teachers]
         mean = mean_posteriors(outputs, self.shares, self.from_logits)
         log_p = log_posteriors(mean, self.from_logits, self.temperature)
+        if len(log_p.shape) == 2:  # one output an utterance: that of one frame
+            log_p = log_p[:, None]
         return log_p if self.transform else self._targets(log_p)
 
     def _targets(self, log_p):
@@ -103,8 +105,9 @@ class TeacherPass:
             check_softmax("teacher", model, self.from_logits, remedy)
             outputs = run_stateless(model, x)
             single_output("teacher", model, outputs)
-            check_frame_outputs("teacher", outputs.shape)
-            rows = np.asarray(outputs)[0]
+            if len(outputs.shape) != 2 or outputs.shape[1] == 1:
+                check_frame_outputs("teacher", outputs.shape)
+            rows = np.asarray(outputs)[0].reshape(-1, outputs.shape[-1])
             if len(rows) and np.isfinite(rows).all():
                 check_declared("teacher", rows, self.from_logits, remedy)
 
@@ -112,6 +115,11 @@ class TeacherPass:
         """Returns the teacher's classes, by running it on an utterance."""
         x = self._run.as_taken(_stack([utterance.teacher]))[0]
         return int(run_stateless(self.teachers[0], x).shape[-1])
+
+    def is_whole(self, utterance: Utterance) -> bool:
+        """Tells whether there is one output for each utterance, not for each frame."""
+        x = self._run.as_taken(_stack([utterance.teacher]))[0]
+        return len(run_stateless(self.teachers[0], x).shape) == 2
 
     def ignores_padding(self, utterance: Utterance) -> bool:
         """Tells whether zeros behind an utterance leave its posteriors unchanged."""

@@ -122,7 +122,7 @@ def check_frame_outputs(role: str, shape) -> None:
         remedy = (
             "A model with one output for each utterance has no frames to align: give "
             "one whose recurrent layers have `return_sequences=True`, without pooling "
-            "over the frames"
+            "over the frames, or pair it with another that gives (batch, classes)"
         )
     raise ValueError(
         f"Invalid output of the {role}. Expected the shape (batch, frames, classes). "

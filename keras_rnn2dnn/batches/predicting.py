@@ -17,16 +17,17 @@ def predict_utterances(
     """Runs a model on utterances of any lengths, those of one length together.
 
     Args:
-        model: `(batch, frames, ...) -> (batch, frames, classes)`.
+        model: `(batch, frames, ...) -> (batch, frames, classes)`, or
+            `-> (batch, classes)`.
         utterances: `(frames, features)` each.
         batch_size: utterances per batch.
 
     Returns:
-        The outputs, `(frames, classes)` each, in the order of the utterances; none
-        of an utterance without frames.
+        The outputs, `(frames, classes)` each, in the order of the utterances, or
+        `(classes,)`; none of an utterance without frames.
 
     Raises:
-        ValueError: if the model has several outputs, or none of frames, or takes no
+        ValueError: if the model has several outputs, or none of classes, or takes no
             utterances of these lengths.
 
     Example:
@@ -42,7 +43,8 @@ def predict_utterances(
     spoken = [utterance for utterance in utterances if len(utterance)]
     with left_as_found([model]):
         outputs = map_by_length(inference_function(model), spoken, batch_size)
-    check_frame_outputs("model", (len(spoken), *outputs[0].shape))
+    if outputs[0].ndim != 1 or len(outputs[0]) == 1:
+        check_frame_outputs("model", (len(spoken), *outputs[0].shape))
     silent, following = np.zeros((0, outputs[0].shape[-1]), "float32"), iter(outputs)
     return [next(following) if length else silent for length in lengths]
 

@@ -17,6 +17,7 @@ from keras_rnn2dnn.distillation.loss_inputs import keep_weights, split_inputs
 from keras_rnn2dnn.distillation.losses import ScheduledNumber
 from keras_rnn2dnn.distillation.not_a_number import NaNWatch, with_watch
 from keras_rnn2dnn.distillation.preparation import Preparation
+from keras_rnn2dnn.distillation.whole_utterances import check_reduction
 from keras_rnn2dnn.util.errors import invalid, is_integer
 from keras_rnn2dnn.util.multi_worker import SameEpoch
 from keras_rnn2dnn.util.running_means import TotalLoss
@@ -43,10 +44,11 @@ class Distiller(Preparation):
     keeps the teacher too, so that a loaded Distiller goes on training.
 
     Args:
-        teacher: Keras model `(batch, frames, ...) -> (batch, frames, classes)`; or a
-            list of them, an ensemble, whose mean posteriors are learned; or None if
-            the targets come with the data.
-        student: Keras model with the same frames and classes.
+        teacher: Keras model `(batch, frames, ...) -> (batch, frames, classes)`, or
+            `-> (batch, classes)` as classifiers of keywords; or a list of them, an
+            ensemble, whose mean posteriors are learned; or None if the targets come
+            with the data.
+        student: Keras model with the same outputs.
         distillation_loss: a `keras.losses.Loss` of teacher's and student's outputs
             that gives `(batch, frames)`; `SoftAlignmentKL()` by default.
         student_loss_weight: share of the hard loss, from 0 to 1; by default 0, unless
@@ -54,6 +56,8 @@ class Distiller(Preparation):
         teacher_delay: frames by which the teacher lags: student frame `t` learns
             teacher frame `t + teacher_delay`. The last frames get no weight.
         teacher_weights: weights of the members of an ensemble; equal by default.
+        teacher_reduction: `"mean"` where a student of `(batch, classes)` learns the
+            mean posterior of the frames of its teacher.
         name: name of the model.
         **kwargs: of `keras.Model`.
 
@@ -62,7 +66,7 @@ class Distiller(Preparation):
             `{"teacher": ..., "student": ...}` that gives each its own.
 
     Returns:
-        The student's output, `(batch, frames, classes)`.
+        The student's output, `(batch, frames, classes)` or `(batch, classes)`.
 
     Raises:
         TypeError: if something is not a Keras model.
@@ -92,6 +96,7 @@ class Distiller(Preparation):
         student_loss_weight: float | None = None,
         teacher_delay: int = 0,
         teacher_weights: list[float] | None = None,
+        teacher_reduction: str | None = None,
         name: str = "distiller",
         **kwargs,
     ):
@@ -114,6 +119,7 @@ class Distiller(Preparation):
         )
         self.teacher_delay = int(teacher_delay)
         self.teacher_weights = input_checks.checked_weights(teacher_weights, teachers)
+        self.teacher_reduction = check_reduction(teacher_reduction)
         self.hold(
             teacher=teacher,
             outputs=None,
@@ -197,7 +203,7 @@ class Distiller(Preparation):
             y: hard labels, needed only where `student_loss_weight > 0`; without a
                 teacher the soft targets, or `{"soft": ..., "labels": ...}`. Soft
                 targets are outputs `(batch, frames, classes)`, or those of the k best
-                classes, `(batch, frames, 2, k + 1)`.
+                classes, `(batch, frames, 2, k + 1)`. Without frames `(batch, ...)`.
             batch_size: utterances per batch, for arrays.
             epochs: passes through the data.
             verbose: as of `keras.Model.fit`.
@@ -279,6 +285,7 @@ class Distiller(Preparation):
             "student_loss_weight": self.student_loss_weight,
             "teacher_delay": self.teacher_delay,
             "teacher_weights": self.teacher_weights,
+            "teacher_reduction": self.teacher_reduction,
         }
 
     @classmethod

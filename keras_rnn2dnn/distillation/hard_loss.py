@@ -9,6 +9,7 @@ from keras_rnn2dnn.distillation.ctc_loss import as_ctc_loss
 from keras_rnn2dnn.distillation.loss_inputs import SoftBatch, keras_mask
 from keras_rnn2dnn.distillation.losses import as_logits
 from keras_rnn2dnn.distillation.not_a_number import NaNWatch
+from keras_rnn2dnn.distillation.whole_utterances import labels_of_one_frame
 from keras_rnn2dnn.util.errors import invalid
 
 _DIFFERENT = (
@@ -93,6 +94,8 @@ def _usable_labels(loss, batch):
     Padding may hold what is no class, or no number.
     """
     labels = ops.convert_to_tensor(batch.labels)
+    if batch.student.shape[1] == 1:
+        labels = labels_of_one_frame(labels, batch.student.shape[-1])
     counting = batch.weights > 0
     if isinstance(loss, keras.losses.SparseCategoricalCrossentropy):
         if len(labels.shape) == 3 and labels.shape[-1] == 1:

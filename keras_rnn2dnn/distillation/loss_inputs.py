@@ -191,6 +191,33 @@ def mean_posteriors(outputs: list, weights: list, from_logits: bool):
     return mean
 
 
+def mean_over_frames(outputs, from_logits: bool):
+    """Returns the mean of the posteriors of the frames of every utterance.
+
+    Args:
+        outputs: of a teacher, `(batch, frames, classes)`; frames that its Keras mask
+            leaves out do not count.
+        from_logits: whether these are logits; so is then the mean.
+
+    Returns:
+        `(batch, classes)`, float32.
+
+    Example:
+        >>> frames = np.array([[[0.75, 0.25], [0.25, 0.75]]], "float32")
+        >>> mean_over_frames(frames, from_logits=False).numpy().tolist()
+        [[0.5, 0.5]]
+    """
+    posteriors = ops.exp(log_posteriors(outputs, from_logits))
+    mask = keras_mask(outputs)
+    if mask is None:
+        mean = ops.mean(posteriors, axis=1)
+    else:
+        counts = ops.cast(mask, "float32")[..., None]
+        mean = ops.sum(posteriors * counts, axis=1)
+        mean /= ops.maximum(ops.sum(counts, axis=1), 1.0)
+    return ops.log(ops.maximum(mean, SMALLEST_PROBABILITY)) if from_logits else mean
+
+
 def split_inputs(x) -> tuple[Any, Any]:
     """Returns the teacher's and the student's input.
 

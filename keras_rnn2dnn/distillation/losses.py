@@ -7,6 +7,7 @@ from keras import ops
 
 from keras_rnn2dnn.distillation.dense_kl import dense_kl
 from keras_rnn2dnn.distillation.top_k import is_top_k, one_best_cross_entropy, top_k_kl
+from keras_rnn2dnn.distillation.whole_utterances import as_one_frame
 from keras_rnn2dnn.util.errors import invalid
 
 SMALLEST_PROBABILITY = 1e-30
@@ -42,10 +43,11 @@ class SoftAlignmentKL(keras.losses.Loss):
     Call arguments:
         y_true: teacher's logits or probabilities, `(batch, frames, classes)`; or the
             targets of its k best classes, `(batch, frames, 2, k + 1)`, see `top_k`.
-        y_pred: student's logits or probabilities, `(batch, frames, classes)`.
+        y_pred: student's logits or probabilities, `(batch, frames, classes)`. Both may
+            be without the axis of frames, one output for each utterance.
 
     Returns:
-        `(batch, frames)` from `call`, a scalar from `__call__`.
+        `(batch, frames)` from `call`, or `(batch,)`; a scalar from `__call__`.
 
     Raises:
         ValueError: if a temperature is out of its range.
@@ -86,6 +88,8 @@ class SoftAlignmentKL(keras.losses.Loss):
 
     def call(self, y_true, y_pred):
         """Returns the loss of every frame, `(batch, frames)`."""
+        whole = len(y_pred.shape) == 2
+        y_true, y_pred = as_one_frame(y_true, y_pred)
         temperature = self._temperature.tensor()
         if self.teacher_temperature == 0:
             logits = as_logits(y_pred, self.from_logits)
@@ -99,7 +103,8 @@ class SoftAlignmentKL(keras.losses.Loss):
                 temperature,
                 self.teacher_temperature,
             )
-        return temperature**2 * divergence
+        values = temperature**2 * divergence
+        return ops.squeeze(values, axis=1) if whole else values
 
     def is_plain(self):
         """Tells a compiled step whether this is the KL divergence at temperature 1."""

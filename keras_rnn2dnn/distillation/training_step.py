@@ -20,6 +20,7 @@ from keras_rnn2dnn.distillation.loss_inputs import (
     frame_weights,
     keras_mask,
     mean_of_sums,
+    mean_over_frames,
     mean_posteriors,
     replica_share,
     split_inputs,
@@ -27,6 +28,10 @@ from keras_rnn2dnn.distillation.loss_inputs import (
 )
 from keras_rnn2dnn.distillation.losses import SoftAlignmentKL, frame_kl
 from keras_rnn2dnn.distillation.not_a_number import finite
+from keras_rnn2dnn.distillation.whole_utterances import (
+    as_one_frame,
+    check_levels,
+)
 from keras_rnn2dnn.models.masked_statistics import has_statistics, statistics_of
 from keras_rnn2dnn.util.multi_worker import MultiWorkerModel, with_an_axis
 from keras_rnn2dnn.util.running_means import add_to_mean, weighted_sums
@@ -215,6 +220,9 @@ class DistillationStep(TeacherHolder, MultiWorkerModel):
             output = run_stateless(model, teacher_x)
             single_output("teacher", model, output)
             outputs.append(all_frames("teacher", model, teacher_x, output))
+        if self.teacher_reduction and len(outputs[0].shape) == 3:
+            reduce = mean_over_frames
+            outputs = [reduce(z, self._teacher_from_logits) for z in outputs]
         soft = mean_posteriors(outputs, self.teacher_weights, self._teacher_from_logits)
         if tf.executing_eagerly():
             return x, soft
@@ -224,6 +232,8 @@ class DistillationStep(TeacherHolder, MultiWorkerModel):
 
     def _gathered(self, soft, y_pred, y, sample_weight):
         single_output("student", self.student, y_pred)
+        check_levels(soft.shape, y_pred.shape, self.teacher is not None)
+        soft, y_pred = as_one_frame(soft, y_pred)
         input_checks.check_shapes(soft.shape, y_pred.shape, self.teacher_delay)
         weights = frame_weights(y_pred, soft, sample_weight)
         frames = tf.shape(soft)[1], tf.shape(y_pred)[1]

@@ -175,19 +175,25 @@ def test_a_random_model_is_compiled_all_the_same():
     assert len(traced) == before
 
 
-def test_a_teacher_of_whole_utterances_is_refused(tmp_path):
+def test_models_of_whole_utterances_give_one_output_for_each():
     model = keras.Sequential(
         [keras.Input((None, FEATURES)), keras.layers.LSTM(6), keras.layers.Dense(70)]
     )
-    message = (
-        r"Invalid output of the teacher. Expected the shape \(batch, frames, "
-        r"classes\). Received: \(1, 70\). A model with one output for each utterance "
-        "has no frames to align: give one whose recurrent layers have "
-        "`return_sequences=True`"
+    utterances = [features()[0], features()[1][:9], features()[2]]
+    found = predict_utterances(model, utterances)
+    for utterance, output in zip(utterances, found, strict=True):
+        alone = np.asarray(model(utterance[None]))[0]
+        np.testing.assert_allclose(output, alone, atol=1e-6)
+
+
+def test_one_number_for_an_utterance_is_a_loss_and_refused(tmp_path):
+    model = keras.Sequential(
+        [keras.Input((None, FEATURES)), keras.layers.LSTM(6), keras.layers.Dense(1)]
     )
-    for top_k in (None, 5):
-        with pytest.raises(ValueError, match=message):
-            SoftAlignments.write(tmp_path / "store", model, features(), top_k)
+    with pytest.raises(ValueError, match=r"Received: \(1, 1\). One number is a loss"):
+        SoftAlignments.write(tmp_path / "store", model, features())
+    with pytest.raises(ValueError, match=r"Received: \(8, 1\). One number is a loss"):
+        predict_utterances(model, list(features()))
     assert not (tmp_path / "store" / "manifest.json").exists()
 
 
@@ -211,16 +217,6 @@ def test_teachers_of_several_outputs_are_refused(tmp_path):
     ):
         SoftAlignments.write(tmp_path / "store", "a.keras", features())
     assert not (tmp_path / "store" / "manifest.json").exists()
-
-
-def test_models_of_whole_utterances_are_not_predicted():
-    inputs = keras.Input((98, FEATURES))
-    pooled = keras.layers.GlobalAveragePooling1D()(inputs)
-    model = keras.Model(inputs, keras.layers.Dense(12)(pooled))
-    assert inference_function(model)(features(2, 60)).shape == (2, 12)
-    message = r"Invalid output of the model. .* Received: \(2, 12\). A model with one"
-    with pytest.raises(ValueError, match=message):
-        predict_utterances(model, list(features(2, 60)))
 
 
 def of_unknown_lengths(x):

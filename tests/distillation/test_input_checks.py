@@ -69,7 +69,7 @@ def test_an_output_without_frames():
         "Invalid output of the teacher. Expected the shape (batch, frames, classes). "
         "Received: (3, 5). A model with one output for each utterance has no frames to "
         "align: give one whose recurrent layers have `return_sequences=True`, without "
-        "pooling over the frames"
+        "pooling over the frames, or pair it with another that gives (batch, classes)"
     )
 
 

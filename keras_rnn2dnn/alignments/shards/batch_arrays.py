@@ -58,6 +58,7 @@ class BatchArrays:
 
     def __init__(self, form: RecordFormat, labels: bool):
         self._top_k, self._labels = form.top_k, labels
+        self._whole = form.whole_utterances
         width = form.top_k + 1 if form.top_k else form.num_classes
         columns = [
             Column("features", np.dtype(form.feature_dtype), form.feature_shape),
@@ -124,7 +125,8 @@ class BatchArrays:
         Returns:
             `(x, y, weights)`: features `(batch, frames, ...)`; soft alignments
             `(batch, frames, classes)` or `(batch, frames, 2, k + 1)`, or a dict of
-            these and of labels, padded with -1; weights `(batch, frames)`.
+            these and of labels, padded with -1; weights `(batch, frames)`. All but
+            the features are without frames where there is one output an utterance.
         """
         soft: Any = tf.cast(batch["log_posteriors"], tf.float32)
         if self._top_k:
@@ -132,9 +134,12 @@ class BatchArrays:
             classes = tf.cast(batch["classes"], tf.float32)
             classes = tf.pad(classes, others, constant_values=-1)
             soft = tf.stack([soft, classes], axis=2)
+        weights = batch["weights"]
         if self._labels:
             soft = {"soft": soft, "labels": batch["labels"]}
-        return tf.cast(batch["features"], tf.float32), soft, batch["weights"]
+        if self._whole:
+            soft, weights = tf.nest.map_structure(lambda a: a[:, 0], (soft, weights))
+        return tf.cast(batch["features"], tf.float32), soft, weights
 
 
 def _padded(column, frames):

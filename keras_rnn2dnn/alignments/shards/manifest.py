@@ -93,6 +93,7 @@ class Settings:
             lengths ran together.
         utterances_per_shard: in all shards but the last.
         feature_spec: how the features were made, or None.
+        whole_utterances: whether the teacher gives one output for each utterance.
     """
 
     num_classes: int
@@ -108,6 +109,7 @@ class Settings:
     pads: bool
     utterances_per_shard: int
     feature_spec: dict | None
+    whole_utterances: bool = False
 
     @property
     def record_format(self) -> RecordFormat:
@@ -117,6 +119,7 @@ class Settings:
             self.top_k,
             tuple(self.feature_shape),
             self.feature_dtype,
+            self.whole_utterances,
         )
 
 
@@ -143,7 +146,7 @@ class Manifest:
     def save(self, directory: Path) -> None:
         """Writes `manifest.json`, with a sum of itself."""
         content = {"format": FORMAT, "version": VERSION}
-        content |= with_sum(dataclasses.asdict(self))
+        content |= with_sum(self._fields())
         with new_file(directory / FILE) as path:
             path.write_text(json.dumps(content, indent=1) + "\n")
 
@@ -195,9 +198,16 @@ class Manifest:
     @property
     def fingerprint(self) -> str:
         """A sum of the settings and of all shards, by which another store is told."""
-        content = dataclasses.asdict(self)
+        content = self._fields()
         text = json.dumps([content["settings"], content["shards"]])
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def _fields(self):
+        """Returns the fields, as older versions wrote those that they knew."""
+        content = dataclasses.asdict(self)
+        if not self.settings.whole_utterances:
+            del content["settings"]["whole_utterances"]
+        return content
 
     def differences(self, settings: Settings) -> list[str]:
         """Returns what another run would change, with both values."""

@@ -49,12 +49,15 @@ class RecordFormat:
         top_k: classes kept, or None where all are.
         feature_shape: of one frame.
         feature_dtype: `"float32"` or `"float16"`.
+        whole_utterances: whether there is one output for each utterance; it is kept as
+            that of one frame.
     """
 
     num_classes: int
     top_k: int | None
     feature_shape: tuple[int, ...]
     feature_dtype: str = "float32"
+    whole_utterances: bool = False
 
     @property
     def class_dtype(self) -> str:
