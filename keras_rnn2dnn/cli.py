@@ -16,6 +16,7 @@ from keras_rnn2dnn.commands import (
     evaluate,
     listen,
     report,
+    train,
     transcribe,
     verify,
 )
@@ -29,6 +30,7 @@ from keras_rnn2dnn.util.captured_output import captured_output
 
 _TASKS = {
     "try it": (demo,),
+    "from recordings to firmware": (train,),
     "from a teacher to firmware, step by step": (align, distill, convert, verify),
     "use a bundle on this host": (transcribe, listen, evaluate),
     "look at a run": (report,),

@@ -5,11 +5,13 @@
 - `teacher`, `targets`, `student`, `fitting`: who learns what, and how
 - `tune`, `history`, `trained`: decoders, the course of a training, files of a model
 - `bundle`, `run`, `steps`: int8, the whole way, and going on after a stop
+- `from_corpus`: all of it for a corpus of one's own
 - `measured`: what all of them give on the test
 """
 
+from keras_rnn2dnn.recipe.from_corpus import TrainedCorpus, train_corpus
 from keras_rnn2dnn.recipe.run import RecipeRun
 from keras_rnn2dnn.recipe.settings import Recipe
 from keras_rnn2dnn.recipe.split import Split
 
-__all__ = ["Recipe", "RecipeRun", "Split"]
+__all__ = ["Recipe", "RecipeRun", "Split", "TrainedCorpus", "train_corpus"]

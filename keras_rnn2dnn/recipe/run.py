@@ -72,8 +72,8 @@ class RecipeRun:
         self.progress, self.title = progress, title
         self.keep_alignments = keep_alignments
         self.topology = topology or hmm.Topology(split.vocabulary)
-        beside = [self.topology.to_dict()]
-        self.steps = Steps(out, fingerprint_of(split, recipe, seed, beside))
+        fingerprint = fingerprint_of(split, recipe, seed, self._depends_on())
+        self.steps = Steps(out, fingerprint)
         self._tuning: TuningStrings | None = None
 
     @cached_property
@@ -142,6 +142,13 @@ class RecipeRun:
             self.steps.finish("bundle", True, files)
         return self.out / "bundle"
 
+    def _depends_on(self):
+        """Returns what the results depend on beside recordings, recipe and seed."""
+        return [self.topology.to_dict()]
+
+    def _feature_layer(self, train):
+        return feature_layer(train, self.seed, self.recipe.strings)
+
     def _start(self, stage):
         self.progress.start(f"{self.title}: {stage}" if self.title else stage)
 
@@ -152,7 +159,7 @@ class RecipeRun:
         if kept is not None:
             layer = LogMel.from_spec(FeatureSpec.from_dict(kept))
             return layer, None if heard else load_arrays(path)
-        layer = feature_layer(train, self.seed, self.recipe.strings)
+        layer = self._feature_layer(train)
         alignments = None
         if not heard:
             alignments = align_recordings(train, self.topology, layer, self.seed)

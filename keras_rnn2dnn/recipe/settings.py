@@ -1,6 +1,7 @@
 """The numbers of the recipe: `Recipe`."""
 
 import dataclasses
+from typing import Any
 
 from keras_rnn2dnn.audio.word_strings import StringOptions
 from keras_rnn2dnn.util.errors import invalid, is_integer
@@ -73,3 +74,13 @@ class Recipe:
             raise ValueError(invalid("rounds", "an integer >= 1", self.rounds))
         if self.labels not in LABELS:
             raise ValueError(invalid("labels", f"one of {LABELS}", self.labels))
+
+    @classmethod
+    def from_dict(cls, fields: dict[str, Any]) -> "Recipe":
+        """Rebuilds a recipe from `dataclasses.asdict`, also one that JSON has kept."""
+        strings = StringOptions(**_with_tuples(fields["strings"]))
+        return cls(**{**_with_tuples(fields), "strings": strings})
+
+
+def _with_tuples(fields):
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}

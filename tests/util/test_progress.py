@@ -76,7 +76,7 @@ def test_what_time_is_left_follows_the_pace_of_the_stages_before(stream, monkeyp
         progress.update(0.5)
     progress.finish()
     lines = stream.getvalue().rstrip().split("\n")
-    left = [line.split(", ")[-1].strip() for line in lines]
+    left = [line.split("\r")[-1].split(", ")[-1].strip() for line in lines]
     # What was kept does not count; what is named for 10 s took 20; 70 s took 80.
     assert left[:3] == ["1:30 left", "2:40 left", "0:23 left"]
     assert "left" not in left[3]

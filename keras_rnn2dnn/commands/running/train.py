@@ -1,0 +1,33 @@
+"""`rnn2dnn train`: from a corpus to a verified bundle."""
+
+import argparse
+import shlex
+
+from keras_rnn2dnn.commands.terminal import say
+from keras_rnn2dnn.deploy.verify.outcome import FAILED
+from keras_rnn2dnn.recipe import train_corpus
+
+
+def run(options: argparse.Namespace) -> int:
+    """Trains on a corpus; returns the exit code."""
+    found = train_corpus(
+        options.corpus,
+        options.out,
+        words=options.words,
+        speaker_pattern=options.speaker_pattern,
+        noise=options.noise,
+        unlabelled=options.unlabelled,
+        teacher=options.teacher,
+        max_bytes=options.max_bytes,
+        minutes=options.minutes,
+        seed=options.seed,
+        tell=say,
+    )
+    say(f"\n{found}\n")
+    say(f"Bundle: {found.bundle}\nReport: {found.report}\n\nNext:")
+    bundle = shlex.quote(str(found.bundle))
+    audio = shlex.quote(str(found.out / "test_audio.npz"))
+    say(f"  rnn2dnn transcribe {bundle} YOUR_RECORDING.wav")
+    say(f"  rnn2dnn listen {bundle}")
+    say(f"  rnn2dnn evaluate {bundle} --device-arithmetic --data {audio}")
+    return 1 if found.verification.verdict == FAILED else 0

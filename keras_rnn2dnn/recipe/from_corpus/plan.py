@@ -1,0 +1,158 @@
+"""The numbers of a recipe that fit a corpus and a time: `Plan`."""
+
+import dataclasses
+import time
+
+import numpy as np
+
+from keras_rnn2dnn.audio.word_strings import StringOptions
+from keras_rnn2dnn.recipe.from_corpus.long_recordings import is_long
+from keras_rnn2dnn.recipe.settings import Recipe
+from keras_rnn2dnn.recipe.split import Split
+from keras_rnn2dnn.util.errors import invalid
+
+# Rounds, epochs and strings, from the best on; without a time the second is taken.
+_LEVELS = (
+    *((2, 12, 2000), (2, 8, 2000), (2, 6, 1600), (1, 8, 1600), (1, 6, 1200)),
+    *((1, 5, 900), (1, 5, 600), (1, 4, 400), (1, 3, 250)),
+)
+_USUAL = 1
+_MOST_FRAMES = 1_200_000  # of the strings of an epoch
+_MEASURED_FRAMES = 250_000  # of development and test each
+_STRING_WORDS = 5
+_BETWEEN_FRAMES = 75  # pauses and silence at the ends of a string, about
+# Seconds on two idle cores of 2.5 GHz, each way of a million frames.
+_STRINGS_S, _TEACHER_S, _TEACHER_RUN_S, _STUDENT_S = 25.0, 22.0, 8.0, 3.0
+_FLAT_START_S, _PATHS_S, _DECODE_S = 0.5, 0.15, 0.8  # for each ten states
+_START_S, _VERIFY_S = 6.0, 60.0  # of each training; of the last steps
+_PRODUCTS_S = 0.05  # of `_own_speed` on those cores
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """The numbers of a run, and how long its stages should take.
+
+    Args:
+        recipe: the numbers.
+        seconds: by the names of the stages.
+    """
+
+    recipe: Recipe
+    seconds: dict[str, float]
+
+    @property
+    def minutes(self) -> float:
+        """Of all stages."""
+        return sum(self.seconds.values()) / 60
+
+
+def make_plan(
+    split: Split,
+    num_states: int,
+    own_teacher: bool = False,
+    minutes: float | None = None,
+    pace: float | None = None,
+    **sizes: tuple[int, ...],
+) -> Plan:
+    """Chooses numbers of epochs, strings and rounds.
+
+    Args:
+        split: recordings by their use.
+        num_states: of the topology.
+        own_teacher: whether the teacher exists.
+        minutes: that the run may take, about; None for the recipe's own numbers.
+        pace: seconds that this machine takes for one of the usual one; measured by
+            default.
+        **sizes: fields of `Recipe`, such as `student_units`.
+
+    Returns:
+        The first plan that fits the time; the shortest one if none does.
+
+    Raises:
+        ValueError: if the time is no number above 0.
+    """
+    if minutes is not None and not 0 < minutes < float("inf"):
+        raise ValueError(invalid("minutes", "a number > 0", minutes))
+    pace = _own_speed() if pace is None else pace
+    levels = _LEVELS[_USUAL:] if minutes is None else _LEVELS
+    for level in levels:
+        plan = _plan(split, num_states, own_teacher, pace, level, sizes)
+        if minutes is None or plan.minutes <= minutes:
+            break
+    return plan
+
+
+def _plan(split, num_states, own_teacher, pace, level, sizes):
+    rounds, epochs, strings = level
+    frames, measured = _string_frames(split.train), _string_frames(split.test)
+    strings = max(50, min(strings, round(_MOST_FRAMES / frames)))
+    most = max(30, round(_MEASURED_FRAMES / measured))
+    unlabelled = strings // 2 if split.unlabelled else 0
+    recipe = Recipe(
+        transcribed_strings=strings - unlabelled,
+        unlabelled_strings=unlabelled,
+        rounds=rounds,
+        epochs=epochs,
+        development_strings=min(240, most),
+        test_strings=min(most, max(200, min(600, len(split.test) // _STRING_WORDS))),
+        labels="as heard",
+        strings=StringOptions(active_level=True),
+        **sizes,
+    )
+    seconds = _seconds(recipe, frames, measured, num_states, own_teacher)
+    return Plan(recipe, {stage: pace * s for stage, s in seconds.items()})
+
+
+def _string_frames(recordings):
+    """Returns the frames of a string, about; long recordings stand alone in theirs."""
+    lengths = [100 * len(r.samples) / r.sample_rate_hz for r in recordings]
+    mean = float(np.mean(lengths))
+    if all(map(is_long, recordings)):
+        return mean
+    return max(mean, min(600.0, _STRING_WORDS * mean + _BETWEEN_FRAMES))
+
+
+def _seconds(recipe, frames, measured, num_states, own_teacher):
+    """Returns how long each stage takes, about."""
+    strings = recipe.transcribed_strings + recipe.unlabelled_strings
+    bank, states = strings * frames / 1e6, num_states / 10
+    banks = recipe.num_banks * bank
+    tested = recipe.test_strings * measured / 1e6
+    developed = recipe.development_strings * measured / 1e6
+    told = banks / max(1, strings) * 1000
+    aligned = 10 * min(banks, told) + max(0, banks - told)
+    recognised = 40 * developed * _DECODE_S * states + tested * _DECODE_S * states
+    watched = recipe.epochs * min(40, recipe.development_strings) * measured / 1e6
+    student = _START_S + recipe.epochs * _STUDENT_S * bank + watched
+    paths = student + banks * (_TEACHER_RUN_S + _PATHS_S * states)
+    paths += recipe.epochs * bank * (4 + _PATHS_S * states)
+    found = {
+        "align from transcripts alone": _START_S,
+        "word strings and features": _STRINGS_S * (banks + tested + developed)
+        + _FLAT_START_S * states * aligned,
+        "teacher: train": _START_S + recipe.epochs * _TEACHER_S * bank,
+        "teacher: recognise": recognised,
+        "student_hard: train": student,
+        "student_hard: recognise": recognised,
+        **{f"student_round{n}: train": paths for n in range(1, recipe.rounds)},
+        "student: train": paths,
+        "student: recognise": recognised,
+        "int8: convert and recognise": _VERIFY_S / 3 + 60 * tested,
+        "verify": _VERIFY_S,
+        "report": _START_S,
+    }
+    if own_teacher:
+        del found["teacher: train"]
+    return found
+
+
+def _own_speed():
+    """Returns how much longer products of matrices take than where it was measured."""
+    x = np.ones((512, 512), "float32")
+    taken = []
+    for _ in range(8):
+        start = time.perf_counter()
+        for _ in range(10):
+            x @ x
+        taken.append(time.perf_counter() - start)
+    return min(4.0, max(0.25, min(taken) / _PRODUCTS_S))

@@ -1,0 +1,177 @@
+"""The whole way from a corpus to a verified bundle: `train_corpus`."""
+
+import dataclasses
+import json
+import logging
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from keras_rnn2dnn import hmm
+from keras_rnn2dnn.deploy import Verification, verify
+from keras_rnn2dnn.deploy.verify import Outcome
+from keras_rnn2dnn.recipe.from_corpus.long_recordings import cut_to_words, is_long
+from keras_rnn2dnn.recipe.from_corpus.outcome import TrainedCorpus
+from keras_rnn2dnn.recipe.from_corpus.own_teacher import OwnTeacher, OwnTeacherRun
+from keras_rnn2dnn.recipe.from_corpus.parts import read_parts
+from keras_rnn2dnn.recipe.from_corpus.plan import Plan, make_plan
+from keras_rnn2dnn.recipe.from_corpus.student_size import fitting_student
+from keras_rnn2dnn.recipe.material import feature_spec
+from keras_rnn2dnn.recipe.measured import MeasuredRun
+from keras_rnn2dnn.recipe.run import RecipeRun
+from keras_rnn2dnn.recipe.settings import Recipe
+from keras_rnn2dnn.report import table, write_report
+from keras_rnn2dnn.report.systems import TEACHER
+from keras_rnn2dnn.util.files import new_file
+from keras_rnn2dnn.util.progress import StageProgress
+
+_SYSTEMS = {TEACHER: "teacher", table.HARD: "hard", table.DISTILLED: "distilled"}
+_PLAN = "plan.json"
+_LOG = logging.getLogger(__name__)
+
+
+def train_corpus(
+    corpus: str | Path,
+    out: str | Path,
+    *,
+    words: Sequence[str] | None = None,
+    speaker_pattern: str | None = None,
+    noise: str | Path | None = None,
+    unlabelled: str | Path | None = None,
+    teacher: str | Path | None = None,
+    max_bytes: int | None = None,
+    minutes: float | None = None,
+    seed: int = 0,
+    tell: Callable[[str], None] | None = None,
+) -> TrainedCorpus:
+    """Makes of recordings a teacher, a student and a verified firmware bundle.
+
+    The recordings are split by speaker, or by file where nobody tells the speakers.
+    What is heard, word strings in noise, is aligned from its transcripts alone; on that
+    the recurrent teacher learns, and a student of hard labels for comparison. The
+    student that goes to the device learns from the teacher.
+
+    A run that was stopped goes on when it is called again with the same arguments: what
+    is finished is not done again, and a training goes on after its last whole epoch.
+
+    Args:
+        corpus: a directory of folders by word or of another layout that
+            `audio.corpora.load_recordings` knows, a JSONL manifest, or a Kaldi
+            directory.
+        out: directory of the results; see `TrainedCorpus`.
+        words: vocabulary; what else is said is heard as babble. All by default.
+        speaker_pattern: of the files' names, such as `"{speaker}_{n}"`; guessed by
+            default.
+        noise: directory of audio without speech, in which words are heard, too.
+        unlabelled: directory of audio of those who will speak: any of the words, nobody
+            has written down which.
+        teacher: a `.keras` file of a teacher that exists. `features.json` and
+            `decoder.json` beside it tell its features and states; see `OwnTeacher`.
+        max_bytes: of the int8 student; by default two layers of 64 units.
+        minutes: that it may take, about: fewer epochs, strings and rounds.
+        seed: of everything random.
+        tell: called with a sentence on what was found, before the work begins; by
+            default they are logged.
+
+    Returns:
+        What was trained, measured and proven.
+
+    Raises:
+        FileNotFoundError: if there is no audio, or no teacher.
+        ImportError: if an extra is missing; holds the pip line.
+        ValueError: if nothing can be trained on the corpus, the teacher does not fit,
+            or an argument is out of its range.
+        OSError: if `out` cannot be written.
+    """
+    out, tell = Path(out), tell or _LOG.info
+    own = None if teacher is None else OwnTeacher.load(teacher)
+    rate = own.spec.sample_rate_hz if own and own.spec else None
+    parts = read_parts(corpus, words, speaker_pattern, noise, unlabelled, rate, seed)
+    for sentence in parts.told:
+        tell(sentence)
+    split = parts.split
+    topology = hmm.Topology(split.vocabulary)
+    if own:
+        topology = own.topology_for(split.vocabulary)
+    out.mkdir(parents=True, exist_ok=True)  # what cannot be written is known now
+    sizes = {}
+    if max_bytes is not None:
+        features = ((own and own.spec) or feature_spec(8000)).num_bins
+        sizes = fitting_student(features, topology.num_states, max_bytes)
+    long = sum(map(is_long, split.train))
+    if long:
+        tell(f"{long} long recordings of the training are cut to where their words are")
+        split = dataclasses.replace(
+            split, train=cut_to_words(split.train, topology, seed)
+        )
+    asked = {"minutes": minutes, "max_bytes": max_bytes, "teacher": bool(own)}
+    plan = _kept_plan(
+        out / _PLAN,
+        {**asked, "told": parts.told},
+        lambda: make_plan(split, topology.num_states, bool(own), minutes, **sizes),
+    )
+    tell(_about(plan, minutes))
+    progress = StageProgress(len(plan.seconds), seconds=plan.seconds)
+    given = split, out, plan.recipe, seed, progress
+    make = RecipeRun if own is None else _of_teacher(own)
+    run = make(*given, topology=topology)
+    outputs = MeasuredRun(run, _SYSTEMS).outputs()
+    shutil.copyfile(out / "student.decoder.json", out / "decoder.json")
+    title = f"{Path(corpus).name}: {len(split.vocabulary)} words, {parts.how_split}"
+    rows = _write(out, f"{title}; seed {seed}", outputs)
+    found = _verified(run, progress)
+    progress.start("report")
+    write_report(out)
+    progress.finish()
+    return TrainedCorpus(out, rows, found, split.by_speaker)
+
+
+def _of_teacher(own):
+    return lambda *given, **options: OwnTeacherRun(own, *given, **options)
+
+
+def _kept_plan(path: Path, asked: dict, make: Callable[[], Plan]) -> Plan:
+    """Returns the plan of the same run before, or a new one: times differ."""
+    if path.is_file():
+        kept = json.loads(path.read_text())
+        if kept["asked"] == asked:
+            return Plan(Recipe.from_dict(kept["recipe"]), kept["seconds"])
+    plan = make()
+    fields = {"asked": asked, **dataclasses.asdict(plan)}
+    with new_file(path) as temporary:
+        temporary.write_text(json.dumps(fields, indent=2) + "\n")
+    return plan
+
+
+def _about(plan, minutes):
+    recipe = plan.recipe
+    strings = recipe.transcribed_strings + recipe.unlabelled_strings
+    text = (
+        f"About {max(1, round(plan.minutes))} minutes: {recipe.epochs} epochs of "
+        f"{strings} word strings, {recipe.rounds} round{'s' * (recipe.rounds > 1)}"
+    )
+    if minutes is not None and plan.minutes > minutes:
+        text += f"; less than the {minutes:g} asked for cannot be done"
+    return text
+
+
+def _write(out, title, outputs):
+    """Writes what the report is made of; returns the rows of the table."""
+    rows = table.table_rows(outputs)
+    table.write_hypotheses(out, outputs)
+    table.write_table(out, title, rows)
+    with new_file(out / "run.json") as path:
+        path.write_text(json.dumps({"title": title, "folds": ["."]}, indent=2) + "\n")
+    return rows
+
+
+def _verified(run, progress):
+    """Verifies the bundle, or takes what was found before."""
+    progress.start("verify")
+    kept = run.steps.result("verify")
+    if kept is not None:
+        return Verification(tuple(Outcome(**fields) for fields in kept["outcomes"]))
+    found = verify(run.bundle, on_progress=lambda _, share: progress.update(share))
+    files = [path for path in run.bundle.rglob("*") if path.is_file()]
+    run.steps.finish("verify", found.to_dict(), files)
+    return found

@@ -1,0 +1,75 @@
+import dataclasses
+
+import numpy as np
+import pytest
+from helpers.tone_words import tone_words
+
+from keras_rnn2dnn.recipe.from_corpus.plan import make_plan
+from keras_rnn2dnn.recipe.settings import Recipe
+from keras_rnn2dnn.recipe.split import Split
+
+WORDS = tone_words()
+SPLIT = Split(WORDS[:40], WORDS[40:80], test=WORDS[80:])
+
+
+def work(plan):
+    recipe = plan.recipe
+    strings = recipe.transcribed_strings + recipe.unlabelled_strings
+    return recipe.epochs * strings
+
+
+def test_without_a_time_the_numbers_are_those_of_the_recipe():
+    recipe, usual = make_plan(SPLIT, 11, pace=9.0).recipe, Recipe()
+    for name in ("rounds", "epochs", "num_banks", "teacher_units", "student_units"):
+        assert getattr(recipe, name) == getattr(usual, name)
+    assert (recipe.transcribed_strings, recipe.unlabelled_strings) == (2000, 0)
+    assert recipe.labels == "as heard" and recipe.strings.active_level
+
+
+def test_less_time_is_less_work():
+    plans = [make_plan(SPLIT, 11, minutes=m, pace=1.0) for m in (90, 6, 4, 3)]
+    assert all(p.minutes <= m for p, m in zip(plans, (90, 6, 4, 3), strict=True))
+    amounts = [work(plan) for plan in plans]
+    assert amounts == sorted(amounts, reverse=True) and amounts[0] > 2 * amounts[-1]
+    shortest = make_plan(SPLIT, 11, minutes=0.01, pace=1.0)
+    assert work(shortest) < amounts[-1] and shortest.minutes > 0.01
+    slow = make_plan(SPLIT, 11, minutes=90, pace=40.0)
+    assert work(slow) < amounts[0]
+
+
+def test_long_recordings_make_few_strings():
+    long = [dataclasses.replace(r, samples=np.ones(240_000)) for r in WORDS]
+    split = Split(long[:40], long[40:80], test=long[80:])
+    recipe = make_plan(split, 11, pace=1.0).recipe
+    assert recipe.transcribed_strings == 400
+    assert recipe.development_strings == recipe.test_strings == 83
+
+
+def test_half_of_the_strings_have_no_words_where_there_are_such_recordings():
+    silent = [dataclasses.replace(r, words=()) for r in WORDS[:4]]
+    split = dataclasses.replace(SPLIT, unlabelled=silent)
+    recipe = make_plan(split, 11, pace=1.0).recipe
+    assert recipe.transcribed_strings == recipe.unlabelled_strings == 1000
+
+
+def test_the_stages_are_named_and_a_teacher_takes_no_time_that_exists():
+    names = make_plan(SPLIT, 11, pace=1.0).seconds
+    assert "student_round1: train" in names and len(names) == 12
+    own = make_plan(SPLIT, 11, own_teacher=True, pace=1.0).seconds
+    assert set(names) - set(own) == {"teacher: train"}
+
+
+@pytest.mark.parametrize("minutes", [0, -1, float("nan"), float("inf")])
+def test_a_time_is_above_zero(minutes):
+    with pytest.raises(ValueError) as error:
+        make_plan(SPLIT, 11, minutes=minutes)
+    assert str(error.value) == (
+        f"Invalid value for `minutes`. Expected a number > 0. Received: "
+        f"minutes={minutes}"
+    )
+
+
+def test_a_recipe_comes_back_from_its_fields():
+    recipe = make_plan(SPLIT, 11, pace=1.0, student_units=(24, 24)).recipe
+    assert Recipe.from_dict(dataclasses.asdict(recipe)) == recipe
+    assert recipe.student_units == (24, 24)

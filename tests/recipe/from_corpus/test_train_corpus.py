@@ -1,0 +1,183 @@
+import dataclasses
+import json
+
+import keras
+import pytest
+from helpers.tone_words import TINY, tone_words
+from helpers.word_corpora import write_folders, write_sentences
+
+from keras_rnn2dnn.deploy import Verification
+from keras_rnn2dnn.deploy.verify import Outcome
+from keras_rnn2dnn.recipe import material, run, train_corpus
+from keras_rnn2dnn.recipe.from_corpus import outcome, student_size, train
+from keras_rnn2dnn.recipe.from_corpus.plan import Plan
+
+PROVEN = Verification((Outcome("files", "passed", "all"),))
+SYSTEMS = [
+    "RNN teacher",
+    "student, hard labels",
+    "student, distilled",
+    "student, distilled, int8",
+    "student, distilled, device arithmetic",
+]
+
+
+@pytest.fixture
+def tiny(monkeypatch):
+    """The smallest numbers, and nothing that is built; counts the trainings."""
+    plans = []
+
+    def plan(split, num_states, own_teacher, minutes, **sizes):
+        recipe = dataclasses.replace(TINY, labels="as heard", rounds=1, **sizes)
+        plans.append(Plan(recipe, {"verify": 1.0}))
+        return plans[-1]
+
+    monkeypatch.setattr(train, "make_plan", plan)
+    monkeypatch.setattr(train, "verify", lambda bundle, on_progress: PROVEN)
+    monkeypatch.setattr(material, "_ADAPTATION_STRINGS", 20)
+    return plans
+
+
+@pytest.mark.slow
+def test_folders_become_a_verified_bundle_and_a_teacher_teaches_again(
+    tiny, tmp_path, monkeypatch
+):
+    words = tone_words(("ada", "bob", "eve", "joe"), per_word=6)
+    write_folders(tmp_path / "words", words, {"up": "上", "down": "下"})
+    told, out = [], tmp_path / "out"
+    found = train_corpus(tmp_path / "words", out, tell=told.append)
+    assert [row["system"] for row in found.rows] == SYSTEMS
+    assert found.rows == json.loads((out / "table.json").read_text())
+    names = {path.name for path in out.iterdir()}
+    assert names >= {
+        *("teacher.keras", "student.keras", "features.json", "decoder.json"),
+        *("bundle", "report.html", "table.json"),
+    }
+    assert (found.bundle / "c").is_dir()
+    decoder = json.loads((out / "decoder.json").read_text())
+    assert decoder["topology"]["words"] == ["上", "下"]
+    assert "Left out: " not in found.report.read_text().partition("Flash")[0]
+    assert any(sentence.startswith("Split by speaker: ") for sentence in told)
+    title = (out / "table.md").read_text().partition("\n")[0]
+    assert title == "words: 2 words, split by speaker; seed 0"
+
+    # The same again trains nothing, and plans nothing.
+    with monkeypatch.context() as patch:
+        patch.setattr(run.teacher, "train_on_states", None)
+        patch.setattr(run.student, "distil", None)
+        patch.setattr(train, "verify", None)
+        again = train_corpus(tmp_path / "words", out)
+    assert again.rows == found.rows and len(tiny) == 1
+
+    # Its teacher is one that exists: it is not trained, and stays as it is.
+    calls = []
+    with monkeypatch.context() as patch:
+        patch.setattr(run.teacher, "new_teacher", lambda *given: calls.append(given))
+        other = train_corpus(
+            tmp_path / "words", tmp_path / "other", teacher=out / "teacher.keras"
+        )
+    assert calls == []
+    assert [row["system"] for row in other.rows] == SYSTEMS
+    weights = [
+        keras.saving.load_model(path / "teacher.keras").get_weights()
+        for path in (out, tmp_path / "other")
+    ]
+    assert all((a == b).all() for a, b in zip(*weights, strict=True))
+
+
+@pytest.mark.slow
+def test_sentences_become_a_bundle_of_the_size_asked_for(tiny, tmp_path):
+    corpus = write_sentences(tmp_path)
+    found = train_corpus(corpus, tmp_path / "out", max_bytes=9000)
+    assert found.row(SYSTEMS[-1])["bytes"] <= 9000
+    assert found.row(SYSTEMS[-1])["words"] > 0 and found.by_speaker
+
+
+def rows(hard, distilled, words=1000, spread=0.01):
+    errors = [50, hard, distilled, distilled, distilled]
+    return [
+        {
+            "system": system,
+            "errors": number,
+            "words": words,
+            "wer": number / words,
+            "ci95": [number / words - spread, number / words + spread],
+            "relative_to_hard": None,
+            "kl": 0.1,
+            "agreement": 0.9,
+            "parameters": 1000,
+            "bytes": 400_000 if system == "RNN teacher" else 40_000,
+        }
+        for system, number in zip(SYSTEMS, errors, strict=True)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("hard", "distilled", "text"),
+    [
+        (100, 60, "The teacher helped: 60 errors of 1000 words against 100 of the "
+                  "student of hard labels (-40 %)"),
+        (60, 100, "The teacher did not help: 100 errors of 1000 words against 60 of "
+                  "the student of hard labels (+67 %)"),
+        (100, 90, "The teacher helped: 90 errors of 1000 words against 100 of the "
+                  "student of hard labels (-10 %). The 95 % intervals overlap: it may "
+                  "be chance"),
+        (70, 70, "The teacher did not help: 70 errors of 1000 words against 70 of the "
+                 "student of hard labels"),
+        (0, 70, "The teacher did not help: 70 errors of 1000 words against 0 of the "
+                "student of hard labels"),
+    ],
+)  # fmt: skip
+def test_a_sentence_says_whether_the_teacher_helped(hard, distilled, text, tmp_path):
+    given = rows(hard, distilled)
+    found = outcome.TrainedCorpus(tmp_path, given, PROVEN, by_speaker=True)
+    assert found.helped == text
+    assert found.on_device == (
+        f"The device gets {distilled / 10:.1f} % of the words wrong, with 40,000 "
+        "bytes; the teacher 5.0 %, with 10 times as many"
+    )
+
+
+@pytest.mark.parametrize("status", ["NOT RUN", "FAILED"])
+def test_what_was_not_proven_is_said(status, tmp_path):
+    lacking = Outcome("network: QEMU Cortex-M3", status, "qemu-system-arm missing")
+    optional = Outcome("Ethos-U55 estimate", "NOT RUN", "vela missing", optional=True)
+    proof = Verification((*PROVEN.outcomes, lacking, optional))
+    found = outcome.TrainedCorpus(tmp_path, rows(9, 9), proof, by_speaker=False)
+    assert found.proven == (
+        f"Verification: {proof.verdict}; 1 of 3 checks passed\n"
+        f"  network: QEMU Cortex-M3: {status}, qemu-system-arm missing\n"
+        "  Ethos-U55 estimate: NOT RUN, vela missing"
+    )
+    assert str(found).startswith("| system ") and found.proven in str(found)
+    assert "The same speakers may be heard in training and test" in str(found)
+
+
+@pytest.mark.parametrize(
+    ("changed", "error", "text"),
+    [
+        ({"corpus": "none"}, FileNotFoundError, "No corpus '.*none'"),
+        ({"teacher": "none.keras"}, FileNotFoundError, "No file 'none.keras'"),
+        ({"noise": "none"}, ValueError, "`noise`. Expected a directory with audio"),
+        ({"minutes": 0}, ValueError, "`minutes`. Expected a number > 0"),
+        ({"max_bytes": 10}, ValueError, "`max_bytes`. Expected a size"),
+        ({"words": ["lift"]}, ValueError, "`words`. Expected words among"),
+        ({"speaker_pattern": "{who}"}, ValueError, "`speaker_pattern`"),
+    ],
+)
+def test_what_is_wrong_is_said_before_any_work(
+    changed, error, text, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(student_size, "_num_bytes", lambda *given: 5000)
+    write_folders(tmp_path / "words", tone_words(("ada", "bob", "eve"), per_word=2))
+    options = {"corpus": tmp_path / "words", "out": tmp_path / "out", **changed}
+    with pytest.raises(error, match=text):
+        train_corpus(**options)
+    assert not (tmp_path / "out" / "steps").exists()
+
+
+def test_an_empty_folder_is_no_corpus(tmp_path):
+    with pytest.raises(
+        FileNotFoundError, match="No audio in .*Expected folders by word"
+    ):
+        train_corpus(tmp_path, tmp_path / "out")
