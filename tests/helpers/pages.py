@@ -1,5 +1,6 @@
 """The pages of the documentation, and the code on them."""
 
+import itertools
 import re
 from pathlib import Path
 
@@ -17,6 +18,19 @@ def blocks(page: str, language: str) -> list[tuple[int, str]]:
     text = PAGES[page].read_text()
     found = ((m.start(2), m[2]) for m in _FENCE.finditer(text) if m[1] == language)
     return [(text[:start].count("\n"), code) for start, code in found]
+
+
+def printed(page: str) -> dict[int, str]:
+    """Returns what blocks of Python print, as the page says: by the blocks' lines."""
+    found = {}
+    fences = list(_FENCE.finditer(text := PAGES[page].read_text()))
+    for before, after in itertools.pairwise(fences):
+        # Said right after the block, or after one sentence that ends in a colon.
+        between = text[before.end() : after.start()].strip()
+        told = not between or (between.endswith(":") and "\n" not in between)
+        if (before[1], after[1]) == ("python", "text") and told:
+            found[text[: before.start(2)].count("\n")] = after[2]
+    return found
 
 
 def command_lines(page: str) -> list[str]:
