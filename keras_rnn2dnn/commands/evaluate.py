@@ -20,10 +20,11 @@ def add(commands) -> None:
     parser.add_argument(
         "--data",
         required=True,
-        metavar="DATA.npz",
-        help="`features`, `num_frames` and `transcripts`, as the demo writes; with "
-        "--device-arithmetic `samples`, `num_samples`, `sample_rate_hz` and "
-        "`transcripts`, or a corpus with transcripts",
+        metavar="DATA",
+        help="an .npz file of `features`, `num_frames` and `transcripts`, as the demo "
+        "writes; of a bundle also a corpus: folders by word, or any layout with "
+        "transcripts; with --device-arithmetic also an .npz file of `samples`, "
+        "`num_samples`, `sample_rate_hz` and `transcripts`",
     )
     parser.add_argument(
         "--decoder",
@@ -34,7 +35,7 @@ def add(commands) -> None:
         "--device-arithmetic",
         action="store_true",
         help="compute features, network and words as the C code of the bundle does, to "
-        "the bit",
+        "the bit; audio of a corpus always is",
     )
     add_normalisation(parser)
     add_strict(parser)

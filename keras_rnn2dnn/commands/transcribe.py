@@ -17,9 +17,9 @@ def add(commands) -> None:
         "audio",
         nargs="+",
         metavar="AUDIO",
-        help="WAV, FLAC, MP3 or Ogg Vorbis of any rate; - is standard input: WAV, or "
-        "else 16-bit little-endian mono PCM at the bundle's rate without a header, "
-        "whose words are printed as they come",
+        help="WAV, FLAC, MP3 or Ogg Vorbis of any rate, or directories of them; - is "
+        "standard input: WAV, or else 16-bit little-endian mono PCM at the bundle's "
+        "rate without a header, whose words are printed as they come",
     )
     add_times(parser)
     add_strict(parser)

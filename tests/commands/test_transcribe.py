@@ -10,6 +10,7 @@ from helpers import bundles
 from keras_rnn2dnn import Recognizer
 from keras_rnn2dnn.audio.corpora.recordings import write_wav
 from keras_rnn2dnn.deploy.device import RecognizedWord
+from keras_rnn2dnn.scoring.word_errors import word_error_rate
 
 MP3_FRAME = b"\xff\xfb\x90\x64" + bytes(413)  # 128 kbit/s at 44,100 Hz
 PCM = np.concatenate(bundles.recordings(4, seed=3))
@@ -77,6 +78,27 @@ def test_a_line_for_each_file(bundle, expected, wav, tmp_path, run):
     times = lines(expected.words, f"{wav}: ")
     assert output == f"{tmp_path / 'b.wav'}: \n{times}"
     assert run("transcribe", bundle, tmp_path / "b.wav", "--times")[1] == ""
+
+
+def test_folders_by_word(bundle, expected, tmp_path, run):
+    """`transcribe` takes all that lies in them, `evaluate` the words as well."""
+    clips = Recognizer.load(bundle), bundles.recordings(6)
+    heard = [clips[0].transcribe(pcm).text for pcm in clips[1]]
+    for number, pcm in enumerate(clips[1]):
+        path = tmp_path / ("up", "down")[number % 2] / f"ann {number}.wav"
+        path.parent.mkdir(exist_ok=True)
+        write_wav(path, pcm / 32768, 8000)
+    (tmp_path / "down" / "notes.txt").write_text("no audio")
+    code, output, _ = run("transcribe", bundle, tmp_path)
+    assert (code, output.count("\n")) == (0, 6)
+    assert output.startswith(f"{tmp_path}/down/ann 1.wav: {heard[1]}\n")
+    code, output, error = run("evaluate", bundle, "--data", tmp_path, "--json")
+    assert code == 0, error
+    wrong = word_error_rate(["up", "down"] * 3, heard)
+    counts = json.loads(output)
+    assert (counts["words"], counts["substitutions"], counts["insertions"]) == (
+        *(6, wrong.substitutions, wrong.insertions),
+    )
 
 
 def test_times_and_json(bundle, expected, wav, run):
@@ -173,11 +195,12 @@ def test_a_closed_pipe_ends_quietly(bundle, wav, run, monkeypatch):
 
 def test_bad_input_gives_one_line(bundle, tmp_path, pipe, run):
     (tmp_path / "a.wav").write_bytes(b"RIFF")
+    (tmp_path / "empty").mkdir()
     cases = [
         ((bundle, tmp_path / "a.wav"), b"", "a.wav': it is neither WAV, FLAC"),
         ((bundle, tmp_path / "none.wav"), b"", "No file "),
         ((bundle, tmp_path / "a.wav", tmp_path / "no.wav"), b"", "No file "),
-        ((bundle, tmp_path), b"", " is a directory. Expected audio files, such as "),
+        ((bundle, tmp_path / "empty"), b"", "No audio in "),
         (
             (bundle, "-"),
             b"fLaCxx",

@@ -22,7 +22,10 @@ from keras_rnn2dnn.util.files import Utterances
 
 def run(options: argparse.Namespace) -> None:
     """Prints a word error rate."""
-    rate = _on_device(options) if options.device_arithmetic else _on_host(options)
+    data = Path(options.data)
+    audio = data.suffix != ".npz" and data.exists() and Path(options.model).is_dir()
+    on_device = options.device_arithmetic or audio
+    rate = _on_device(options) if on_device else _on_host(options)
     say(json.dumps(dataclasses.asdict(rate), indent=2) if options.json else str(rate))
 
 
@@ -82,8 +85,8 @@ def _on_device(options):
         expected = "no other decoder than that of the bundle with --device-arithmetic"
         raise ValueError(invalid("--decoder", expected, options.decoder))
     rate = bundle.recognizer.spec.sample_rate_hz
-    audio = inputs.audio(options.data, rate, options.strict)
-    references = inputs.transcripts(audio, options.normalisation)
+    given = options.data, rate, options.strict, options.normalisation
+    recordings, references = inputs.spoken_audio(*given)
     check_vocabulary(references, bundle.recognizer.decoder, "transcripts")
-    words = bundle.recognizer.recognize(audio.samples)
+    words = bundle.recognizer.recognize(recordings)
     return word_error_rate(references, [[w.text for w in found] for found in words])

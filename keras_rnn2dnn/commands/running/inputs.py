@@ -3,12 +3,15 @@
 import contextlib
 import dataclasses
 import json
+import logging
 from pathlib import Path
 
 import keras
+import numpy as np
 
 from keras_rnn2dnn.audio.corpora.listing import list_corpus
 from keras_rnn2dnn.audio.corpora.loading import AudioLoader
+from keras_rnn2dnn.audio.corpora.whole_corpus import list_utterances
 from keras_rnn2dnn.audio.features import FeatureSpec
 from keras_rnn2dnn.ctc import GreedyDecoder
 from keras_rnn2dnn.deploy.golden import int16_pcm
@@ -16,6 +19,8 @@ from keras_rnn2dnn.distillation.model_files import load_model
 from keras_rnn2dnn.hmm import WordLoopDecoder
 from keras_rnn2dnn.scoring.vocabulary import normalised
 from keras_rnn2dnn.util.files import Audio
+
+_LOG = logging.getLogger(__name__)
 
 
 def load_student(path) -> keras.Model:
@@ -65,6 +70,47 @@ def audio(path, sample_rate_hz, strict=False, normalisation=()) -> Audio:
     return dataclasses.replace(found, transcripts=texts)
 
 
+def spoken_audio(
+    path, sample_rate_hz, strict=False, normalisation=()
+) -> tuple[list[np.ndarray], list[list[str]]]:
+    """Reads PCM at one rate, and the words that are said.
+
+    Args:
+        path: an `.npz` file of `Audio`, or a corpus: folders by word, or any layout
+            that `list_corpus` knows.
+        sample_rate_hz: wanted.
+        strict: whether a file that cannot be decoded is an error.
+        normalisation: of the words, `vocabulary.OPTIONS` one after the other.
+
+    Returns:
+        The recordings, int16 `(samples,)`, and the words of each. A folder's name is
+        one word, also with spaces in it.
+    """
+    path = Path(path)
+    if path.suffix == ".npz":
+        found = _audio(path, sample_rate_hz, strict)
+        texts = transcripts(found, normalisation, beside="samples")
+        return found.samples, [text.split() for text in texts]
+    listing = list_utterances(path)
+    said = {u.file.name: u.words for u in listing.utterances}
+    files = [utterance.file for utterance in listing.utterances]
+    loader = AudioLoader(files, sample_rate_hz, strict)
+    pairs = [(int16_pcm(samples), said[file.name]) for file, samples in loader]
+    if left_out := [*listing.skipped, *loader.skipped]:
+        _LOG.warning("Left out: %d, such as %s", len(left_out), left_out[0])
+    if not pairs:
+        raise ValueError(_undecodable(path, loader))
+    words = [[normalised(word, normalisation) for word in words] for _, words in pairs]
+    return [pcm for pcm, _ in pairs], words
+
+
+def _undecodable(path, loader):
+    return (
+        f"Cannot use {str(path)!r}. Expected audio. Received: {len(loader)} files that "
+        f"cannot be decoded, such as {loader.skipped[0]}"
+    )
+
+
 def _audio(path, sample_rate_hz, strict):
     path = Path(path)
     if path.suffix == ".npz":
@@ -78,10 +124,7 @@ def _audio(path, sample_rate_hz, strict):
     loader = AudioLoader(list_corpus(path), sample_rate_hz, strict)
     pairs = [(int16_pcm(samples), file.text) for file, samples in loader]
     if not pairs:
-        raise ValueError(
-            f"Cannot use {str(path)!r}. Expected audio. Received: {len(loader)} files "
-            f"that cannot be decoded, such as {loader.skipped[0]}"
-        )
+        raise ValueError(_undecodable(path, loader))
     texts = [text for _, text in pairs]
     known = None if None in texts else texts
     return Audio([pcm for pcm, _ in pairs], sample_rate_hz, known)
@@ -97,12 +140,12 @@ def check_width(model, data) -> None:
         )
 
 
-def transcripts(utterances, normalisation=()) -> list[str]:
+def transcripts(utterances, normalisation=(), beside="features") -> list[str]:
     """Returns the transcripts of a file; raises ValueError where there are none."""
     if utterances.transcripts is None:
         raise ValueError(
             "Transcripts are missing. Expected the array `transcripts` beside "
-            "`features` in the .npz file"
+            f"`{beside}` in the .npz file"
         )
     return [normalised(text, normalisation) for text in utterances.transcripts]
 

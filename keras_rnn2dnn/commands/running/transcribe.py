@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from keras_rnn2dnn.audio.corpora.listing import list_audio
 from keras_rnn2dnn.audio.formats.decoding import decode
 from keras_rnn2dnn.audio.formats.headers import compressed
 from keras_rnn2dnn.commands.terminal import say, shown_name
@@ -24,10 +25,10 @@ _HINT = (
 
 def run(options: argparse.Namespace) -> int:
     """Prints what audio files hold; returns the exit code."""
-    _check_names(options.audio)
+    names = _names(options.audio)
     recognizer, found, left_out = Recognizer.load(options.bundle), [], 0
-    several = len(options.audio) > 1
-    for name in options.audio:
+    several = len(names) > 1
+    for name in names:
         prefix = f"{shown_name(name)}: " if several else ""
         try:
             pieces = _audio(name, recognizer.sample_rate_hz)
@@ -45,19 +46,25 @@ def run(options: argparse.Namespace) -> int:
         found.append(transcript)
     sys.stderr.write(f"{summary(recognizer, found)}\n")
     if left_out:
-        sys.stderr.write(f"{left_out} of {len(options.audio)} files left out\n")
+        sys.stderr.write(f"{left_out} of {len(names)} files left out\n")
     return int(left_out > 0)
 
 
-def _check_names(names):
-    """Raises OSError where a file is missing, before the first one is recognised."""
-    for name in names:
+def _names(given):
+    """Returns the files, of a directory those in it and below.
+
+    Raises:
+        OSError: where one is missing, before the first one is recognised.
+    """
+    names = []
+    for name in given:
         if name != "-" and not Path(name).exists():
             raise FileNotFoundError(f"No file {name!r}. Expected an audio file, or -")
         if name != "-" and Path(name).is_dir():
-            raise IsADirectoryError(
-                f"{name!r} is a directory. Expected audio files, such as {name}/*.wav"
-            )
+            names += [str(file.path) for file in list_audio(name)]
+        else:
+            names.append(name)
+    return names
 
 
 def follow(
