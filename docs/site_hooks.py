@@ -28,6 +28,7 @@ MODULES = [
     "audio.formats.headers",
     "audio.resampling",
     "audio.word_strings",
+    "audio.streams",
     "audio.synthesis",
     "batches",
     "budget",

@@ -5,5 +5,6 @@
   the `FeatureSpec` of it
 - `augment`, `resampling`: noise, level, SpecAugment, rate and speed
 - `synthesis`, `espeak`, `word_strings`: speech and word strings made on the spot
+- `streams`: strings and other speech as a device hears them that is left switched on
 - `sample_checks`: what all of them refuse
 """
