@@ -49,6 +49,12 @@ def add(commands) -> None:
         "it: it labels, and students are trained",
     )
     parser.add_argument(
+        "--lexicon",
+        metavar="FILE",
+        help="a word and its phones in each line, for many words, which then share the "
+        "states of phones; or espeak:VOICE, such as espeak:en-us (extra: synth)",
+    )
+    parser.add_argument(
         "--max-bytes",
         type=count,
         metavar="N",

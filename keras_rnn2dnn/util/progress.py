@@ -10,6 +10,7 @@ import keras
 _WIDTH = 24
 _TITLE_WIDTH = 44
 _LEFT_WIDTH = len(", 100:00 left")
+_TRUSTED = 0.1  # of the plan, which counts like stages that took what was planned
 _SKIPPED = 0.02  # of the time that a stage should take
 
 
@@ -56,7 +57,7 @@ class StageProgress:
         self.num_stages = num_stages
         self.stream = sys.stderr if stream is None else stream
         self._left, self._planned, self._taken = dict(seconds or {}), 0.0, 0.0
-        self._expected = 0.0
+        self._expected, self._trusted = 0.0, _TRUSTED * sum(self._left.values())
         self._redraws = self.stream.isatty()
         self._stage, self._number, self._drawn = None, 0, 0.0
 
@@ -95,7 +96,7 @@ class StageProgress:
         planned = sum(self._left.values()) + of_stage
         if not planned:
             return ""
-        pace = self._taken / self._planned if self._planned else 1.0
+        pace = (self._taken + self._trusted) / (self._planned + self._trusted)
         return f", {clock_time(pace * planned)} left".ljust(_LEFT_WIDTH)
 
     def _title(self):

@@ -18,6 +18,7 @@ def run(options: argparse.Namespace) -> int:
         noise=options.noise,
         unlabelled=options.unlabelled,
         teacher=options.teacher,
+        lexicon=options.lexicon,
         max_bytes=options.max_bytes,
         minutes=options.minutes,
         seed=options.seed,

@@ -7,9 +7,9 @@ import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from keras_rnn2dnn import hmm
 from keras_rnn2dnn.deploy import Verification, verify
 from keras_rnn2dnn.deploy.verify import Outcome
+from keras_rnn2dnn.recipe.from_corpus.lexicon import topology_of
 from keras_rnn2dnn.recipe.from_corpus.long_recordings import cut_to_words, is_long
 from keras_rnn2dnn.recipe.from_corpus.outcome import TrainedCorpus
 from keras_rnn2dnn.recipe.from_corpus.own_teacher import OwnTeacher, OwnTeacherRun
@@ -39,6 +39,7 @@ def train_corpus(
     noise: str | Path | None = None,
     unlabelled: str | Path | None = None,
     teacher: str | Path | None = None,
+    lexicon: str | Path | None = None,
     max_bytes: int | None = None,
     minutes: float | None = None,
     seed: int = 0,
@@ -67,6 +68,9 @@ def train_corpus(
             has written down which.
         teacher: a `.keras` file of a teacher that exists. `features.json` and
             `decoder.json` beside it tell its features and states; see `OwnTeacher`.
+        lexicon: how the words are spoken, so that they share the states of phones: a
+            file, or `espeak:VOICE`; see `lexicon.topology_of`. Without one each word
+            has states of its own, of which 150 words at most can have.
         max_bytes: of the int8 student; by default two layers of 64 units.
         minutes: that it may take, about: fewer epochs, strings and rounds.
         seed: of everything random.
@@ -90,9 +94,10 @@ def train_corpus(
     for sentence in parts.told:
         tell(sentence)
     split = parts.split
-    topology = hmm.Topology(split.vocabulary)
     if own:
         topology = own.topology_for(split.vocabulary)
+    else:
+        topology = topology_of(split.vocabulary, lexicon)
     out.mkdir(parents=True, exist_ok=True)  # what cannot be written is known now
     sizes = {}
     if max_bytes is not None:
