@@ -9,17 +9,19 @@ from keras_rnn2dnn.audio.corpora.recordings import (
     read_fsdd,
     synthetic_recordings,
 )
+from keras_rnn2dnn.demo.plan import FULL, Plan
 from keras_rnn2dnn.recipe.split import Split
 from keras_rnn2dnn.util.errors import invalid
 
 PROTOCOLS = ("new-speaker", "official")
-_SYNTHETIC_VOICES, _SYNTHETIC_NEW_VOICES, _SYNTHETIC_REPETITIONS = 12, 4, 40
+_SYNTHETIC_NEW_VOICES = 4
 
 
 def demo_recordings(
     directory: str | Path | None = None,
     words: Sequence[str] | None = None,
     seed: int = 0,
+    plan: Plan = FULL,
 ) -> list[Recording]:
     """Returns the demo's recordings: real ones, or speech synthesised on the spot.
 
@@ -27,6 +29,7 @@ def demo_recordings(
         directory: of the Free Spoken Digit Dataset; None for synthetic speech.
         words: vocabulary; the English digits by default.
         seed: of the synthesis.
+        plan: how much of it.
 
     Returns:
         Recordings of single words.
@@ -38,8 +41,8 @@ def demo_recordings(
     if directory is None:
         return synthetic_recordings(
             words or DIGITS,
-            num_voices=_SYNTHETIC_VOICES,
-            repetitions=_SYNTHETIC_REPETITIONS,
+            num_voices=plan.voices,
+            repetitions=plan.repetitions,
             seed=seed,
         )
     recordings = read_fsdd(directory)

@@ -1,17 +1,19 @@
 """Runs the demo: the recipe on each fold, and the table of all of them."""
 
+import dataclasses
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from keras_rnn2dnn.audio.corpora.recordings import Recording
+from keras_rnn2dnn.audio.corpora.recordings import Recording, write_wav
 from keras_rnn2dnn.demo.data import folds_of, split_recordings
+from keras_rnn2dnn.demo.plan import FULL, Plan
 from keras_rnn2dnn.recipe.measured import MeasuredRun
-from keras_rnn2dnn.recipe.run import RecipeRun, num_stages
+from keras_rnn2dnn.recipe.run import RecipeRun
 from keras_rnn2dnn.recipe.settings import Recipe
 from keras_rnn2dnn.report import table
-from keras_rnn2dnn.util.files import new_file
+from keras_rnn2dnn.util.files import Audio, new_file
 from keras_rnn2dnn.util.progress import StageProgress
 
 _NO_NAME = re.compile(r"[/\\\0-\x1f:%]")  # in the name of a directory
@@ -26,6 +28,8 @@ def run_demo(
     recipe: Recipe | None = None,
     synthetic: bool = False,
     keep_alignments: bool = False,
+    plan: Plan = FULL,
+    on_row: Callable[[str, dict, StageProgress], None] | None = None,
 ) -> list[dict]:
     """Distils a recurrent teacher into a small student and measures what it brings.
 
@@ -35,10 +39,10 @@ def run_demo(
     Writes under `out`: `table.json`, `table.md` and `run.json` (its folds); for each
     fold a directory with the models, the decoder of each (`student.decoder.json`), the
     firmware bundle (`bundle/`), `features.json`, the strings (`calibration.npz`,
-    `development.npz`, `test.npz`, `test_audio.npz`), what each system recognised
-    (`hypotheses.json`), the course of the training (`history.json`, and `tensorboard/`
-    for TensorBoard), the fold's own table, and what a later call goes on from
-    (`steps/`).
+    `development.npz`, `test.npz`, `test_audio.npz`), the first one of the test to
+    listen to (`example.wav`), what each system recognised (`hypotheses.json`), the
+    course of the training (`history.json`, and `tensorboard/` for TensorBoard), the
+    fold's own table, and what a later call goes on from (`steps/`).
 
     Args:
         recordings: of single words by several speakers.
@@ -46,10 +50,14 @@ def run_demo(
         protocol: `"new-speaker"` or `"official"`; see `demo.data.split_recordings`.
         speaker: see `folds_of`.
         seed: of everything random.
-        recipe: sizes and settings.
+        recipe: sizes and settings; those of the plan by default.
         synthetic: whether the speech is synthetic; it is said in the table.
         keep_alignments: whether the store of soft alignments that the distilled student
             learns from stays, in `student.align`.
+        plan: how much is done.
+        on_row: called with the name of the fold, "" if there is but one, the row of a
+            system as soon as it is there, and the progress; in any thread. What
+            compares the system with others may be None in the row.
 
     Returns:
         The rows of `table.json`: of all folds together.
@@ -59,30 +67,61 @@ def run_demo(
             recordings.
         OSError: if `out` cannot be written.
     """
-    out, recipe = Path(out), recipe or Recipe()
+    out = Path(out)
+    if recipe is not None:
+        plan = dataclasses.replace(plan, recipe=recipe)
     folds = folds_of(recordings, protocol, speaker, synthetic)
     splits = [split_recordings(recordings, protocol, held) for held in folds]
-    progress = StageProgress(num_stages(recipe) * len(folds))
-    for held in folds:  # what cannot be written is known before the training
-        (out / _fold_name(held)).mkdir(parents=True, exist_ok=True)
+    names = [_fold_name(held) for held in folds]
+    titles = names if len(folds) > 1 else [""]
+    progress = _progress(plan, splits, titles)
+    for name in names:  # what cannot be written is known before the training
+        (out / name).mkdir(parents=True, exist_ok=True)
     outputs = []
-    for held, split in zip(folds, splits, strict=True):
-        name = _fold_name(held)
-        title = name if len(folds) > 1 else ""
-        given = recipe, seed, progress, title, keep_alignments
+    for held, split, name, title in zip(folds, splits, names, titles, strict=True):
+        given = plan.recipe, seed, progress, title, keep_alignments
         run = RecipeRun(split, out / name, *given)
-        outputs.append(MeasuredRun(run).outputs())
+        tell = _tell(on_row, title, progress)
+        outputs.append(MeasuredRun(run, plan.trained, tell).outputs())
         table.write_hypotheses(out / name, outputs[-1])
+        _write_example(out / name)
         rows = table.table_rows(outputs[-1])
-        table.write_table(out / name, _title(protocol, held, synthetic, seed), rows)
+        heading = _title(protocol, held, synthetic, seed, plan)
+        table.write_table(out / name, heading, rows)
     held = [name for fold in folds for name in fold]
     rows = table.table_rows(table.pooled(outputs))
-    title = _title(protocol, held, synthetic, seed)
-    table.write_table(out, title, rows)
+    heading = _title(protocol, held, synthetic, seed, plan)
+    table.write_table(out, heading, rows)
     with new_file(out / "run.json") as path:
-        run = {"title": title, "folds": [_fold_name(held) for held in folds]}
-        path.write_text(json.dumps(run, indent=2) + "\n")
+        path.write_text(json.dumps({"title": heading, "folds": names}, indent=2) + "\n")
     return rows
+
+
+def _progress(plan, splits, titles):
+    seconds = {
+        f"{title}: {stage}" if title else stage: expected
+        for split, title in zip(splits, titles, strict=True)
+        for stage, expected in plan.stages(len(split.train)).items()
+    }
+    return StageProgress(len(seconds), seconds=seconds)
+
+
+def _tell(on_row, title, progress):
+    """Returns what makes rows of outputs, which come one after the other."""
+    found = []
+
+    def tell(output):
+        found.append(output)
+        on_row(title, table.table_rows(found)[-1], progress)
+
+    return tell if on_row else None
+
+
+def _write_example(folder):
+    """Writes the first string of the test, to listen to and to recognise."""
+    audio = Audio.load(folder / "test_audio.npz")
+    samples = audio.samples[0].astype("float32") / 32768
+    write_wav(folder / "example.wav", samples, audio.sample_rate_hz)
 
 
 def _fold_name(held):
@@ -93,7 +132,8 @@ def _fold_name(held):
     return name or "official"
 
 
-def _title(protocol, held, synthetic, seed):
+def _title(protocol, held, synthetic, seed, plan):
     source = "SYNTHETIC speech (espeak-ng)" if synthetic else "real recordings"
     heard = f", new: {', '.join(held)}" if held else ""
-    return f"Connected words, {source}; protocol {protocol}{heard}; seed {seed}."
+    said = f"Connected words, {source}; protocol {protocol}{heard}; seed {seed}."
+    return f"{said} {plan.less(synthetic)}".rstrip()

@@ -2,7 +2,8 @@
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cached_property
 
 import numpy as np
@@ -29,37 +30,64 @@ ALL_TRAINED = {
 class MeasuredRun:
     """Measures what the recipe makes of a split on its test.
 
+    Each system is measured beside the training of the next.
+
     Args:
         run: the recipe on the split. What was measured is one of its finished steps.
         trained: the systems that are trained, by their names in the table: attributes
-            of the run.
+            of the run, in the order of the trainings.
+        on_output: called with each system's output when it is there, in a thread of its
+            own; what compares it with the teacher may then be None.
     """
 
-    def __init__(self, run: RecipeRun, trained: Mapping[str, str] = ALL_TRAINED):
-        self.run, self.trained = run, trained
+    def __init__(
+        self,
+        run: RecipeRun,
+        trained: Mapping[str, str] = ALL_TRAINED,
+        on_output: Callable[[table.SystemOutput], None] | None = None,
+    ):
+        self.run, self.trained, self.on_output = run, trained, on_output
+        self._teacher: Trained | None = None  # until it is trained
 
     def outputs(self) -> list[table.SystemOutput]:
         """Returns what each system gave, in the order of the table."""
-        found = [self._measured(*names) for names in self.trained.items()]
-        _ = self.run.bundle
-        found += [
-            self._once("int8.output", self._int8),
-            self._once("device.output", self._device),
+        waiting: dict[str, tuple[Trained, Future]] = {}
+        with ThreadPoolExecutor(1) as beside:
+            for system, name in self.trained.items():
+                trained = getattr(self.run, name)
+                for _, earlier in waiting.values():
+                    earlier.result()  # raises what went wrong there
+                if name == "teacher":
+                    self._teacher = trained
+                measured = beside.submit(self._told, self._measured, system, trained)
+                waiting[system] = trained, measured
+            _ = self.run.bundle
+        found = [
+            self._measured(system, waiting[system][0])  # now with the teacher
+            for system in sorted(waiting, key=list(ALL_TRAINED).index)
         ]
+        found += [self._told(self._once, *step) for step in self._of_bundle()]
         self._write_history()
         self.run.progress.finish()
         return found
 
+    def _of_bundle(self):
+        return ("int8.output", self._int8), ("device.output", self._device)
+
+    def _told(self, measure, *arguments):
+        found = measure(*arguments)
+        if self.on_output:
+            self.on_output(found)
+        return found
+
     def _once(self, step, measure):
         kept = self.run.steps.result(step)
-        if kept is None:
+        if kept is None or (kept["kl"] is None and self._teacher):
             kept = dataclasses.asdict(measure())
             self.run.steps.finish(step, kept)
         return table.SystemOutput(**kept)
 
-    def _measured(self, system: str, name: str) -> table.SystemOutput:
-        trained: Trained = getattr(self.run, name)
-
+    def _measured(self, system: str, trained: Trained) -> table.SystemOutput:
         def measure():
             logits = predict_utterances(trained.model, self._features)
             words, parameters = trained.decoder(logits), trained.model.count_params()
@@ -94,7 +122,8 @@ class MeasuredRun:
         logits: Sequence[np.ndarray],
     ) -> table.SystemOutput:
         said = [s.words for s in self.run.material.test]
-        given = parameters, num_bytes, said, words, logits, self._teacher_logits
+        taught = self._teacher_logits if self._teacher else None
+        given = parameters, num_bytes, said, words, logits, taught
         return table.system_output(system, *given)
 
     @cached_property
@@ -103,7 +132,7 @@ class MeasuredRun:
 
     @cached_property
     def _teacher_logits(self):
-        return predict_utterances(self.run.teacher.model, self._features)
+        return predict_utterances(self._teacher.model, self._features)
 
     def _write_history(self):
         """Writes `history.json`: the course of the training of each system."""

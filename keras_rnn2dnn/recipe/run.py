@@ -246,7 +246,7 @@ class RecipeRun:
         kept = self.steps.result(name)
         if self._stays(name) and not self._store(name).exists():
             kept = None  # the store is asked for only now
-        of_teacher = None if name == "teacher" else self.teacher.model
+        of_teacher = self.teacher.model if self._waits(name) else None
         model = self._new(new) if kept is None else None
         self._start(f"{name}: train")
         if model is None:
@@ -258,7 +258,7 @@ class RecipeRun:
         )
         self._fit(name, model, learn, recorder)
         self._start(f"{name}: recognise")
-        tuning = self._tuned_on(of_teacher or model)
+        tuning = self._tuned_on(model, of_teacher)
         logits = predict_utterances(model, tuning.features)
         decoder = hmm.tune_decoder(self.material.untuned, logits, tuning.words)
         history = recorder.measured(
@@ -299,17 +299,27 @@ class RecipeRun:
         development = TuningStrings.of(self.material.development)
         return tuned_to(self.material.untuned, models, development)
 
-    def _tuned_on(self, of_teacher):
-        """Returns what decoders are tuned on: some of it has the teacher's words."""
+    def _waits(self, name):
+        """Tells whether a model is tuned with the teacher, or compared to it."""
+        alone = name == "student_hard" and self.recipe.agreed_by == "itself"
+        return name != "teacher" and not alone
+
+    def _tuned_on(self, model, of_teacher):
+        """Returns what decoders are tuned on: of some the words are recognised."""
+        if self.recipe.agreed_by == "itself":
+            return self._agreed_with(model)
         if self._tuning is None:
-            heard = [s for s in self.material.mixed[-1] if s.states is None]
-            self._tuning = agreed_with(
-                of_teacher,
-                self.material.untuned,
-                TuningStrings.of(self.material.development),
-                heard[-self.recipe.agreed_strings :],
-            )
+            self._tuning = self._agreed_with(of_teacher or model)
         return self._tuning
+
+    def _agreed_with(self, model):
+        heard = [s for s in self.material.mixed[-1] if s.states is None]
+        return agreed_with(
+            model,
+            self.material.untuned,
+            TuningStrings.of(self.material.development),
+            heard[max(len(heard) - self.recipe.agreed_strings, 0) :],
+        )
 
     @cached_property
     def _teacher_watched(self):

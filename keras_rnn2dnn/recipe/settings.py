@@ -6,6 +6,7 @@ from typing import Any
 from keras_rnn2dnn.audio.word_strings import StringOptions
 from keras_rnn2dnn.util.errors import invalid, is_integer
 
+AGREED_BY = ("teacher", "itself")
 LABELS = ("transplanted", "as heard")
 
 
@@ -40,6 +41,8 @@ class Recipe:
         student_batch_size: strings.
         student_learning_rate: highest.
         agreed_strings: unlabelled strings that take part in the choice of decoders.
+        agreed_by: whose words these have then: `"teacher"`, or `"itself"`: of the model
+            that is tuned, so that the student of hard labels needs no teacher.
         labels: `"transplanted"` aligns the recordings by themselves, and puts their
             labels into the noisy strings: such labels nobody has who has but the noisy
             strings. `"as heard"` aligns the noisy strings.
@@ -66,14 +69,17 @@ class Recipe:
     student_batch_size: int = 32
     student_learning_rate: float = 3e-3
     agreed_strings: int = 160
+    agreed_by: str = "teacher"
     labels: str = "transplanted"
     strings: StringOptions = dataclasses.field(default_factory=StringOptions)
 
     def __post_init__(self):
         if not is_integer(self.rounds) or self.rounds < 1:
             raise ValueError(invalid("rounds", "an integer >= 1", self.rounds))
-        if self.labels not in LABELS:
-            raise ValueError(invalid("labels", f"one of {LABELS}", self.labels))
+        for name, known in (("labels", LABELS), ("agreed_by", AGREED_BY)):
+            if getattr(self, name) not in known:
+                received = getattr(self, name)
+                raise ValueError(invalid(name, f"one of {known}", received))
 
     @classmethod
     def from_dict(cls, fields: dict[str, Any]) -> "Recipe":

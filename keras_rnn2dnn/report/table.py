@@ -29,8 +29,8 @@ class SystemOutput:
         num_bytes: of its model as it would be stored.
         references: what was said.
         hypotheses: what was recognised.
-        kl: mean KL(teacher || system) in nats, by frame.
-        agreement: share of frames with the teacher's best class.
+        kl: mean KL(teacher || system) in nats, by frame; None without a teacher.
+        agreement: share of frames with the teacher's best class, or None.
         frames: test frames.
     """
 
@@ -39,8 +39,8 @@ class SystemOutput:
     num_bytes: int
     references: list[list[str]]
     hypotheses: list[list[str]]
-    kl: float
-    agreement: float
+    kl: float | None
+    agreement: float | None
     frames: int
 
 
@@ -51,7 +51,7 @@ def system_output(
     references: Sequence[Sequence[str]],
     hypotheses: Sequence[Sequence[str]],
     logits: Sequence[np.ndarray],
-    teacher_logits: Sequence[np.ndarray],
+    teacher_logits: Sequence[np.ndarray] | None,
 ) -> SystemOutput:
     """Compares a system with the teacher, and gathers what the table needs.
 
@@ -62,12 +62,14 @@ def system_output(
         references: what was said.
         hypotheses: what was recognised.
         logits: of the system, `(frames, classes)` for each string.
-        teacher_logits: of the teacher on the same strings.
+        teacher_logits: of the teacher on the same strings; None to compare nothing.
 
     Returns:
         The `SystemOutput`.
     """
-    compared = compare_logits(teacher_logits, logits)
+    compared = {"kl": None, "agreement": None, "frames": sum(map(len, logits))}
+    if teacher_logits is not None:
+        compared = compare_logits(teacher_logits, logits)
     return SystemOutput(
         system,
         parameters,
@@ -105,10 +107,11 @@ def table_rows(outputs: Sequence[SystemOutput]) -> list[dict]:
     """Returns one row for each system, fit for JSON.
 
     `wer`, `ci95` (bootstrap over strings) and `relative_to_hard` (change of the word
-    errors against the hard-label student) are fractions, `kl` is in nats.
+    errors against the hard-label student) are fractions, `kl` is in nats; None is what
+    cannot be compared.
     """
     rates = {o.system: word_error_rate(o.references, o.hypotheses) for o in outputs}
-    hard = rates[HARD].wer
+    hard = rates[HARD].wer if HARD in rates else None
     return [
         {
             "system": o.system,

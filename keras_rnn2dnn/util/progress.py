@@ -1,8 +1,10 @@
 """Progress of long runs: one line per stage, redrawn on a terminal."""
 
+import contextlib
 import sys
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TextIO
 
 import keras
@@ -58,8 +60,10 @@ class StageProgress:
         self.stream = sys.stderr if stream is None else stream
         self._left, self._planned, self._taken = dict(seconds or {}), 0.0, 0.0
         self._expected, self._trusted = 0.0, _TRUSTED * sum(self._left.values())
+        self._share = 0.0
         self._redraws = self.stream.isatty()
         self._stage, self._number, self._drawn = None, 0, 0.0
+        self._lock, self._width = threading.RLock(), 0
 
     def start(self, stage: str) -> None:
         """Ends the current stage, if any, and begins the next."""
@@ -71,12 +75,13 @@ class StageProgress:
 
     def update(self, share: float) -> None:
         """Shows how much of the stage is done, from 0 to 1."""
-        now, share = time.monotonic(), min(share, 1.0)
+        now, self._share = time.monotonic(), min(share, 1.0)
+        share = self._share
         if self._redraws and (now - self._drawn > 0.1 or share == 0.0):
             self._drawn = now
             done = round(_WIDTH * share)
             bar = "#" * done + "." * (_WIDTH - done)
-            left = self._time_left((1 - share) * self._expected)
+            left = self._time_left()
             self._write(f"\r{self._title()} {bar} {share:4.0%}{left}")
 
     def finish(self) -> None:
@@ -87,24 +92,45 @@ class StageProgress:
         if seconds > _SKIPPED * self._expected:  # else an earlier run has done it
             self._taken += seconds
             self._planned += self._expected
+        self._expected = 0.0
         start, left = "\r" if self._redraws else "", self._time_left()
         self._write(f"{start}{self._title()} {seconds:{_WIDTH + 3}.1f} s{left}\n")
         self._stage = None
 
-    def _time_left(self, of_stage=0.0):
-        """Returns how long the rest will take, or "" where nobody knows."""
-        planned = sum(self._left.values()) + of_stage
+    @contextlib.contextmanager
+    def aside(self) -> Iterator[None]:
+        """Clears the line, for others to be written to the terminal meanwhile.
+
+        Other threads may call it, too.
+        """
+        with self._lock:
+            if self._redraws:
+                self._write(f"\r{'':{self._width}}\r")
+            self._drawn = 0.0  # the next update draws it again
+            yield
+
+    def seconds_left(self) -> float | None:
+        """Returns how long the rest will take; None where nobody knows."""
+        planned = sum(self._left.values()) + (1 - self._share) * self._expected
         if not planned:
-            return ""
+            return None
         pace = (self._taken + self._trusted) / (self._planned + self._trusted)
-        return f", {clock_time(pace * planned)} left".ljust(_LEFT_WIDTH)
+        return pace * planned
+
+    def _time_left(self):
+        seconds = self.seconds_left()
+        if seconds is None:
+            return ""
+        return f", {clock_time(seconds)} left".ljust(_LEFT_WIDTH)
 
     def _title(self):
         return f"[{self._number}/{self.num_stages}] {self._stage:<{_TITLE_WIDTH}}"
 
     def _write(self, text):
-        self.stream.write(text)
-        self.stream.flush()
+        with self._lock:
+            self._width = max(self._width, len(text))
+            self.stream.write(text)
+            self.stream.flush()
 
 
 class RateProgress:

@@ -315,8 +315,9 @@ def test_an_interrupted_run_says_so(monkeypatch, run):
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(demo, "demo_recordings", interrupt)
-    code, _, error = run("demo")
+    running = "keras_rnn2dnn.commands.running.evaluate"
+    monkeypatch.setattr(f"{running}.run", interrupt)
+    code, _, error = run("evaluate", "a.keras", "--data", "b.npz")
     assert code == 130
     assert error == (
         "\nrnn2dnn: interrupted; finished files are whole. The same command again "
@@ -324,7 +325,9 @@ def test_an_interrupted_run_says_so(monkeypatch, run):
     )
 
 
-@pytest.mark.parametrize("arguments", [["align", "a.keras", "b.npz"], ["distill", "a"]])
+@pytest.mark.parametrize(
+    "arguments", [["align", "a.keras", "b.npz"], ["distill", "a"], ["demo"]]
+)
 def test_what_goes_on_after_a_stop_says_so(monkeypatch, run, arguments, tmp_path):
     def interrupt(*_):
         raise KeyboardInterrupt
@@ -332,6 +335,7 @@ def test_what_goes_on_after_a_stop_says_so(monkeypatch, run, arguments, tmp_path
     commands = "keras_rnn2dnn.commands.running"
     monkeypatch.setattr(f"{commands}.align.FeatureSource", interrupt)
     monkeypatch.setattr(f"{commands}.distill.SoftAlignments", interrupt)
+    monkeypatch.setattr(demo, "demo_recordings", interrupt)
     code, _, error = run(*arguments, "--out", tmp_path / "a.keras")
     assert code == 130
     assert error.endswith("The same command again goes on from them\n")

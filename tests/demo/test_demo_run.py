@@ -12,9 +12,10 @@ from helpers.tone_words import TINY, tone_words
 
 from keras_rnn2dnn.alignments import SoftAlignments
 from keras_rnn2dnn.alignments.teacher_pass import fingerprint
+from keras_rnn2dnn.audio.corpora.recordings import read_wav
 from keras_rnn2dnn.audio.features import FeatureSpec
 from keras_rnn2dnn.batches.predicting import predict_utterances
-from keras_rnn2dnn.demo import run_demo
+from keras_rnn2dnn.demo import DEFAULT, FULL, run_demo
 from keras_rnn2dnn.demo.run import _fold_name
 from keras_rnn2dnn.deploy import Int8Student, load_bundle
 from keras_rnn2dnn.distillation.frozen_teacher import as_list
@@ -27,15 +28,24 @@ from keras_rnn2dnn.scoring.word_errors import word_error_rate
 from keras_rnn2dnn.util.epoch_backup import EpochBackup
 from keras_rnn2dnn.util.files import Audio, Utterances
 
-SYSTEMS = [
-    "RNN teacher",
-    "student, hard labels",
-    "student, hard + self-labelled",
-    "student, soft, transcribed audio",
-    "student, distilled",
-    "student, distilled, int8",
-    "student, distilled, device arithmetic",
-]
+FILES = {  # of the systems that are trained
+    "RNN teacher": "teacher",
+    "student, hard labels": "student_hard",
+    "student, hard + self-labelled": "student_self",
+    "student, soft, transcribed audio": "student_soft",
+    "student, distilled": "student",
+}
+BUNDLED = ["student, distilled, int8", "student, distilled, device arithmetic"]
+SYSTEMS = {
+    "full": [*FILES, *BUNDLED],
+    "default": ["RNN teacher", "student, hard labels", "student, distilled", *BUNDLED],
+}
+RECIPES = {
+    "full": TINY,
+    "default": dataclasses.replace(TINY, rounds=1, agreed_by="itself"),
+}
+PLANS = {"full": FULL, "default": DEFAULT}
+BOTH = [pytest.param("full", marks=pytest.mark.slow), "default"]
 
 
 def run_watched(*args, **options):
@@ -51,19 +61,64 @@ def run_watched(*args, **options):
         return run_demo(*args, **options), learnt
 
 
+class Finished:
+    """A finished demo.
+
+    Attributes:
+        out: its directory.
+        rows: of the table.
+        learnt: its distillations.
+        told: name of the fold and row of each system, as they came.
+    """
+
+    def __init__(self, kind, out):
+        self.kind, self.out, self.told = kind, out, []
+        self.options = {
+            "plan": PLANS[kind],
+            "recipe": RECIPES[kind],
+            "speaker": "bob",
+            "seed": 3,
+            "keep_alignments": True,
+        }
+        self.rows, self.learnt = run_watched(
+            tone_words(), out, on_row=self._tell, **self.options
+        )
+
+    def _tell(self, fold, row, progress):
+        assert progress.seconds_left() is None or progress.seconds_left() > 0
+        self.told.append((fold, row))
+
+    @property
+    def fold(self):
+        return self.out / "bob"
+
+    @property
+    def trained(self):
+        """The files of the systems that are trained, in the order of the table."""
+        return {name: FILES[name] for name in SYSTEMS[self.kind] if name in FILES}
+
+
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory):
-    """The directory, the rows and the distillations of a finished demo."""
-    out = tmp_path_factory.mktemp("demo")
-    options = {"recipe": TINY, "seed": 3, "keep_alignments": True}
-    return out, *run_watched(tone_words(), out, speaker="bob", **options)
+def full(tmp_path_factory):
+    """A demo of all systems."""
+    return Finished("full", tmp_path_factory.mktemp("full"))
+
+
+@pytest.fixture(scope="module", params=BOTH)
+def finished(request, tmp_path_factory):
+    """A demo of all systems, and of those that are trained by default."""
+    if request.param == "full":
+        return request.getfixturevalue("full")
+    return Finished(request.param, tmp_path_factory.mktemp(request.param))
 
 
 def test_the_demo_measures_every_system_and_keeps_its_files(finished):
-    out, rows, _ = finished
-    assert [row["system"] for row in rows] == SYSTEMS
+    out, rows = finished.out, finished.rows
+    assert [row["system"] for row in rows] == SYSTEMS[finished.kind]
     assert json.loads((out / "table.json").read_text()) == rows
-    assert "real recordings" in (out / "table.md").read_text()
+    text = (out / "table.md").read_text()
+    assert "real recordings" in text and "24 of 1,000 transcribed strings" in text
+    assert ("3 of 5 trained systems" in text) == (finished.kind == "default")
     hard = rows[1]
     for row in rows:
         assert row["wer"] == row["errors"] / row["words"]
@@ -72,39 +127,41 @@ def test_the_demo_measures_every_system_and_keeps_its_files(finished):
     assert (rows[0]["kl"], rows[0]["agreement"]) == (0.0, 1.0)
     assert all(row["kl"] > 0 for row in rows[1:])
     tflite = out / "bob" / "bundle" / "student.tflite"
-    assert rows[5]["bytes"] == rows[6]["bytes"] == tflite.stat().st_size
-    assert sorted(path.name for path in (out / "bob").iterdir()) == [
-        "bundle",
-        "calibration.npz",
-        "development.npz",
-        "features.json",
-        "history.json",
-        "hypotheses.json",
-        "steps",
-        "student.align",
-        "student.decoder.json",
-        "student.keras",
-        "student_hard.decoder.json",
-        "student_hard.keras",
-        "student_self.decoder.json",
-        "student_self.keras",
-        "student_soft.decoder.json",
-        "student_soft.keras",
-        "table.json",
-        "table.md",
-        "teacher.decoder.json",
-        "teacher.keras",
-        "tensorboard",
-        "test.npz",
-        "test_audio.npz",
-    ]
+    assert rows[-2]["bytes"] == rows[-1]["bytes"] == tflite.stat().st_size
+    files = "calibration.npz development.npz features.json history.json hypotheses.json"
+    files += " table.json table.md test.npz test_audio.npz example.wav"
+    expected = {"bundle", "steps", "student.align", "tensorboard", *files.split()}
+    for name in finished.trained.values():
+        expected |= {f"{name}.keras", f"{name}.decoder.json"}
+    assert {path.name for path in finished.fold.iterdir()} == expected
+
+
+def test_rows_are_told_as_soon_as_they_are_measured(finished):
+    folds, told = zip(*finished.told, strict=True)
+    assert set(folds) == {""}
+    trained = list(PLANS[finished.kind].trained)
+    assert [row["system"] for row in told] == [*trained, *BUNDLED]
+    waiting = {"kl", "agreement"} if trained[0] == "student, hard labels" else set()
+    for number, row in enumerate(told):
+        (last,) = (r for r in finished.rows if r["system"] == row["system"])
+        later = {"relative_to_hard"} | (set() if number else waiting)
+        changed = {key for key in row if row[key] != last[key]}
+        assert changed <= later and all(row[key] is None for key in changed)
+    assert (told[0]["kl"] is None) == bool(waiting)
+
+
+def test_the_example_is_the_first_string_of_the_test(finished):
+    samples, rate = read_wav(finished.fold / "example.wav")
+    audio = Audio.load(finished.fold / "test_audio.npz")
+    np.testing.assert_array_equal(samples * 32768, audio.samples[0])
+    assert rate == audio.sample_rate_hz
 
 
 def test_the_best_recipe_learns_paths_of_transcripts_and_of_what_it_recognises(
     finished,
 ):
     """By the store that the last round has learned from."""
-    folder = finished[0] / "bob"
+    folder = finished.fold
     utterances = list(SoftAlignments(folder / "student.align").utterances())
     known = [u for u in utterances if u.transcript is not None]
     unknown = [u for u in utterances if u.transcript is None]
@@ -126,8 +183,18 @@ def test_the_best_recipe_learns_paths_of_transcripts_and_of_what_it_recognises(
     )
 
 
-def test_both_rounds_of_the_recipe_learn_paths(finished):
-    _, rows, learnt = finished
+def test_the_default_learns_paths_in_one_round(finished):
+    if finished.kind == "full":
+        pytest.skip("two rounds")
+    teacher, hard = (row["parameters"] for row in finished.rows[:2])
+    ((models, paths),) = finished.learnt
+    assert models == [teacher, hard]
+    assert isinstance(paths, SequenceKL) and paths.boost == 1
+
+
+@pytest.mark.slow
+def test_both_rounds_of_the_recipe_learn_paths(full):
+    rows, learnt = full.rows, full.learnt
     teacher, hard = (row["parameters"] for row in rows[:2])
     assert [models for models, _ in learnt] == [[teacher], [teacher, hard], [hard]]
     first, *rounds = (paths for _, paths in learnt)
@@ -136,10 +203,10 @@ def test_both_rounds_of_the_recipe_learn_paths(finished):
 
 
 def test_the_course_of_the_training_is_kept(finished):
-    folder = finished[0] / "bob"
+    folder = finished.fold
     history = json.loads((folder / "history.json").read_text())
-    assert list(history) == list(FILES)
-    assert [found["system"] for found in history.values()] == SYSTEMS[:5]
+    found = {found["system"]: file for file, found in history.items()}
+    assert found == finished.trained
     data = Utterances.load(folder / "development.npz")
     teacher = keras.saving.load_model(folder / "teacher.keras")
     expected = predict_utterances(teacher, data.features)
@@ -150,7 +217,10 @@ def test_the_course_of_the_training_is_kept(finished):
         config = json.loads((folder / f"{file}.decoder.json").read_text())
         words = WordLoopDecoder.from_dict(config)(logits)
         assert found["wer"][-1] == word_error_rate(data.transcripts, words).wer
-        if file != "teacher":
+        # The default tunes the student of hard labels before there is a teacher.
+        early = file == "student_hard" and finished.kind == "default"
+        assert ("kl" in found) == (file != "teacher" and not early)
+        if "kl" in found:
             compared = compare_logits(expected, logits)
             assert found["kl"][-1] == pytest.approx(compared["kl"], rel=1e-5)
             assert found["agreement"][-1] == compared["agreement"]
@@ -160,7 +230,7 @@ def test_the_course_of_the_training_is_kept(finished):
 
 
 def test_what_was_recognised_is_kept(finished):
-    folder, rows = finished[0] / "bob", finished[1]
+    folder, rows = finished.fold, finished.rows
     kept = json.loads((folder / "hypotheses.json").read_text())
     for row in rows:
         rate = word_error_rate(kept["references"], kept["systems"][row["system"]])
@@ -169,15 +239,14 @@ def test_what_was_recognised_is_kept(finished):
 
 
 def test_the_page_about_a_demo_leaves_out_what_no_core_counted(finished, tmp_path):
-    text = write_report(finished[0], tmp_path / "page.html").read_text()
+    text = write_report(finished.out, tmp_path / "page.html").read_text()
     assert re.findall("Left out: ([^<]*)", text) == [
         "flash, stack and instructions: the demo had no cross compiler or emulator."
     ]
 
 
 def test_the_report_has_the_features_with_mean_and_variance(finished):
-    out, *_ = finished
-    report = json.loads((out / "bob" / "bundle" / "report.json").read_text())
+    report = json.loads((finished.fold / "bundle" / "report.json").read_text())
     train = [r for r in tone_words() if r.speaker != "bob" and r.index >= 5]
     spec = FeatureSpec.from_dict(report["feature_spec"])
     assert spec == feature_layer(train, seed=3).spec
@@ -189,29 +258,28 @@ def test_the_report_has_the_features_with_mean_and_variance(finished):
     assert len(spec.mean) == len(spec.variance) == 24
 
 
-FILES = ("teacher", "student_hard", "student_self", "student_soft", "student")
+def test_the_files_of_the_demo_give_its_numbers_again(finished):
+    data = Utterances.load(finished.fold / "test.npz")
+    for row in finished.rows[:-1]:
+        rate = word_error_rate(data.transcripts, _words(finished, row, data.features))
+        assert (rate.errors, rate.words) == (row["errors"], row["words"])
 
 
-@pytest.mark.parametrize("number", range(6))
-def test_the_files_of_the_demo_give_its_numbers_again(finished, number):
-    folder, row = finished[0] / "bob", finished[1][number]
-    data = Utterances.load(folder / "test.npz")
-    file = (*FILES, "student")[number]
+def _words(finished, row, features):
+    """Returns what the files of a system give."""
+    folder, file = finished.fold, FILES.get(row["system"], "student")
     decoder = WordLoopDecoder.from_dict(
         json.loads((folder / f"{file}.decoder.json").read_text())
     )
     if "int8" in row["system"]:
-        logits = Int8Student.load(folder / "bundle").predict(data.features)
-    else:
-        model = keras.saving.load_model(folder / f"{file}.keras")
-        assert model.count_params() == row["parameters"]
-        logits = predict_utterances(model, data.features)
-    rate = word_error_rate(data.transcripts, decoder(logits))
-    assert (rate.errors, rate.words) == (row["errors"], row["words"])
+        return decoder(Int8Student.load(folder / "bundle").predict(features))
+    model = keras.saving.load_model(folder / f"{file}.keras")
+    assert model.count_params() == row["parameters"]
+    return decoder(predict_utterances(model, features))
 
 
 def test_the_bundle_of_the_demo_gives_the_row_of_the_device_again(finished):
-    folder, row = finished[0] / "bob", finished[1][6]
+    folder, row = finished.fold, finished.rows[-1]
     audio = Audio.load(folder / "test_audio.npz")
     recognizer = load_bundle(folder / "bundle").recognizer
     words = [[w.text for w in found] for found in recognizer.recognize(audio.samples)]
@@ -224,9 +292,9 @@ def test_the_bundle_of_the_demo_gives_the_row_of_the_device_again(finished):
 
 
 @pytest.mark.slow
-def test_the_example_makes_the_bundle_of_the_demo_again(finished, tmp_path, capsys):
+def test_the_example_makes_the_bundle_of_the_demo_again(full, tmp_path, capsys):
     example = Path(__file__).parents[2] / "examples" / "firmware_bundle.py"
-    fold = finished[0] / "bob"
+    fold = full.fold
     runpy.run_path(str(example))["main"](str(fold), str(tmp_path))
     assert "verdict: " in capsys.readouterr().out
     for name in ("student.tflite", "c/model.h", "golden/test_set.u32"):
@@ -234,9 +302,9 @@ def test_the_example_makes_the_bundle_of_the_demo_again(finished, tmp_path, caps
 
 
 @pytest.mark.slow
-def test_the_demo_repeats_to_the_last_digit(finished, tmp_path):
+def test_the_demo_repeats_to_the_last_digit(full, tmp_path):
     again = run_demo(tone_words(), tmp_path, speaker="bob", recipe=TINY, seed=3)
-    assert again == finished[1]
+    assert again == full.rows
 
 
 def test_a_finished_demo_is_not_computed_again(finished, monkeypatch):
@@ -245,14 +313,20 @@ def test_a_finished_demo_is_not_computed_again(finished, monkeypatch):
 
     for module, name in ((bundle, "convert"), (run, "make_material")):
         monkeypatch.setattr(module, name, refuse)
-    out, rows, _ = finished
-    options = {"recipe": TINY, "seed": 3, "keep_alignments": True}
-    assert run_demo(tone_words(), out, speaker="bob", **options) == rows
+    told = []
+    again = run_demo(
+        tone_words(),
+        finished.out,
+        on_row=lambda fold, row, progress: told.append(row["system"]),
+        **finished.options,
+    )
+    assert again == finished.rows
+    assert told == [row["system"] for _, row in finished.told]
 
 
 @pytest.mark.slow
 def test_a_demo_that_is_stopped_again_and_again_gives_the_same_files(
-    finished, tmp_path, monkeypatch
+    full, tmp_path, monkeypatch
 ):
     epochs, keep = [], EpochBackup.on_epoch_end
 
@@ -270,8 +344,8 @@ def test_a_demo_that_is_stopped_again_and_again_gives_the_same_files(
         except KeyboardInterrupt:
             stops += 1
     assert (stops, len(epochs)) == (4, 6 * TINY.epochs)  # none of them twice
-    assert rows == finished[1]
-    whole, again = finished[0] / "bob", tmp_path / "bob"
+    assert rows == full.rows
+    whole, again = full.fold, tmp_path / "bob"
     for path in (*whole.glob("*.json"), *whole.glob("*.npz"), *whole.rglob("bundle/*")):
         if path.is_file():
             other = again / path.relative_to(whole)
@@ -297,7 +371,7 @@ def test_all_speakers_in_turn_are_put_together(tmp_path):
 @pytest.mark.slow
 def test_the_official_protocol_has_no_new_speaker(tmp_path):
     rows, learnt = run_watched(tone_words(), tmp_path, protocol="official", recipe=TINY)
-    assert [row["system"] for row in rows] == SYSTEMS
+    assert [row["system"] for row in rows] == SYSTEMS["full"]
     teacher, hard = (row["parameters"] for row in rows[:2])
     assert [models for models, _ in learnt] == [[teacher], [teacher], [hard]]
     first, *rounds = (paths for _, paths in learnt)

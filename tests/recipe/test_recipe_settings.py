@@ -13,10 +13,14 @@ def test_a_recipe_has_at_least_one_round(rounds):
     )
 
 
-def test_labels_are_of_a_known_kind():
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("labels", "'transplanted', 'as heard'"), ("agreed_by", "'teacher', 'itself'")],
+)
+def test_choices_are_of_a_known_kind(name, expected):
     with pytest.raises(ValueError) as error:
-        Recipe(labels="heard")
+        Recipe(**{name: "heard"})
     assert str(error.value) == (
-        "Invalid value for `labels`. Expected one of ('transplanted', 'as heard'). "
-        "Received: labels='heard'"
+        f"Invalid value for `{name}`. Expected one of ({expected}). Received: "
+        f"{name}='heard'"
     )

@@ -1,8 +1,4 @@
-import shutil
-
 import pytest
-
-from keras_rnn2dnn import demo
 
 
 def test_the_command_writes_the_page_and_names_it(run, run_directory, tmp_path):
@@ -34,18 +30,3 @@ def test_another_directory_is_refused(run, tmp_path):
     code, _, error = run("report", tmp_path)
     assert code == 2
     assert "Expected the directory of a finished `rnn2dnn demo`" in error
-
-
-def test_the_last_line_of_the_demo_names_the_page(
-    run, run_directory, tmp_path, monkeypatch
-):
-    copy = shutil.copytree(run_directory, tmp_path / "run")
-    monkeypatch.setattr(demo, "demo_recordings", lambda *arguments: [])
-    monkeypatch.setattr(demo, "run_demo", lambda *arguments, **options: [])
-    monkeypatch.setattr(
-        "keras_rnn2dnn.commands.running.demo.to_markdown", lambda rows: "the table"
-    )
-    code, output, _ = run("demo", "--out", copy)
-    assert code == 0
-    assert output.splitlines()[-1] == f"Report: {copy / 'report.html'}"
-    assert (copy / "report.html").is_file()

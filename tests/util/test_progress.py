@@ -87,6 +87,21 @@ def test_what_time_is_left_follows_the_pace_of_the_stages_before(stream, monkeyp
         assert lines[1].startswith("[2/4] align ") and " 20.0 s, 1:48" in lines[1]
 
 
+def test_other_lines_clear_that_of_the_stage(monkeypatch):
+    monkeypatch.setattr(progress_module, "time", Clock())
+    stream = Terminal()
+    progress = StageProgress(1, stream, {"train": 60.0})
+    progress.start("train")
+    drawn = len(stream.getvalue())
+    with progress.aside():
+        stream.write("a row\n")
+    progress.update(0.5)  # drawn again at once
+    cleared, after = stream.getvalue()[drawn:].split("a row\n")
+    assert cleared == "\r" + " " * drawn + "\r"
+    assert "50%, 0:30 left" in after
+    assert progress.seconds_left() == 30.0
+
+
 def test_the_callback_follows_fit_over_all_epochs(monkeypatch):
     stream = Terminal()
     monkeypatch.setattr(progress_module, "time", clock := Clock())

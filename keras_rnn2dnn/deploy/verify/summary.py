@@ -1,12 +1,12 @@
 """The last line of `verify`: what was proven, what was not, and what is missing."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from keras_rnn2dnn.deploy.toolchain import packages_of
 from keras_rnn2dnn.deploy.verify.outcome import FAILED, NOT_RUN, PASSED, Outcome
 
 _COMPARED = ("network", "features", "words")
-_PYTHON_TOOL, _EXTRA = "tflite-micro", "pip install 'keras-rnn2dnn[micro]'"
+PYTHON_TOOL, _EXTRA = "tflite-micro", "pip install 'keras-rnn2dnn[micro]'"
 
 
 def last_line(verdict: str, outcomes: Sequence[Outcome]) -> str:
@@ -32,7 +32,7 @@ def last_line(verdict: str, outcomes: Sequence[Outcome]) -> str:
     if lacking := [o for o in left_out if o.tools or not o.optional]:
         found = _places(lacking, NOT_RUN) or "; ".join(o.stage for o in lacking[:4])
         sentences.append(f"Not run: {found}")
-    if ways := _installing({tool for o in lacking for tool in o.tools}):
+    if ways := installing({tool for o in lacking for tool in o.tools}):
         sentences.append(f"For these: {ways}")
     return ". ".join(sentences)
 
@@ -51,10 +51,16 @@ def _places(outcomes, status):
     return "; ".join(f"{what} in {', '.join(names)}" for what, names in places.items())
 
 
-def _installing(tools):
+def installing(tools: Iterable[str]) -> str:
+    """Returns the commands that install programs, and the package tflite-micro.
+
+    Example:
+        >>> installing(["cc", "tflite-micro"])
+        "apt install build-essential; pip install 'keras-rnn2dnn[micro]'"
+    """
     ways = []
     if packages := packages_of(tools):
         ways.append(f"apt install {' '.join(packages)}")
-    if _PYTHON_TOOL in tools:
+    if PYTHON_TOOL in tools:
         ways.append(_EXTRA)
     return "; ".join(ways)

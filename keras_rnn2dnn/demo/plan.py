@@ -1,0 +1,112 @@
+"""How much the demo does, and how long that takes: `Plan`."""
+
+import dataclasses
+from collections.abc import Mapping
+
+from keras_rnn2dnn.recipe.measured import ALL_TRAINED
+from keras_rnn2dnn.recipe.settings import Recipe
+from keras_rnn2dnn.report import table
+from keras_rnn2dnn.report.systems import TEACHER
+
+# Seconds on two idle cores. Their ratios count: what time is left is told at the pace
+# of the run itself.
+_ALIGN_S, _STRING_S = 0.002, 0.004  # a recording at one speed, a string with features
+_TRAINING_S = {  # a string in an epoch, with the name of the files
+    "teacher": ("teacher", 0.0035),
+    "hard": ("student_hard", 0.0007),
+    "self_labelled": ("student_self", 0.0008),
+    "soft": ("student_soft", 0.0012),
+    "distilled": ("student", 0.002),
+}
+_SIZES = {  # of a recipe, as they are called where they are smaller than usual
+    "transcribed_strings": "transcribed strings in an epoch",
+    "unlabelled_strings": "strings without transcripts in it",
+    "num_banks": "sets of strings in turn",
+    "epochs": "epochs",
+    "rounds": "rounds of distillation",
+    "development_strings": "development strings",
+    "agreed_strings": "strings without transcripts to tune decoders on",
+    "test_strings": "test strings",
+}
+_TUNING_S, _INT8_S = 0.012, 10.0  # a string of development; conversion with its costs
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Plan:
+    """How much the demo does.
+
+    Args:
+        recipe: sizes and settings.
+        trained: the systems that are trained, by their names in the table, in the order
+            of the trainings: attributes of `RecipeRun`.
+        voices: of synthetic speech.
+        repetitions: of each word by each of these voices.
+        minutes: that one fold takes on two idle cores, with the synthesis.
+    """
+
+    recipe: Recipe = dataclasses.field(default_factory=Recipe)
+    trained: Mapping[str, str] = dataclasses.field(
+        default_factory=lambda: dict(ALL_TRAINED)
+    )
+    voices: int = 12
+    repetitions: int = 40
+    minutes: int = 6
+
+    def less(self, synthetic: bool) -> str:
+        """Says what is less than in `FULL`; "" if nothing is.
+
+        Args:
+            synthetic: whether the speech is synthetic.
+        """
+        mine, whole = (dataclasses.asdict(plan.recipe) for plan in (self, FULL))
+        counts = [(mine[name], whole[name], what) for name, what in _SIZES.items()]
+        counts.append((len(mine["speeds"]), len(whole["speeds"]), "speeds"))
+        if synthetic:
+            what = "recordings of a word by a synthetic voice"
+            counts.append((self.repetitions, FULL.repetitions, what))
+        counts.append((len(self.trained), len(FULL.trained), "trained systems"))
+        less = [f"{n:,} of {of:,} {what}" for n, of, what in counts if n < of]
+        text = f"A short run. Of the complete one it has {', '.join(less)}."
+        return text if less else ""
+
+    def stages(self, recordings: int) -> dict[str, float]:
+        """Returns the stages of one fold, with the seconds that each should take.
+
+        Args:
+            recordings: of the training.
+        """
+        recipe = self.recipe
+        epoch = recipe.transcribed_strings + recipe.unlabelled_strings
+        banks = recipe.num_banks * (epoch + recipe.unlabelled_strings)
+        evaluated = recipe.development_strings + recipe.test_strings
+        tuned = recipe.development_strings + recipe.agreed_strings
+        found = {
+            "align from transcripts alone": _ALIGN_S * recordings * len(recipe.speeds),
+            "word strings and features": _STRING_S * (banks + evaluated),
+        }
+        for attribute in self.trained.values():
+            name, seconds = _TRAINING_S[attribute]
+            rounds = recipe.rounds if attribute == "distilled" else 1
+            for model in (*(f"{name}_round{n}" for n in range(1, rounds)), name):
+                found[f"{model}: train"] = seconds * epoch * recipe.epochs
+            found[f"{name}: recognise"] = _TUNING_S * tuned
+        return {**found, "int8: convert and recognise": _INT8_S}
+
+
+FULL = Plan()
+DEFAULT = Plan(
+    Recipe(
+        transcribed_strings=600,
+        unlabelled_strings=600,
+        rounds=1,
+        num_banks=1,
+        development_strings=120,
+        test_strings=300,
+        speeds=(1.0,),
+        agreed_strings=80,
+        agreed_by="itself",
+    ),
+    {table.HARD: "hard", TEACHER: "teacher", table.DISTILLED: "distilled"},
+    repetitions=24,
+    minutes=2,
+)

@@ -1,0 +1,114 @@
+import io
+import json
+import re
+import shlex
+import shutil
+import sys
+
+import pytest
+from helpers import report_runs
+
+from keras_rnn2dnn import cli, demo
+from keras_rnn2dnn.commands.running import demo as running
+from keras_rnn2dnn.deploy import tflm, toolchain
+from keras_rnn2dnn.util.progress import StageProgress
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    """The directory of a demo that another command has run."""
+    return report_runs.make_run(tmp_path_factory.mktemp("demo") / "the run", ("a+b",))
+
+
+@pytest.fixture
+def demo_run(done, run, monkeypatch, tmp_path):
+    """Runs the command on what another run left behind: all but the trainings."""
+    out = shutil.copytree(done, tmp_path / "the run")
+    rows = json.loads((out / "table.json").read_text())
+    monkeypatch.setattr(demo, "demo_recordings", lambda *arguments: [])
+    monkeypatch.setattr(running.espeak, "loader", lambda: None)
+
+    def run_demo(recordings, out, on_row, **options):
+        progress = StageProgress(1, io.StringIO(), {"train": 80.0})
+        for row in rows[:2]:
+            on_row("", {**row, "kl": None, "relative_to_hard": None}, progress)
+        return rows
+
+    monkeypatch.setattr(demo, "run_demo", run_demo)
+    return lambda *options: (*run("demo", "--out", out, *options), out)
+
+
+def test_rows_come_one_by_one_then_the_table_the_page_and_what_to_try(demo_run):
+    code, output, error, out = demo_run()
+    assert (code, error) == (0, "")
+    first, rows, table, rest = re.split(r"\n\n(?=Word|\| system)|(?<=\|)\n\n", output)
+    assert "synthetic speech" in first and f"about {demo.DEFAULT.minutes} min" in first
+    assert f"--full, with all seven rows, about {demo.FULL.minutes}." in first
+    assert f"All goes to {out}; when it is stopped" in first
+    titles, *lines = rows.splitlines()[1:]
+    assert titles.split()[0] == "system" and titles.split()[-1] == "left"
+    assert [line[:37].strip() for line in lines] == list(report_runs.SYSTEMS[:2])
+    assert all(re.search(r" 0:\d\d +1:20$", line) for line in lines)
+    assert len({len(line) for line in (titles, *lines)}) == 1
+    assert table.count("\n") == 1 + len(report_runs.SYSTEMS)
+    measured, files, page, *after = rest.splitlines()
+    assert measured.startswith("Measured on SYNTHETIC speech. A short run. ")
+    assert (files, page) == (f"Files: {out}", f"Report: {out / 'report.html'}")
+    assert (out / "report.html").is_file()
+    assert after[:2] == ["", "Next:"] and len(after) == 5
+
+
+def test_what_is_to_be_tried_next_are_commands_with_paths_that_exist(demo_run):
+    *_, output, _, out = demo_run()
+    lines = output.split("Next:\n")[1].splitlines()
+    names = [shlex.split(line, comments=True)[:2] for line in lines]
+    assert names == [["rnn2dnn", name] for name in ("verify", "transcribe", "train")]
+    for line in lines[:2]:
+        arguments = shlex.split(line, comments=True)[1:]
+        assert cli._parser().parse_args(arguments).bundle == str(out / "a+b" / "bundle")
+    assert "said is: up;" in lines[1]
+
+
+@pytest.mark.parametrize(
+    ("called", "found", "program"),
+    [
+        ("rnn2dnn", "rnn2dnn", "rnn2dnn"),
+        (".venv/bin/rnn2dnn", None, ".venv/bin/rnn2dnn"),
+        ("a b/rnn2dnn", None, "'a b/rnn2dnn'"),
+        ("pytest", None, "rnn2dnn"),
+    ],
+)
+def test_commands_begin_as_this_one_did(called, found, program, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "rnn2dnn").touch()
+    monkeypatch.setattr(sys, "argv", [called])
+    monkeypatch.setattr(shutil, "which", lambda name: found)
+    assert running._program() == program
+
+
+def test_what_tools_are_missing_for_is_said_first_with_their_packages(
+    demo_run, monkeypatch
+):
+    monkeypatch.setattr(toolchain.shutil, "which", lambda tool: None)
+    monkeypatch.setattr(tflm, "is_installed", lambda: False)
+    _, output, *_ = demo_run()
+    want = "Left out for want of"
+    assert output.splitlines()[2:7] == [
+        f"{want} make, cc: the C code on this host in `verify`.",
+        f"{want} make, arm-none-eabi-gcc, qemu-system-arm: flash, stack and "
+        "instructions of Cortex-M cores, and the cores in `verify`.",
+        f"{want} make, riscv64-unknown-elf-gcc, qemu-system-riscv32: RISC-V in "
+        "`verify`.",
+        f"{want} tflite-micro: the arena of TensorFlow Lite Micro.",
+        "To have it: apt install build-essential gcc-arm-none-eabi "
+        "gcc-riscv64-unknown-elf qemu-system-arm qemu-system-misc; pip install "
+        "'keras-rnn2dnn[micro]'",
+    ]
+
+
+def test_full_is_the_complete_plan(demo_run, monkeypatch):
+    monkeypatch.setattr(
+        demo, "demo_recordings", lambda *given: pytest.fail(str(given[-1].repetitions))
+    )
+    with pytest.raises(pytest.fail.Exception, match=str(demo.FULL.repetitions)):
+        demo_run("--full")
