@@ -1,7 +1,7 @@
 """What int8 costs a student of the demo: ranges, int16, quantisation-aware training.
 
-Reads a directory that `rnn2dnn demo --data --keep-alignments` wrote for one new
-speaker, such as `out/jackson`. Each row is measured on the test strings:
+Reads a directory that `rnn2dnn demo --full --data DIRECTORY --keep-alignments` wrote
+for one new speaker, such as `out/jackson`. Each row is measured on the test strings:
 KL(float || row) and the share of frames with the same best class, against the float
 student, and the word errors with the student's decoder.
 

@@ -1,9 +1,9 @@
 """What digital silence before the words, or a lower level, costs a bundle of the demo.
 
-Reads a directory that `rnn2dnn demo --data` wrote for one new speaker, such as
-`out/jackson`: the first strings of `test_audio.npz`, each an utterance of its own, go
-through `Recognizer`, with zeros in front, or with all samples multiplied by a gain. For
-zeros between words two strings are one utterance, with zeros between them.
+Reads a directory that `rnn2dnn demo --full --data DIRECTORY` wrote for one new speaker,
+such as `out/jackson`: the first strings of `test_audio.npz`, each an utterance of its
+own, go through `Recognizer`, with zeros in front, or with all samples multiplied by a
+gain. For zeros between words two strings are one utterance, with zeros between them.
 """
 
 import argparse

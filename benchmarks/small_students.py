@@ -1,10 +1,11 @@
 """How much of the demo's gain small students keep, for every held-out speaker.
 
-Reads a directory that `rnn2dnn demo --data DIRECTORY --speaker all --keep-alignments`
-wrote. For each speaker every student is trained on the soft alignments of the distilled
-student, converted to int8, and its decoder tuned on the development strings; errors are
-those of the int8 file on the test strings. "gain kept" is (hard - student) / (hard -
-distilled), with the errors of the demo's hard-label and distilled students.
+Reads a directory that `rnn2dnn demo --full --data DIRECTORY --speaker all
+--keep-alignments` wrote. For each speaker every student is trained on the soft
+alignments of the distilled student, converted to int8, and its decoder tuned on the
+development strings; errors are those of the int8 file on the test strings. "gain kept"
+is (hard - student) / (hard - distilled), with the errors of the demo's hard-label and
+distilled students.
 """
 
 import argparse

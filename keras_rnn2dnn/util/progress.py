@@ -69,7 +69,8 @@ class StageProgress:
         """Ends the current stage, if any, and begins the next."""
         self.finish()
         self._stage, self._number = stage, self._number + 1
-        self._expected = self._left.pop(stage, 0.0)
+        with self._lock:
+            self._expected, self._share = self._left.pop(stage, 0.0), 0.0
         self._begin = time.monotonic()
         self.update(0.0)
 
@@ -111,7 +112,8 @@ class StageProgress:
 
     def seconds_left(self) -> float | None:
         """Returns how long the rest will take; None where nobody knows."""
-        planned = sum(self._left.values()) + (1 - self._share) * self._expected
+        with self._lock:
+            planned = sum(self._left.values()) + (1 - self._share) * self._expected
         if not planned:
             return None
         pace = (self._taken + self._trusted) / (self._planned + self._trusted)
