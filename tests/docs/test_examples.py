@@ -1,8 +1,11 @@
 import re
 import runpy
+import sys
 from pathlib import Path
 
 import pytest
+
+from keras_rnn2dnn import recipe
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -36,3 +39,29 @@ def test_a_model_of_ones_own_is_distilled_and_converted(tmp_path, monkeypatch, c
     assert names["student"].output_shape == (None, None, 51)
     assert "KL(float || int8)" in capsys.readouterr().out
     assert (tmp_path / "bundle" / "student.tflite").is_file()
+
+
+def test_a_corpus_of_ones_own_takes_one_call(monkeypatch, capsys):
+    calls = []
+
+    class Found:
+        bundle, report = Path("out/bundle"), Path("out/report.html")
+
+        def __str__(self):
+            return "the table"
+
+    def train(corpus, out, **options):
+        options.pop("tell")("4 speakers")
+        calls.append((corpus, out, options))
+        return Found()
+
+    monkeypatch.setattr(recipe, "train_corpus", train)
+    path = EXAMPLES / "own_corpus.py"
+    monkeypatch.setattr(sys, "argv", [str(path), "words", "out", "5"])
+    runpy.run_path(str(path), run_name="__main__")
+    assert calls == [("words", "out", {"minutes": 5.0})]
+    assert capsys.readouterr().out.splitlines() == [
+        *("4 speakers", "the table"),
+        *("Firmware: out/bundle", "Report: out/report.html"),
+    ]
+    assert len(path.read_text().splitlines()) <= 30

@@ -23,7 +23,7 @@ _STRING_WORDS = 5
 _BETWEEN_FRAMES = 75  # pauses and silence at the ends of a string, about
 # Seconds on two idle cores of 2.5 GHz, each way of a million frames.
 _STRINGS_S, _TEACHER_S, _TEACHER_RUN_S, _STUDENT_S = 25.0, 22.0, 8.0, 3.0
-_FLAT_START_S, _PATHS_S, _DECODE_S = 0.5, 0.15, 0.8  # for each ten states
+_FLAT_START_S, _PATHS_S, _DECODE_S = 0.25, 0.15, 0.8  # for each ten states
 _START_S, _VERIFY_S = 6.0, 60.0  # of each training; of the last steps
 _PRODUCTS_S = 0.05  # of `_own_speed` on those cores
 
@@ -119,8 +119,8 @@ def _seconds(recipe, frames, measured, num_states, own_teacher):
     banks = recipe.num_banks * bank
     tested = recipe.test_strings * measured / 1e6
     developed = recipe.development_strings * measured / 1e6
-    told = banks / max(1, strings) * 1000
-    aligned = 10 * min(banks, told) + max(0, banks - told)
+    first = min(banks, 1000 * frames / 1e6)  # aligned ten times
+    aligned = 9 * first + banks
     recognised = 40 * developed * _DECODE_S * states + tested * _DECODE_S * states
     watched = recipe.epochs * min(40, recipe.development_strings) * measured / 1e6
     student = _START_S + recipe.epochs * _STUDENT_S * bank + watched
