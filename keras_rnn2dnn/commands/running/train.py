@@ -1,6 +1,8 @@
 """`rnn2dnn train`: from a corpus to a verified bundle."""
 
 import argparse
+import contextlib
+import logging
 import shlex
 
 from keras_rnn2dnn.commands.terminal import say
@@ -10,20 +12,21 @@ from keras_rnn2dnn.recipe import train_corpus
 
 def run(options: argparse.Namespace) -> int:
     """Trains on a corpus; returns the exit code."""
-    found = train_corpus(
-        options.corpus,
-        options.out,
-        words=options.words,
-        speaker_pattern=options.speaker_pattern,
-        noise=options.noise,
-        unlabelled=options.unlabelled,
-        teacher=options.teacher,
-        lexicon=options.lexicon,
-        max_bytes=options.max_bytes,
-        minutes=options.minutes,
-        seed=options.seed,
-        tell=say,
-    )
+    with _told_once():
+        found = train_corpus(
+            options.corpus,
+            options.out,
+            words=options.words,
+            speaker_pattern=options.speaker_pattern,
+            noise=options.noise,
+            unlabelled=options.unlabelled,
+            teacher=options.teacher,
+            lexicon=options.lexicon,
+            max_bytes=options.max_bytes,
+            minutes=options.minutes,
+            seed=options.seed,
+            tell=say,
+        )
     say(f"\n{found}\n")
     say(f"Bundle: {found.bundle}\nReport: {found.report}\n\nNext:")
     bundle = shlex.quote(str(found.bundle))
@@ -32,3 +35,15 @@ def run(options: argparse.Namespace) -> int:
     say(f"  rnn2dnn listen {bundle}")
     say(f"  rnn2dnn evaluate {bundle} --device-arithmetic --data {audio}")
     return 1 if found.verification.verdict == FAILED else 0
+
+
+@contextlib.contextmanager
+def _told_once():
+    """Keeps off standard error what the readers log, as it is told anyway."""
+    logger = logging.getLogger("keras_rnn2dnn.audio.corpora")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)

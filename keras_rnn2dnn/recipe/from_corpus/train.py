@@ -20,8 +20,10 @@ from keras_rnn2dnn.recipe.material import feature_spec
 from keras_rnn2dnn.recipe.measured import MeasuredRun
 from keras_rnn2dnn.recipe.run import RecipeRun
 from keras_rnn2dnn.recipe.settings import Recipe
+from keras_rnn2dnn.recipe.trained import write_json
 from keras_rnn2dnn.report import table, write_report
 from keras_rnn2dnn.report.systems import TEACHER
+from keras_rnn2dnn.util.checksums import without_sum
 from keras_rnn2dnn.util.files import new_file
 from keras_rnn2dnn.util.progress import StageProgress
 
@@ -137,14 +139,14 @@ def _of_teacher(own):
 
 def _kept_plan(path: Path, asked: dict, make: Callable[[], Plan]) -> Plan:
     """Returns the plan of the same run before, or a new one: times differ."""
-    if path.is_file():
-        kept = json.loads(path.read_text())
-        if kept["asked"] == asked:
-            return Plan(Recipe.from_dict(kept["recipe"]), kept["seconds"])
+    try:
+        kept = without_sum(json.loads(path.read_text()))
+    except (OSError, ValueError):  # none, or damaged
+        kept = {"asked": None}
+    if kept["asked"] == asked:
+        return Plan(Recipe.from_dict(kept["recipe"]), kept["seconds"])
     plan = make()
-    fields = {"asked": asked, **dataclasses.asdict(plan)}
-    with new_file(path) as temporary:
-        temporary.write_text(json.dumps(fields, indent=2) + "\n")
+    write_json(path, {"asked": asked, **dataclasses.asdict(plan)})
     return plan
 
 

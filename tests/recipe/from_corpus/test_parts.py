@@ -195,3 +195,27 @@ def test_noise_without_sound_is_refused(tmp_path):
     write_wav(tmp_path / "noise" / "a.wav", np.zeros(800), 8000)
     with pytest.raises(ValueError, match=r"Received: 1 files; all of it is silent"):
         read_parts(tmp_path / "words", noise=tmp_path / "noise")
+
+
+def test_a_kaldi_directory_tells_words_and_speakers(tmp_path):
+    tables: dict[str, list[str]] = {"wav.scp": [], "text": [], "utt2spk": []}
+    for r in tone_words(SPEAKERS, per_word=3):
+        name = f"{r.speaker}-{r.words[0]}-{r.index}"
+        write_wav(tmp_path / f"{name}.wav", r.samples, 8000)
+        tables["wav.scp"].append(f"{name} {tmp_path / name}.wav")
+        tables["text"].append(f"{name} {r.words[0]}")
+        tables["utt2spk"].append(f"{name} {r.speaker}")
+    for name, lines in tables.items():
+        (tmp_path / name).write_text("\n".join(lines))
+    split = read_parts(tmp_path).split
+    assert split.vocabulary == ("down", "up") and split.by_speaker
+    assert speakers_of(split.train + split.development + split.test) == set(SPEAKERS)
+
+
+def test_of_one_speaker_the_split_is_by_file(tmp_path):
+    write_folders(tmp_path, tone_words(("ada",), per_word=10))
+    parts = read_parts(tmp_path, speaker_pattern="{speaker}_{n}")
+    assert "1 speaker, by the files' names" in parts.told[1]
+    assert parts.how_split.startswith("split by file: ")
+    sizes = [len(getattr(parts.split, u)) for u in ("train", "development", "test")]
+    assert sizes == [14, 3, 3]
