@@ -13,7 +13,7 @@ from keras_rnn2dnn.recipe.align import align_recordings, at_speeds
 from keras_rnn2dnn.recipe.material import feature_layer
 from keras_rnn2dnn.recipe.settings import Recipe
 from keras_rnn2dnn.recipe.strings import clipped, feature_strings, string_seed
-from keras_rnn2dnn.recipe.tune import TuningStrings
+from keras_rnn2dnn.recipe.trained import TuningStrings
 
 BANKS = 2
 DEVELOPMENT_RECORDINGS = range(10, 15)  # of the new speaker; 0-9 are the test

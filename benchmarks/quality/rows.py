@@ -12,7 +12,7 @@ from keras_rnn2dnn.recipe.targets import (
     matched_to_priors,
     mean_log_posteriors,
 )
-from keras_rnn2dnn.recipe.tune import tuned_to
+from keras_rnn2dnn.recipe.trained import tuned_to
 from keras_rnn2dnn.util.log_softmax import log_softmax
 
 SHARE = 0.5  # of the unlabelled strings in an epoch

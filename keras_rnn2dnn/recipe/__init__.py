@@ -1,9 +1,10 @@
 """A corpus becomes teacher, students and bundle: recordings in, files of a run out.
 
 - `settings`, `split`: the numbers, and the recordings by their use
-- `align`, `strings`, `material`: hard alignments, word strings of them, features
+- `align`, `strings`, `streams`, `material`: hard alignments, word strings of them, and
+  streams of these; features
 - `teacher`, `targets`, `student`, `fitting`: who learns what, and how
-- `tune`, `history`, `trained`: decoders, the course of a training, files of a model
+- `trained`, `history`: models with their decoders, the course of a training
 - `bundle`, `run`, `steps`: int8, the whole way, and going on after a stop
 - `from_corpus`: all of it for a corpus of one's own
 - `measured`: what all of them give on the test

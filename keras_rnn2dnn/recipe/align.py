@@ -37,7 +37,8 @@ def align_recordings(
 ) -> list[np.ndarray]:
     """Aligns recordings from their transcripts alone, by flat start.
 
-    They are at a level of their own, and short: each has its own mean subtracted.
+    They are at a level of their own, and short: each has its own mean subtracted from
+    its logarithms.
 
     Args:
         recordings: transcribed recordings.
@@ -57,9 +58,10 @@ def align_recordings(
         padded[: len(samples)] = samples[: len(padded)]
         padded += _HISS_RMS * augment.white_noise(rng, len(padded))
         waveforms.append(padded)
-    layer = LogMel.from_spec(
-        dataclasses.replace(layer.spec, centering="utterance", mean=None)
-    )
+    spec = dataclasses.replace(layer.spec, centering="utterance", mean=None)
+    if spec.compression != "log":  # which is for streams
+        spec = dataclasses.replace(spec, compression="log", variance=None)
+    layer = LogMel.from_spec(spec)
     features = map_by_length(layer, waveforms)
     transcripts = [list(recording.words) for recording in recordings]
     return list(hmm.flat_start(features, transcripts, topology, seed=seed).alignments)

@@ -5,6 +5,7 @@ The features of teacher and students, too: their settings, and what is adapted.
 
 import dataclasses
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from keras_rnn2dnn.audio.features import FeatureSpec, LogMel
 from keras_rnn2dnn.audio.word_strings import StringOptions, make_strings
 from keras_rnn2dnn.recipe.settings import Recipe
 from keras_rnn2dnn.recipe.split import Split
+from keras_rnn2dnn.recipe.streams import development_streams, streamed_banks
 from keras_rnn2dnn.recipe.strings import (
     FeatureString,
     evaluation_strings,
@@ -97,6 +99,11 @@ def make_material(
             ("test", recipe.test_strings),
         )
     )
+    if recipe.streams:
+        heard = dataclasses.replace(split, train=train)
+        given = layer, topology, recipe, seed
+        transcribed, mixed = streamed_banks(heard, transcribed, *given)
+        development = development_streams(split, *given)
     log_priors = hmm.estimate_log_priors(
         [s.states for s in transcribed[0]], topology.num_states
     )
@@ -104,23 +111,33 @@ def make_material(
     return Material(layer, transcribed, mixed, development, test, untuned)
 
 
-def feature_spec(sample_rate_hz: int) -> FeatureSpec:
-    """Returns the features: 24 log-mel bins less a running mean.
+def feature_spec(sample_rate_hz: int, features: str = "running mean") -> FeatureSpec:
+    """Returns the features of 24 bins: log-mel less a running mean, or PCEN.
 
     So a device can compute them in a stream. Where the running mean starts, and the
     variance, are for `feature_layer` to find.
+
+    Args:
+        sample_rate_hz: of the audio.
+        features: as of `Recipe`.
     """
+    options: dict[str, Any] = {"centering": "running"}
+    if features == "pcen":  # whatever the level; the logarithm is the cheapest power
+        options = {"compression": "pcen", "gain": 1.0, "bias": 0.3, "power": 0.0}
     return FeatureSpec(
         sample_rate_hz=sample_rate_hz,
         num_bins=24,
         low_hz=80.0,
         high_hz=min(3900.0, 0.4875 * sample_rate_hz),
-        centering="running",
+        **options,
     )
 
 
 def feature_layer(
-    recordings: Sequence[Recording], seed: int, options: StringOptions | None = None
+    recordings: Sequence[Recording],
+    seed: int,
+    options: StringOptions | None = None,
+    features: str = "running mean",
 ) -> LogMel:
     """Returns the layer of `feature_spec`, adapted to noisy word strings.
 
@@ -128,11 +145,12 @@ def feature_layer(
         recordings: of the training.
         seed: of the strings.
         options: how they are made.
+        features: as of `Recipe`.
 
     Returns:
         The layer, with mean and variance.
     """
-    layer = LogMel.from_spec(feature_spec(recordings[0].sample_rate_hz))
+    layer = LogMel.from_spec(feature_spec(recordings[0].sample_rate_hz, features))
     seed = string_seed(seed, "train", 0)  # the first strings of the first bank
     strings = make_strings(recordings, _ADAPTATION_STRINGS, seed, layer.spec, options)
     layer.adapt(string.noisy[None] for string in strings)

@@ -18,9 +18,15 @@ from keras_rnn2dnn.recipe.material import Material, feature_layer, make_material
 from keras_rnn2dnn.recipe.settings import Recipe
 from keras_rnn2dnn.recipe.split import Split
 from keras_rnn2dnn.recipe.steps import Steps, fingerprint_of, load_arrays, save_arrays
+from keras_rnn2dnn.recipe.streams import stream_topology
 from keras_rnn2dnn.recipe.targets import labelled_by, path_targets
-from keras_rnn2dnn.recipe.trained import Trained, save_model
-from keras_rnn2dnn.recipe.tune import TuningStrings, agreed_with, tuned_to
+from keras_rnn2dnn.recipe.trained import (
+    Trained,
+    TuningStrings,
+    agreed_with,
+    save_model,
+    tuned_to,
+)
 from keras_rnn2dnn.util.progress import StageProgress
 from keras_rnn2dnn.util.tensorboard import write_scalars
 
@@ -50,7 +56,7 @@ class RecipeRun:
         keep_alignments: whether the store that the distilled student learned from
             stays, in `student.align`.
         topology: of the words; by default each word of the training has states of its
-            own.
+            own, and in streams other speech one, if there is any.
 
     Raises:
         ValueError: see `Split.check`.
@@ -71,7 +77,7 @@ class RecipeRun:
         self.split, self.out, self.recipe, self.seed = split, out, recipe, seed
         self.progress, self.title = progress, title
         self.keep_alignments = keep_alignments
-        self.topology = topology or hmm.Topology(split.vocabulary)
+        self.topology = topology or stream_topology(split, recipe.streams)
         fingerprint = fingerprint_of(split, recipe, seed, self._depends_on())
         self.steps = Steps(out, fingerprint)
         self._tuning: TuningStrings | None = None
@@ -147,7 +153,8 @@ class RecipeRun:
         return [self.topology.to_dict()]
 
     def _feature_layer(self, train):
-        return feature_layer(train, self.seed, self.recipe.strings)
+        recipe = self.recipe
+        return feature_layer(train, self.seed, recipe.strings, recipe.features)
 
     def _start(self, stage):
         self.progress.start(f"{self.title}: {stage}" if self.title else stage)

@@ -3,11 +3,13 @@
 import dataclasses
 from typing import Any
 
+from keras_rnn2dnn.audio.streams import StreamOptions
 from keras_rnn2dnn.audio.word_strings import StringOptions
 from keras_rnn2dnn.util.errors import invalid, is_integer
 
 AGREED_BY = ("teacher", "itself")
 LABELS = ("transplanted", "as heard")
+FEATURES = ("running mean", "pcen")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,6 +49,10 @@ class Recipe:
             labels into the noisy strings: such labels nobody has who has but the noisy
             strings. `"as heard"` aligns the noisy strings.
         strings: how word strings are made.
+        features: `"running mean"` subtracts one from the logarithms; `"pcen"` is for
+            devices that are left switched on.
+        streams: how streams are made of the strings of training and development, with
+            pauses, levels, backgrounds and other speech; None for the strings alone.
     """
 
     transcribed_strings: int = 1000
@@ -72,11 +78,14 @@ class Recipe:
     agreed_by: str = "teacher"
     labels: str = "transplanted"
     strings: StringOptions = dataclasses.field(default_factory=StringOptions)
+    features: str = "running mean"
+    streams: StreamOptions | None = None
 
     def __post_init__(self):
         if not is_integer(self.rounds) or self.rounds < 1:
             raise ValueError(invalid("rounds", "an integer >= 1", self.rounds))
-        for name, known in (("labels", LABELS), ("agreed_by", AGREED_BY)):
+        kinds = {"labels": LABELS, "agreed_by": AGREED_BY, "features": FEATURES}
+        for name, known in kinds.items():
             if getattr(self, name) not in known:
                 received = getattr(self, name)
                 raise ValueError(invalid(name, f"one of {known}", received))
@@ -84,8 +93,11 @@ class Recipe:
     @classmethod
     def from_dict(cls, fields: dict[str, Any]) -> "Recipe":
         """Rebuilds a recipe from `dataclasses.asdict`, also one that JSON has kept."""
-        strings = StringOptions(**_with_tuples(fields["strings"]))
-        return cls(**{**_with_tuples(fields), "strings": strings})
+        given = _with_tuples(fields)
+        given["strings"] = StringOptions(**_with_tuples(given["strings"]))
+        if given.get("streams"):
+            given["streams"] = StreamOptions(**_with_tuples(given["streams"]))
+        return cls(**given)
 
 
 def _with_tuples(fields):

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from keras_rnn2dnn.audio.feature_spec import FeatureSpec
 from keras_rnn2dnn.audio.features import LogMel
 from keras_rnn2dnn.audio.word_strings import StringOptions, WordString, make_strings
 from keras_rnn2dnn.batches.predicting import map_by_length
@@ -66,6 +67,31 @@ def _string_states(string, alignments, silence_state):
     return states
 
 
+def strings_for(
+    split: Split,
+    use: str,
+    size: int,
+    bank: int,
+    seed: int,
+    spec: FeatureSpec,
+    options: StringOptions | None = None,
+) -> list[WordString]:
+    """Makes the word strings of a use: the same for the same arguments.
+
+    Args:
+        split: gives the words, babble and noise.
+        use: of `split`, whose recordings are heard.
+        size: how many strings.
+        bank: its number.
+        seed: of the run.
+        spec: gives sample rate and frames.
+        options: how strings are made.
+    """
+    seed = string_seed(seed, use, bank)
+    heard = options, split.babble, split.noise_of(use)
+    return make_strings(getattr(split, use), size, seed, spec, *heard)
+
+
 def training_banks(
     split: Split,
     alignments: Sequence[np.ndarray] | None,
@@ -99,15 +125,7 @@ def training_banks(
     kept, added = sizes
 
     def strings_of(use, size, number):
-        return make_strings(
-            getattr(split, use),
-            size,
-            string_seed(seed, use, number),
-            layer.spec,
-            options,
-            split.babble,
-            split.noise_of(use),
-        )
+        return strings_for(split, use, size, number, seed, layer.spec, options)
 
     banks = [
         feature_strings(
@@ -149,11 +167,7 @@ def evaluation_strings(
     Returns:
         Strings without labels, with their samples.
     """
-    recordings = getattr(split, use)
-    seed = string_seed(seed, use, 0)
-    heard = options, split.babble, split.noise_of(use)
-    strings = make_strings(recordings, number, seed, layer.spec, *heard)
-    strings = clipped(strings)
+    strings = clipped(strings_for(split, use, number, 0, seed, layer.spec, options))
     return [
         dataclasses.replace(features, samples=string.noisy)
         for string, features in zip(

@@ -38,13 +38,16 @@ def log_means(log_posteriors: Sequence[Sequence[np.ndarray]]) -> list[np.ndarray
 def matched_to_priors(
     log_posteriors: Sequence[np.ndarray], decoder: hmm.WordLoopDecoder
 ) -> Callable:
-    """Returns `match_priors` to those of a decoder, silence left free.
+    """Returns `match_priors` to those of a decoder, silence and other speech left free.
 
     Args:
         log_posteriors: of strings without transcripts; the first 300 count.
         decoder: has the priors.
     """
-    free = [decoder.topology.silence_state]
+    topology = decoder.topology
+    free = [topology.silence_state]
+    if topology.other:
+        free.append(topology.other_state)
     return match_priors(log_posteriors[:_MATCHED_STRINGS], decoder.log_priors, free)
 
 

@@ -39,3 +39,13 @@ def test_the_running_mean_starts_at_that_of_noisy_training_strings(marked_split,
     banks, _ = training_banks(marked_split, states, result, 0, (300, 0), 1, seed=3)
     frames = np.concatenate([s.noisy for s in banks[0]]).astype("float64")
     np.testing.assert_allclose(frames.std(axis=0), 1.0, atol=1e-3)
+
+
+def test_pcen_is_adapted_too(marked_split):
+    found = feature_layer(marked_split.train, seed=3, features="pcen")
+    spec = feature_spec(8000, "pcen")
+    assert (spec.compression, spec.centering, spec.gain) == ("pcen", "none", 1.0)
+    assert dataclasses.replace(found.spec, mean=None, variance=None) == spec
+    samples = 0.1 * np.random.default_rng(0).normal(size=(1, 8000))
+    values = found(samples.astype("float32")).numpy()
+    assert np.abs(values).mean() < 3

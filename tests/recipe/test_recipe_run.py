@@ -6,6 +6,7 @@ import pytest
 from helpers.tone_words import TINY, tone_words
 
 from keras_rnn2dnn import hmm
+from keras_rnn2dnn.audio.streams import StreamOptions
 from keras_rnn2dnn.recipe import RecipeRun, Split, material
 from keras_rnn2dnn.util.files import Utterances
 from keras_rnn2dnn.util.progress import StageProgress
@@ -65,6 +66,27 @@ def test_a_corpus_without_a_test_becomes_a_bundle(run, tmp_path):
     assert len(Utterances.load(tmp_path / "development.npz").features) == 6
     history = run.distilled.history
     assert {len(numbers) for numbers in history.values()} == {TINY.epochs}
+
+
+def test_streams_have_pcen_and_a_state_of_other_speech(run, tmp_path):
+    other = tuple(dataclasses.replace(r, words=()) for r in sentences(("eve",), 3))
+    split = dataclasses.replace(run.split, other_speech=other)
+    streams = StreamOptions(pause_s=(0.3, 0.6), other_s=(0.5, 1.0))
+    recipe = dataclasses.replace(TINY, features="pcen", streams=streams)
+    progress = StageProgress(14, io.StringIO())
+    heard = RecipeRun(split, tmp_path / "heard", recipe, 0, progress)
+    material = heard.material
+    assert material.layer.spec.compression == "pcen"
+    assert material.topology == hmm.Topology(("down", "up"), other=8)
+    assert material.untuned.topology == material.topology
+    (transcribed,), (mixed,) = material.transcribed, material.mixed
+    other_state = material.topology.other_state
+    for stream in transcribed:
+        other = (stream.states == other_state).sum()
+        assert other >= 8 if "<unk>" in stream.words else other == 0
+    assert any("<unk>" in s.words for s in transcribed)
+    assert [s.states is None for s in mixed].count(True) > 0
+    assert len(material.development[0].samples) > 0
 
 
 def test_labels_as_heard_are_of_the_noisy_strings(run, tmp_path, monkeypatch):

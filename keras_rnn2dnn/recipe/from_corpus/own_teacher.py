@@ -13,8 +13,7 @@ from keras_rnn2dnn.audio.features import FeatureSpec, LogMel
 from keras_rnn2dnn.distillation.model_files import load_model
 from keras_rnn2dnn.recipe.material import feature_spec
 from keras_rnn2dnn.recipe.run import RecipeRun
-from keras_rnn2dnn.recipe.trained import Trained
-from keras_rnn2dnn.recipe.tune import TuningStrings, tuned_to
+from keras_rnn2dnn.recipe.trained import Trained, TuningStrings, tuned_to
 from keras_rnn2dnn.util.checksums import checksum_of
 from keras_rnn2dnn.util.errors import invalid
 
