@@ -13,8 +13,8 @@ from keras_rnn2dnn.util.errors import invalid
 
 # Rounds, epochs and strings, from the best on; without a time the second is taken.
 _LEVELS = (
-    *((2, 12, 2000), (2, 8, 2000), (2, 6, 1600), (1, 8, 1600), (1, 6, 1200)),
-    *((1, 5, 900), (1, 5, 600), (1, 4, 400), (1, 3, 250)),
+    *((2, 12, 2000), (2, 8, 2000), (2, 8, 1400), (2, 6, 1200), (1, 8, 1200)),
+    *((1, 8, 800), (1, 7, 600), (1, 6, 400), (1, 5, 300)),
 )
 _USUAL = 1
 _MOST_FRAMES = 1_200_000  # of the strings of an epoch
@@ -23,7 +23,7 @@ _STRING_WORDS = 5
 _BETWEEN_FRAMES = 75  # pauses and silence at the ends of a string, about
 # Seconds on two idle cores of 2.5 GHz, each way of a million frames.
 _STRINGS_S, _TEACHER_S, _TEACHER_RUN_S, _STUDENT_S = 25.0, 22.0, 8.0, 3.0
-_FLAT_START_S, _PATHS_S, _DECODE_S = 0.25, 0.15, 0.8  # for each ten states
+_FLAT_START_S, _PATHS_S, _DECODE_S = 0.25, 0.15, 0.3  # for each ten states
 _START_S, _VERIFY_S = 6.0, 60.0  # of each training; of the last steps
 _PRODUCTS_S = 0.05  # of `_own_speed` on those cores
 
@@ -93,7 +93,7 @@ def _plan(split, num_states, own_teacher, pace, level, sizes):
         unlabelled_strings=unlabelled,
         rounds=rounds,
         epochs=epochs,
-        development_strings=min(240, most),
+        development_strings=min(240, most, 100 + strings // 10),
         test_strings=min(most, max(200, min(600, len(split.test) // _STRING_WORDS))),
         labels="as heard",
         strings=StringOptions(active_level=True),
