@@ -7,9 +7,16 @@ import numpy as np
 
 from keras_rnn2dnn.audio.feature_spec import FeatureSpec
 from keras_rnn2dnn.audio.features import LogMel
-from keras_rnn2dnn.audio.word_strings import StringOptions, WordString, make_strings
+from keras_rnn2dnn.audio.word_strings import (
+    StringOptions,
+    WordString,
+    make_strings,
+    num_label_frames,
+)
 from keras_rnn2dnn.batches.predicting import map_by_length
 from keras_rnn2dnn.recipe.split import Split
+
+_SILENT_FRAMES = 10  # on either side of the words that are aligned
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -115,7 +122,9 @@ def training_banks(
         num_banks: how many banks.
         seed: of the first bank.
         options: how strings are made.
-        align: gives the states of all strings, of their noisy features and words.
+        align: gives the states of all strings, of their noisy features and words. It
+            hears them from 0.1 s before the first recording to 0.1 s after the last:
+            what is beyond is silence, however long.
 
     Returns:
         Banks of transcribed strings alone, and as many mixed ones of the same size:
@@ -127,16 +136,16 @@ def training_banks(
     def strings_of(use, size, number):
         return strings_for(split, use, size, number, seed, layer.spec, options)
 
-    banks = [
-        feature_strings(
-            strings_of("train", kept + added, number), layer, alignments, silence_state
-        )
-        for number in range(num_banks)
-    ]
+    banks, spans = [], []
+    for number in range(num_banks):
+        strings = strings_of("train", kept + added, number)
+        banks.append(feature_strings(strings, layer, alignments, silence_state))
+        spans += [_span(string, split.train, layer) for string in strings]
     if alignments is None:
         every = [string for bank in banks for string in bank]
-        found = iter(align([s.noisy for s in every], [s.words for s in every]))
-        banks = [[dataclasses.replace(s, states=next(found)) for s in b] for b in banks]
+        heard = [s.noisy[span] for s, span in zip(every, spans, strict=True)]
+        found = iter(zip(align(heard, [s.words for s in every]), spans, strict=True))
+        banks = [[_labelled(s, *next(found), silence_state) for s in b] for b in banks]
     if not split.unlabelled:
         return banks, banks
     mixed = [
@@ -144,6 +153,19 @@ def training_banks(
         for number, bank in enumerate(banks)
     ]
     return banks, mixed
+
+
+def _span(string, recordings, layer):
+    """Returns the frames of all words of a string, with a little silence."""
+    (_, first), (number, last) = string.parts[0], string.parts[-1]
+    end = last + num_label_frames(recordings[number], layer.spec)
+    return slice(max(0, first - _SILENT_FRAMES), end + _SILENT_FRAMES)
+
+
+def _labelled(string, states, span, silence_state):
+    every = np.full(len(string.noisy), silence_state, "int32")
+    every[span] = states
+    return dataclasses.replace(string, states=every)
 
 
 def evaluation_strings(

@@ -5,7 +5,11 @@ import numpy as np
 import pytest
 from helpers.word_recordings import TONES_HZ, corpus, marked, with_tone
 
-from keras_rnn2dnn.audio.word_strings import make_strings, num_label_frames
+from keras_rnn2dnn.audio.word_strings import (
+    StringOptions,
+    make_strings,
+    num_label_frames,
+)
 from keras_rnn2dnn.recipe import strings as data
 
 
@@ -148,3 +152,29 @@ def test_training_strings_keep_no_samples(marked_split, layer):
     states = [np.zeros(num_label_frames(r, layer.spec)) for r in marked_split.train]
     _, mixed = data.training_banks(marked_split, states, layer, 0, (2, 2), 1, seed=0)
     assert [s.samples for s in mixed[0]] == [None] * 4
+
+
+def test_what_lies_beyond_the_words_is_silence_that_is_not_aligned(layer):
+    split = marked(with_unlabelled=False)
+    options = StringOptions(words=(1, 2), edge_frames=(200, 300))
+    given = []
+
+    def align(features, words):
+        given.extend(zip(features, words, strict=True))
+        return [np.arange(len(x)) for x in features]
+
+    (bank,), (mixed,) = data.training_banks(
+        split, None, layer, 7, (6, 0), 1, 0, options, align
+    )
+    assert bank is mixed and len(given) == 6
+    for string, (features, words) in zip(bank, given, strict=True):
+        assert words == string.words
+        first = np.flatnonzero(string.states == 1)[0] - 1
+        assert 190 <= first <= 290
+        end = first + len(features)
+        np.testing.assert_array_equal(string.noisy[first:end], features)
+        np.testing.assert_array_equal(string.states[first:end], np.arange(end - first))
+        assert {*string.states[:first]} == {*string.states[end:]} == {7}
+        # Ten frames before the first word, and ten behind the last.
+        loud = features.mean(axis=1) > string.clean[:100].mean()
+        assert loud.any() and len(features) <= 20 + len(words) * 15 + 24

@@ -6,7 +6,6 @@ import time
 import numpy as np
 
 from keras_rnn2dnn.audio.word_strings import StringOptions
-from keras_rnn2dnn.recipe.from_corpus.long_recordings import is_long
 from keras_rnn2dnn.recipe.settings import Recipe
 from keras_rnn2dnn.recipe.split import Split
 from keras_rnn2dnn.util.errors import invalid
@@ -19,8 +18,16 @@ _LEVELS = (
 _USUAL = 1
 _MOST_FRAMES = 1_200_000  # of the strings of an epoch
 _MEASURED_FRAMES = 250_000  # of development and test each
-_STRING_WORDS = 5
-_BETWEEN_FRAMES = 75  # pauses and silence at the ends of a string, about
+_STRING_WORDS, _BETWEEN_FRAMES = 5, 75  # of a string, pauses and both ends, about
+# Where words are a small part of what is recorded, silence is long in the strings, too:
+# longer than the memory of the features' mean.
+_SPARSE = StringOptions(
+    words=(1, 4),
+    edge_frames=(5, 450),
+    buckets=(300, 600, 900, 1200),
+    active_level=True,
+)
+_SPARSE_WORDS, _SPARSE_BETWEEN_FRAMES = 2, 550
 # Seconds on two idle cores of 2.5 GHz, each way of a million frames.
 _STRINGS_S, _TEACHER_S, _TEACHER_RUN_S, _STUDENT_S = 25.0, 22.0, 8.0, 3.0
 _FLAT_START_S, _PATHS_S, _DECODE_S = 0.25, 0.15, 0.3  # for each ten states
@@ -51,6 +58,7 @@ def make_plan(
     num_states: int,
     own_teacher: bool = False,
     minutes: float | None = None,
+    sparse: bool = False,
     pace: float | None = None,
     **sizes: tuple[int, ...],
 ) -> Plan:
@@ -61,6 +69,7 @@ def make_plan(
         num_states: of the topology.
         own_teacher: whether the teacher exists.
         minutes: that the run may take, about; None for the recipe's own numbers.
+        sparse: whether words are a small part of the recordings of the corpus.
         pace: seconds that this machine takes for one of the usual one; measured by
             default.
         **sizes: fields of `Recipe`, such as `student_units`.
@@ -76,15 +85,16 @@ def make_plan(
     pace = _own_speed() if pace is None else pace
     levels = _LEVELS[_USUAL:] if minutes is None else _LEVELS
     for level in levels:
-        plan = _plan(split, num_states, own_teacher, pace, level, sizes)
+        plan = _plan(split, num_states, own_teacher, sparse, pace, level, sizes)
         if minutes is None or plan.minutes <= minutes:
             break
     return plan
 
 
-def _plan(split, num_states, own_teacher, pace, level, sizes):
+def _plan(split, num_states, own_teacher, sparse, pace, level, sizes):
     rounds, epochs, strings = level
-    frames, measured = _string_frames(split.train), _string_frames(split.test)
+    frames = _string_frames(split.train, sparse)
+    measured = _string_frames(split.test, sparse)
     strings = max(50, min(strings, round(_MOST_FRAMES / frames)))
     most = max(30, round(_MEASURED_FRAMES / measured))
     unlabelled = strings // 2 if split.unlabelled else 0
@@ -96,20 +106,22 @@ def _plan(split, num_states, own_teacher, pace, level, sizes):
         development_strings=min(240, most, 100 + strings // 10),
         test_strings=min(most, max(200, min(600, len(split.test) // _STRING_WORDS))),
         labels="as heard",
-        strings=StringOptions(active_level=True),
+        strings=_SPARSE if sparse else StringOptions(active_level=True),
         **sizes,
     )
     seconds = _seconds(recipe, frames, measured, num_states, own_teacher)
     return Plan(recipe, {stage: pace * s for stage, s in seconds.items()})
 
 
-def _string_frames(recordings):
+def _string_frames(recordings, sparse):
     """Returns the frames of a string, about; long recordings stand alone in theirs."""
     lengths = [100 * len(r.samples) / r.sample_rate_hz for r in recordings]
     mean = float(np.mean(lengths))
-    if all(map(is_long, recordings)):
-        return mean
-    return max(mean, min(600.0, _STRING_WORDS * mean + _BETWEEN_FRAMES))
+    if sparse:
+        longest, together = 1200.0, _SPARSE_WORDS * mean + _SPARSE_BETWEEN_FRAMES
+    else:
+        longest, together = 600.0, _STRING_WORDS * mean + _BETWEEN_FRAMES
+    return max(mean, min(longest, together))
 
 
 def _seconds(recipe, frames, measured, num_states, own_teacher):

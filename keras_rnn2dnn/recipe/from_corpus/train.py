@@ -105,8 +105,7 @@ def train_corpus(
     if max_bytes is not None:
         features = ((own and own.spec) or feature_spec(8000)).num_bins
         sizes = fitting_student(features, topology.num_states, max_bytes)
-    long = sum(map(is_long, split.train))
-    if long:
+    if long := sum(map(is_long, split.train)):
         tell(f"{long} long recordings of the training are cut to where their words are")
         split = dataclasses.replace(
             split, train=cut_to_words(split.train, topology, seed)
@@ -115,7 +114,9 @@ def train_corpus(
     plan = _kept_plan(
         out / _PLAN,
         {**asked, "told": parts.told},
-        lambda: make_plan(split, topology.num_states, bool(own), minutes, **sizes),
+        lambda: make_plan(
+            split, topology.num_states, bool(own), minutes, bool(long), **sizes
+        ),
     )
     tell(_about(plan, minutes))
     progress = StageProgress(len(plan.seconds), seconds=plan.seconds)

@@ -5,6 +5,7 @@ import pytest
 from helpers.tone_words import tone_words
 
 from keras_rnn2dnn.recipe.from_corpus.plan import make_plan
+from keras_rnn2dnn.recipe.material import feature_spec
 from keras_rnn2dnn.recipe.settings import Recipe
 from keras_rnn2dnn.recipe.split import Split
 
@@ -43,6 +44,13 @@ def test_long_recordings_make_few_strings():
     recipe = make_plan(split, 11, pace=1.0).recipe
     assert recipe.transcribed_strings == 400
     assert recipe.development_strings == recipe.test_strings == 83
+
+
+def test_where_words_are_few_silence_is_longer_than_the_memory_of_the_mean():
+    recipe = make_plan(SPLIT, 11, sparse=True, pace=1.0).recipe
+    assert recipe.strings.edge_frames[1] * 10 > feature_spec(8000).memory_ms
+    assert recipe.strings.active_level
+    assert recipe.transcribed_strings < 2000  # which are longer
 
 
 def test_half_of_the_strings_have_no_words_where_there_are_such_recordings():

@@ -27,7 +27,7 @@ def tiny(monkeypatch):
     """The smallest numbers, and nothing that is built; counts the trainings."""
     plans = []
 
-    def plan(split, num_states, own_teacher, minutes, **sizes):
+    def plan(split, num_states, own_teacher, minutes, sparse, **sizes):
         recipe = dataclasses.replace(TINY, labels="as heard", rounds=1, **sizes)
         plans.append(Plan(recipe, {"verify": 1.0}))
         return plans[-1]
