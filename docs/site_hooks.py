@@ -105,6 +105,13 @@ def on_page_markdown(markdown, page, config, files):
     return LINK.sub(lambda m: m[1] + _copied(m[2]), markdown)
 
 
+def on_post_build(config):
+    """Writes the index of the search as a script, which pages opened as files load."""
+    folder = Path(config.site_dir) / "search"
+    index = (folder / "search_index.json").read_text()
+    (folder / "search_index.js").write_text(f"var searchIndex = {index};\n")
+
+
 def _copied(link):
     """Returns where in the site the target of a link is."""
     if link == "../README.md":

@@ -4,6 +4,7 @@ import html
 import importlib
 import inspect
 import re
+import shutil
 import subprocess
 import sys
 from urllib.parse import unquote
@@ -100,6 +101,44 @@ def test_nothing_is_loaded_from_elsewhere(site):
         for groups in LOADED.findall(path.read_text()):
             place = "".join(groups).strip("'\"")
             assert not re.match(r"(?:\w+:)?//", place), (path, place)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Chromium."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="extra `browser`")
+    program = shutil.which("chromium") or shutil.which("chromium-browser")
+    if program is None:
+        pytest.skip("needs chromium: apt install chromium")
+    with sync_api.sync_playwright() as playwright:
+        options = {"executable_path": program, "args": ["--no-sandbox"]}
+        chromium = playwright.chromium.launch(**options)
+        yield chromium
+        chromium.close()
+
+
+def test_no_page_is_wider_than_a_phone_or_a_desk(site, browser):
+    """Of the reference those with the longest names."""
+    found = sorted(site.glob("*.html"))
+    reference = sorted((site / "reference").glob("*.html"), key=lambda p: len(p.name))
+    for width in (400, 1280):
+        page = browser.new_page(viewport={"width": width, "height": 900})
+        for path in found + reference[-5:]:
+            page.goto(path.as_uri(), wait_until="domcontentloaded")
+            wide = page.evaluate("document.documentElement.scrollWidth")
+            assert wide <= width, path.name
+        page.close()
+
+
+def test_the_search_finds_pages_that_are_opened_as_files(site, browser):
+    page = browser.new_page()
+    page.goto(f"{(site / 'search.html').as_uri()}?q=SplicedDense")
+    page.wait_for_selector("#mkdocs-search-results article")
+    links = page.eval_on_selector_all(
+        "#mkdocs-search-results a", "links => links.map(link => link.href)"
+    )
+    assert any("models.spliced_dense.html" in link for link in links)
+    page.close()
 
 
 def test_every_link_leads_to_a_file(site):
