@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from keras_rnn2dnn.hmm.reporting import Reporting
 from keras_rnn2dnn.util.checksums import fields_of
 from keras_rnn2dnn.util.errors import invalid, is_integer, is_text
 
@@ -16,6 +17,7 @@ class GreedyDecoder:
     Args:
         labels: of all classes; that of the blank is never reported.
         blank: index of the blank.
+        reporting: which labels a device and `Recognizer` report, and when.
 
     Raises:
         ValueError: if there are no labels, or `blank` is not one of the classes.
@@ -28,9 +30,11 @@ class GreedyDecoder:
 
     labels: Sequence[str]
     blank: int = 0
+    reporting: Reporting = dataclasses.field(default_factory=Reporting)
 
     def __post_init__(self):
         labels = checked_labels(self.labels, self.blank)
+        self.reporting.check_keywords(labels)
         object.__setattr__(self, "labels", labels)
 
     def __call__(self, logits: Sequence[np.ndarray]) -> list[list[str]]:
@@ -53,12 +57,19 @@ class GreedyDecoder:
 
     def to_dict(self) -> dict:
         """Returns the arguments of the constructor, ready for JSON."""
-        return {"labels": list(self.labels), "blank": int(self.blank)}
+        return {
+            "labels": list(self.labels),
+            "blank": int(self.blank),
+            "reporting": self.reporting.to_dict(),
+        }
 
     @classmethod
     def from_dict(cls, config: dict) -> "GreedyDecoder":
         """Rebuilds a decoder from `to_dict()`; checks the sum in it, if any."""
-        return cls(**fields_of(cls, config))
+        fields = fields_of(cls, config)
+        if "reporting" in fields:
+            fields["reporting"] = Reporting.from_dict(fields["reporting"])
+        return cls(**fields)
 
 
 def best_path(logits: np.ndarray, blank: int) -> list[tuple[int, int, int]]:

@@ -13,6 +13,7 @@ from keras_rnn2dnn.audio.features import FeatureSpec
 from keras_rnn2dnn.ctc import GreedyDecoder
 from keras_rnn2dnn.deploy import c_prefix, c_tables, golden, tflm
 from keras_rnn2dnn.deploy.atomic_directory import check_writable, publish, write_all
+from keras_rnn2dnn.deploy.decoder_table import decoder_header
 from keras_rnn2dnn.deploy.device import ram
 from keras_rnn2dnn.deploy.device.decoder import MOST_NODES, word_loop_tables
 from keras_rnn2dnn.deploy.device.features import feature_tables
@@ -21,6 +22,7 @@ from keras_rnn2dnn.deploy.device.recognizer import DeviceNetwork, DeviceRecogniz
 from keras_rnn2dnn.deploy.report import ConversionReport
 from keras_rnn2dnn.deploy.toolchain import measure_cores
 from keras_rnn2dnn.hmm import WordLoopDecoder
+from keras_rnn2dnn.hmm.reporting import Reporting
 from keras_rnn2dnn.quantization.interpreter import Int8Student
 from keras_rnn2dnn.util import bundle_checksums as sums
 from keras_rnn2dnn.util.errors import invalid
@@ -46,8 +48,8 @@ def check_parts(spec: Any, decode: Any, num_classes: int, recordings: Sequence) 
         recordings: of the golden files.
 
     Raises:
-        ValueError: if the decoder has other classes than the student, or there are
-            recordings but no C code to hear them.
+        ValueError: if the decoder has other classes than the student or reports as
+            earlier bundles did, or there are recordings but no C code to hear them.
     """
     if isinstance(decode, GreedyDecoder):
         given, kind = len(decode.labels), "labels"
@@ -58,6 +60,10 @@ def check_parts(spec: Any, decode: Any, num_classes: int, recordings: Sequence) 
     if given != num_classes:
         expected = f"a decoder of {num_classes} {kind}, as the student has classes"
         raise ValueError(invalid("decode", expected, f"{given} {kind}"))
+    reporting = getattr(decode, "reporting", Reporting())
+    if reporting.decide_ms is None:
+        expected = "a time after which a word is decided on"
+        raise ValueError(invalid("reporting.decide_ms", expected, None))
     refused = _refused(spec, decode)
     if refused and len(recordings):
         expected = "no recordings, as the C code leaves something out"
@@ -196,7 +202,9 @@ class Firmware:
             tables["c/features_table.h"] = c_tables.features_header(
                 recognizer.spec, network.input_quantization
             )
-            tables["c/decoder_table.h"] = c_tables.decoder_header(recognizer.tables)
+            tables["c/decoder_table.h"] = decoder_header(
+                recognizer.tables, recognizer.limits, recognizer.decoder.reporting
+            )
         tables["c/model.h"] = c_tables.model_header(
             network.layers,
             network.field,

@@ -8,7 +8,9 @@ All are plain little-endian arrays, so that a check on a board needs no parser:
     features.f32         float32 features of all recordings, one frame after the other
     inputs.s8            the same as int8
     logits.s8            int8 logits
-    words.u32            uint32 word, start and end in ms; 4294967295, 0, 0 after each
+    words.u32            32-bit word, start and end in ms, thousandths of confidence; of
+                         the end of an utterance 4294967294, start, end, its words;
+                         4294967295, 0, 0, 0 after each recording
     words.txt            the words, a line for each recording
     test_set.pcm/.u32/.txt  the same of further recordings, without what lies between
 """
@@ -18,16 +20,19 @@ from collections.abc import Sequence
 import numpy as np
 
 from keras_rnn2dnn.audio.sample_checks import check_scale
-from keras_rnn2dnn.deploy.device.network import run_network
-from keras_rnn2dnn.deploy.device.recognizer import (
-    DeviceNetwork,
-    DeviceRecognizer,
+from keras_rnn2dnn.deploy.device.events import (
+    CONFIDENCE_STEPS,
     RecognizedWord,
+    Utterance,
+    words_of,
 )
+from keras_rnn2dnn.deploy.device.network import run_network
+from keras_rnn2dnn.deploy.device.recognizer import DeviceNetwork, DeviceRecognizer
+from keras_rnn2dnn.hmm.reporting import Reporting
 from keras_rnn2dnn.quantization.interpreter import context_windows
 from keras_rnn2dnn.util.errors import invalid
 
-NO_WORD = 2**32 - 1
+NO_WORD, NO_MORE = 2**32 - 1, 2**32 - 2  # end of a recording, of an utterance
 NUM_RANDOM = NUM_REAL = 1200
 _MOST_RECORDINGS = 12  # with everything between PCM and words
 _CHUNKS = (0, 1, 160, 1024, 333)
@@ -127,21 +132,21 @@ def recognizer_golden(
     features = [recognizer.features(pcm) for pcm in staged]
     inputs = [recognizer.network.quantized(x) for x in features]
     logits = [recognizer.network.logits(x) for x in inputs]
-    words = recognizer.decode(logits)
+    events = recognizer.events(logits)
     files = {
         "golden/recordings.pcm": pcm_bytes(staged),
         "golden/features.f32": np.concatenate(features).tobytes(),
         "golden/inputs.s8": np.concatenate(inputs).tobytes(),
         "golden/logits.s8": np.concatenate(logits).tobytes(),
-        "golden/words.u32": word_bytes(words),
-        "golden/words.txt": _text(words),
+        "golden/words.u32": event_bytes(events, recognizer.decoder.reporting),
+        "golden/words.txt": _text(events),
     }
     if len(recordings):
-        words = recognizer.recognize(recordings)
+        events = recognizer.hear(recordings)
         files |= {
             "golden/test_set.pcm": pcm_bytes(recordings),
-            "golden/test_set.u32": word_bytes(words),
-            "golden/test_set.txt": _text(words),
+            "golden/test_set.u32": event_bytes(events, recognizer.decoder.reporting),
+            "golden/test_set.txt": _text(events),
         }
     return files
 
@@ -180,27 +185,52 @@ def counted_input(files: dict[str, bytes], network: DeviceNetwork) -> bytes:
     return pcm_bytes(recordings[6:7])
 
 
-def word_bytes(words: Sequence[Sequence[RecognizedWord]]) -> bytes:
-    """Returns words as the check writes them."""
+def event_bytes(
+    events: Sequence[Sequence[RecognizedWord | Utterance]], reporting: Reporting
+) -> bytes:
+    """Returns words and ends of utterances as the check writes them.
+
+    Args:
+        events: of each recording.
+        reporting: of the decoder; the check of earlier bundles knows only the first
+            three columns.
+    """
     rows = []
-    for utterance in words:
-        rows += [(word.index, word.start_ms, word.end_ms) for word in utterance]
-        rows.append((NO_WORD, 0, 0))
-    return np.array(rows, "<u4").tobytes()
+    for recording in events:
+        for event in recording:
+            if isinstance(event, Utterance):
+                row = NO_MORE, event.start_ms, event.end_ms, event.words
+            else:
+                steps = round(event.confidence * CONFIDENCE_STEPS)
+                row = event.index, event.start_ms, event.end_ms, steps
+            rows.append([number % 2**32 for number in row])
+        rows.append([NO_WORD, 0, 0, 0])
+    columns = row_columns(reporting)
+    return np.array(rows, "<u4").reshape(-1, 4)[:, :columns].tobytes()
 
 
-def read_words(data: bytes) -> list[list[int]]:
-    """Reads the numbers of the words of each recording from `word_bytes`.
+def row_columns(reporting: Reporting) -> int:
+    """Returns the numbers in a row of `event_bytes`."""
+    return 3 if reporting.decide_ms is None else 4
+
+
+def read_words(data: bytes, columns: int = 4) -> list[list[int]]:
+    """Reads the numbers of the words of each recording from `event_bytes`.
+
+    Args:
+        data: of `event_bytes`.
+        columns: of a row.
 
     Example:
-        >>> read_words(word_bytes([[RecognizedWord("no", 7, 0, 90)], []]))
+        >>> words = [[RecognizedWord("no", 7, 0, 90), Utterance(0, 90, 1)], []]
+        >>> read_words(event_bytes(words, Reporting()))
         [[7], []]
     """
-    found = np.frombuffer(data, "<u4").reshape(-1, 3)[:, 0]
+    found = np.frombuffer(data, "<u4").reshape(-1, columns)[:, 0]
     ends = np.flatnonzero(found == NO_WORD)
-    return [part[part != NO_WORD].tolist() for part in np.split(found, ends[:-1] + 1)]
+    return [part[part < NO_MORE].tolist() for part in np.split(found, ends[:-1] + 1)]
 
 
-def _text(words):
-    lines = [" ".join(word.text for word in utterance) for utterance in words]
+def _text(events):
+    lines = [" ".join(word.text for word in words_of(one)) for one in events]
     return "".join(f"{line}\n" for line in lines).encode()

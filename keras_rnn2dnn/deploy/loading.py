@@ -1,12 +1,16 @@
 """Reads a firmware bundle, and refuses one that is damaged."""
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from keras_rnn2dnn.audio.features import FeatureSpec
+from keras_rnn2dnn.ctc import GreedyDecoder
 from keras_rnn2dnn.deploy.bundle import DECODERS
 from keras_rnn2dnn.deploy.device.recognizer import DeviceNetwork, DeviceRecognizer
+from keras_rnn2dnn.hmm import WordLoopDecoder
+from keras_rnn2dnn.hmm.reporting import EARLIER
 from keras_rnn2dnn.quantization.interpreter import Int8Student
 from keras_rnn2dnn.quantization.window import ReceptiveField
 from keras_rnn2dnn.util.bundle_checksums import check_files, read_report
@@ -68,6 +72,15 @@ def load_bundle(directory: str | Path) -> Bundle:
         raise ValueError(f"Cannot use {path!r}: {error!r}. {_HINT}") from error
 
 
+def decoder_of(fields: Mapping[str, Any]) -> WordLoopDecoder | GreedyDecoder:
+    """Returns the decoder of a report; one of earlier versions reports as they did."""
+    fields = dict(fields)
+    decoder = DECODERS[fields.pop("kind")].from_dict(fields)
+    if "reporting" in fields:
+        return decoder
+    return dataclasses.replace(decoder, reporting=EARLIER)
+
+
 def _built(directory, report):
     """Builds the parts which the report describes."""
     context, kind = report["context"], report["firmware"]["c"]
@@ -79,8 +92,7 @@ def _built(directory, report):
     network = DeviceNetwork.of(tflite, student) if kind else None
     recognizer = None
     if kind == "recognizer":
-        decoder = dict(report["decoder"])
-        type_ = DECODERS[decoder.pop("kind")]
+        decoder = decoder_of(report["decoder"])
         spec = FeatureSpec.from_dict(report["feature_spec"])
-        recognizer = DeviceRecognizer(network, spec, type_.from_dict(decoder))
+        recognizer = DeviceRecognizer(network, spec, decoder)
     return Bundle(directory, report, tflite, student, network, recognizer)

@@ -3,7 +3,8 @@
 - `topology`: the states of words, other speech and silence; `transcript_graph`: those
   along a transcript; `utterances`: batches and checks of arguments
 - `flat_start`, `alignment`, `occupancies`, `constrained`: alignments, hard and soft
-- `decoding`, `word_loop`, `tuning`: recognition of words
+- `decoding`, `word_loop`, `tuning`: recognition of words; `reporting`: which of them a
+  device reports, and when
 - `loop_graph`, `sequence_kl`: all paths at once, as a loss
 """
 
@@ -12,6 +13,7 @@ from keras_rnn2dnn.hmm.constrained import constrained, decoded
 from keras_rnn2dnn.hmm.decoding import WordLoopDecoder
 from keras_rnn2dnn.hmm.flat_start import FlatStart, GaussianMixtures, flat_start
 from keras_rnn2dnn.hmm.loop_graph import LoopGraph
+from keras_rnn2dnn.hmm.reporting import Reporting
 from keras_rnn2dnn.hmm.sequence_kl import SequenceKL
 from keras_rnn2dnn.hmm.topology import Topology
 from keras_rnn2dnn.hmm.tuning import estimate_log_priors, tune_decoder
@@ -20,6 +22,7 @@ __all__ = [
     "FlatStart",
     "GaussianMixtures",
     "LoopGraph",
+    "Reporting",
     "SequenceKL",
     "Topology",
     "WordLoopDecoder",

@@ -2,10 +2,11 @@
 
 import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
+from keras_rnn2dnn.hmm.reporting import Reporting
 from keras_rnn2dnn.hmm.topology import NEVER, OTHER, Topology
 from keras_rnn2dnn.hmm.utterances import (
     as_utterances,
@@ -51,6 +52,7 @@ class WordLoopDecoder:
             the result; 0 where the topology has none.
         other_bias: added to the score of other speech in every frame; negative gives
             more words, right ones and false ones. 0 where the topology has none.
+        reporting: which of the words a device and `Recognizer` report, and when.
 
     Raises:
         ValueError: if the shape of `log_priors` or `bigram` does not fit the topology,
@@ -73,9 +75,11 @@ class WordLoopDecoder:
     self_loop: float = 0.7
     other_penalty: float = 0.0
     other_bias: float = 0.0
+    reporting: Reporting = field(default_factory=Reporting)
 
     def __post_init__(self):
         check_self_loop(self.self_loop)
+        self.reporting.check_keywords(self.topology.words)
         for name in ("prior_scale", "insertion_penalty", *_OF_OTHER):
             value = float(getattr(self, name))
             if not np.isfinite(value):
@@ -149,6 +153,7 @@ class WordLoopDecoder:
             "self_loop": self.self_loop,
             **{k: None if v is None else v.tolist() for k, v in arrays.items()},
             **{name: value for name, value in of_other.items() if value},
+            "reporting": self.reporting.to_dict(),
         }
 
     @classmethod
@@ -165,7 +170,10 @@ class WordLoopDecoder:
             True
         """
         fields = fields_of(cls, config)
-        return cls(**{**fields, "topology": Topology.from_dict(fields["topology"])})
+        fields["topology"] = Topology.from_dict(fields["topology"])
+        if "reporting" in fields:
+            fields["reporting"] = Reporting.from_dict(fields["reporting"])
+        return cls(**fields)
 
     def _set_array(self, name, shape, floor):
         """Replaces a field by a read-only float32 array of this shape."""

@@ -13,10 +13,20 @@ from keras_rnn2dnn.audio.features import FeatureSpec
 from keras_rnn2dnn.audio.formats.decoding import decode_file
 from keras_rnn2dnn.ctc import GreedyDecoder
 from keras_rnn2dnn.deploy.bundle import DECODERS, check_parts
-from keras_rnn2dnn.deploy.device import RecognizedWord
-from keras_rnn2dnn.deploy.device.decoder import word_loop_tables
+from keras_rnn2dnn.deploy.device.decoder import CtcTables, decoder_tables
+from keras_rnn2dnn.deploy.device.events import (
+    OVER,
+    Found,
+    Limits,
+    RecognizedWord,
+    Reporter,
+    Utterance,
+    threshold_steps,
+    words_of,
+)
 from keras_rnn2dnn.deploy.device.features import feature_tables
-from keras_rnn2dnn.deploy.loading import load_bundle
+from keras_rnn2dnn.deploy.device.labels import Labels
+from keras_rnn2dnn.deploy.loading import decoder_of, load_bundle
 from keras_rnn2dnn.hmm import WordLoopDecoder
 from keras_rnn2dnn.quantization.interpreter import Int8Student
 from keras_rnn2dnn.recognition import streaming
@@ -33,9 +43,12 @@ class Recognizer:
         student: int8, as `convert` wrote it.
         spec: of its features, with `centering` `"running"` or `"none"`.
         decoder: `WordLoopDecoder` without a bigram, or `GreedyDecoder`.
+        threshold: least confidence of a word that is reported; None: as the decoder
+            says.
 
     Attributes:
         labels: what may be recognised.
+        threshold: may be changed at any time, for open streams too; -inf: all words.
 
     Raises:
         ValueError: if the three do not fit together, the student is not int8, or there
@@ -57,7 +70,7 @@ class Recognizer:
         >>> stream.push(np.zeros(4000, np.int16))
         []
         >>> stream.finish()
-        [RecognizedWord(text='yes', index=1, start_ms=0, end_ms=480)]
+        [RecognizedWord(text='yes', index=1, start_ms=0, end_ms=480, confidence=0.9...)]
     """
 
     def __init__(
@@ -65,6 +78,7 @@ class Recognizer:
         student: Int8Student,
         spec: FeatureSpec,
         decoder: WordLoopDecoder | GreedyDecoder,
+        threshold: float | None = None,
     ):
         if student.dtype != "int8":
             hint = "Convert it with int8 activations"
@@ -77,18 +91,23 @@ class Recognizer:
             raise ValueError(invalid("decoder", expected, type(decoder).__name__))
         check_parts(spec, decoder, student.num_classes, ())
         feature_tables(spec)  # raises for features that a stream cannot have
-        self.student, self.spec, self.tables = student, spec, decoder
-        self.labels = getattr(decoder, "labels", ())
-        if isinstance(decoder, WordLoopDecoder):
-            self.tables = word_loop_tables(decoder, student.output_quantization[0])
-            self.labels = self.tables.words
+        self.student, self.spec, self.reporting = student, spec, decoder.reporting
+        self.threshold = self.reporting.threshold if threshold is None else threshold
+        self.limits = Limits.of(self.reporting, spec, student.receptive_field)
+        scale = student.output_quantization[0]
+        self.tables = decoder_tables(decoder, scale, self.limits.history)
+        greedy = isinstance(decoder, GreedyDecoder)
+        self.labels = tuple(decoder.labels if greedy else decoder.topology.words)
 
     @classmethod
-    def load(cls, directory: str | Path) -> "Recognizer":
+    def load(
+        cls, directory: str | Path, threshold: float | None = None
+    ) -> "Recognizer":
         """Loads a bundle, after its files were compared with their SHA-256 sums.
 
         Args:
             directory: what `convert` wrote, with `feature_spec` and `decode`.
+            threshold: see the constructor.
 
         Raises:
             FileNotFoundError: if there is no bundle, or one of its files is missing.
@@ -98,14 +117,13 @@ class Recognizer:
         bundle, name = load_bundle(directory), str(directory)
         try:
             spec = FeatureSpec.from_dict(bundle.report["feature_spec"])
-            fields = dict(bundle.report["decoder"])
-            decoder = DECODERS[fields.pop("kind")].from_dict(fields)
+            decoder = decoder_of(bundle.report["decoder"])
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             hint = "Convert the student with both: `feature_spec` and `decode` of "
             hint += "`convert`, or --features and --decoder of `rnn2dnn convert`"
             expected = "a bundle with a feature specification and a decoder"
             raise ValueError(invalid("directory", expected, name, hint)) from error
-        return cls(bundle.student, spec, decoder)
+        return cls(bundle.student, spec, decoder, threshold)
 
     @property
     def sample_rate_hz(self) -> int:
@@ -116,12 +134,17 @@ class Recognizer:
     def latency(self) -> Latency:
         """How late words are, whatever the speed of the machine."""
         spec, field = self.spec, self.student.receptive_field
-        frames = getattr(self.tables, "history_frames", 1)
+        frames = 1 if isinstance(self.tables, CtcTables) else self.limits.history
         return Latency(
             spec.frame_length_ms,
             field.right * spec.frame_step_ms,
             frames * field.stride * spec.frame_step_ms,
         )
+
+    def milliseconds(self, frame: int) -> int:
+        """Returns the start of an output frame."""
+        samples = frame * self.student.receptive_field.stride * self.spec.frame_step
+        return samples * 1000 // self.sample_rate_hz
 
     @property
     def separator(self) -> str:
@@ -168,11 +191,15 @@ class Stream:
     """
 
     def __init__(self, recognizer: Recognizer):
-        greedy = isinstance(recognizer.tables, GreedyDecoder)
-        kind = streaming.LabelStream if greedy else streaming.WordLoopStream
-        self._recognizer, self._decoder = recognizer, kind(recognizer.tables)
+        greedy = isinstance(recognizer.tables, CtcTables)
+        kind = Labels if greedy else streaming.WordLoopStream
+        tables, limits = recognizer.tables, recognizer.limits
+        self._recognizer, self._decoder = recognizer, kind(tables, limits)
+        self._reporter = Reporter.of(
+            recognizer.reporting, recognizer.labels, limits, recognizer.milliseconds
+        )
         self._logits = streaming.LogitStream(recognizer.student, recognizer.spec)
-        self._words: list[RecognizedWord] = []
+        self._events: list[RecognizedWord | Utterance] = []
         self._delays_ms: list[int] = []
         self._samples, self._busy_s, self._ended = 0, 0.0, False
 
@@ -188,6 +215,15 @@ class Stream:
         Raises:
             ValueError: if it is no such array, or the stream has ended.
         """
+        return words_of(self.push_events(pcm))
+
+    def push_events(self, pcm: np.ndarray) -> list[RecognizedWord | Utterance]:
+        """Takes the next samples; see `push`.
+
+        Returns:
+            The words that became certain, and the utterances that are over, in the
+            order in which the device reports them.
+        """
         begin, before = self._begin()
         pcm = streaming.int16_samples(pcm)
         for start in range(0, len(pcm), _PIECE):
@@ -195,7 +231,7 @@ class Stream:
             self._samples += len(piece)
             self._decode(self._logits.push(piece))
         self._busy_s += time.perf_counter() - begin
-        return self._words[before:]
+        return self._events[before:]
 
     def finish(self) -> list[RecognizedWord]:
         """Ends the utterance, and returns the words that are left.
@@ -203,44 +239,51 @@ class Stream:
         Raises:
             ValueError: if the stream has ended.
         """
+        return words_of(self.finish_events())
+
+    def finish_events(self) -> list[RecognizedWord | Utterance]:
+        """Ends the utterance; see `finish`. The last event is its end, if any."""
         begin, before = self._begin()
         self._decode(self._logits.finish())
         self._add(self._decoder.finish(), self._samples)
+        if self._recognizer.reporting.decide_ms is not None:  # earlier bundles end none
+            frame = self._decoder.frame
+            self._add([Found(OVER, frame, frame, 0)], self._samples)
         self._busy_s += time.perf_counter() - begin
         self._ended = True
-        return self._words[before:]
+        return self._events[before:]
 
     @property
     def transcript(self) -> Transcript:
         """All that was recognised so far."""
-        recognizer = self._recognizer
-        text = recognizer.separator.join(word.text for word in self._words)
+        recognizer, words = self._recognizer, words_of(self._events)
+        text = recognizer.separator.join(word.text for word in words)
         return Transcript(
-            tuple(self._words),
+            tuple(words),
             " ".join(text.split()),
             tuple(self._delays_ms),
             self._samples / recognizer.sample_rate_hz,
             self._busy_s,
+            tuple(e for e in self._events if isinstance(e, Utterance)),
         )
 
     def _begin(self):
         if self._ended:
             raise ValueError("The stream has ended. Call `recognizer.stream()` anew")
-        return time.perf_counter(), len(self._words)
+        return time.perf_counter(), len(self._events)
 
     def _decode(self, logits):
         spec, field = self._recognizer.spec, self._recognizer.student.receptive_field
         for row in logits:
             frames = self._decoder.frame * field.stride + field.right + 1
             heard = min(spec.num_samples(frames), self._samples)
-            self._add(self._decoder.push(row), heard)
+            self._add(self._decoder.step(row), heard)
 
-    def _add(self, words, heard):
-        """Keeps words that became certain when so many samples were heard."""
-        recognizer, labels = self._recognizer, self._recognizer.labels
-        rate = recognizer.sample_rate_hz
-        step = recognizer.student.receptive_field.stride * recognizer.spec.frame_step
-        for index, start, end in words:
-            start, end = (frame * step * 1000 // rate for frame in (start, end))
-            self._words.append(RecognizedWord(labels[index], index, start, end))
-            self._delays_ms.append(heard * 1000 // rate - end)
+    def _add(self, found, heard):
+        """Keeps what became certain when so many samples were heard."""
+        self._reporter.threshold = threshold_steps(self._recognizer.threshold)
+        rate = self._recognizer.sample_rate_hz
+        for event in self._reporter.take(found):
+            self._events.append(event)
+            if isinstance(event, RecognizedWord):
+                self._delays_ms.append(heard * 1000 // rate - event.end_ms)

@@ -7,14 +7,15 @@ whole utterance, to the bit; the network alone runs in TensorFlow Lite.
 import numpy as np
 
 from keras_rnn2dnn.audio.feature_spec import FeatureSpec
-from keras_rnn2dnn.ctc import GreedyDecoder
-from keras_rnn2dnn.deploy.device.decoder import Paths, WordLoopTables, Words
+from keras_rnn2dnn.deploy.device.decoder import WordLoopTables
+from keras_rnn2dnn.deploy.device.events import Found, Limits
 from keras_rnn2dnn.deploy.device.features import (
     device_energies,
     feature_tables,
     quantized_features,
 )
 from keras_rnn2dnn.deploy.device.normalizing import Normalizer
+from keras_rnn2dnn.deploy.device.paths import Paths
 from keras_rnn2dnn.deploy.golden import int16_pcm
 from keras_rnn2dnn.quantization.interpreter import Int8Student
 from keras_rnn2dnn.util.errors import invalid
@@ -116,67 +117,33 @@ class WordLoopStream:
 
     Args:
         tables: of `word_loop_tables`.
+        limits: of which silence and longest utterance count.
 
     Attributes:
         frame: output frames so far.
     """
 
-    def __init__(self, tables: WordLoopTables):
-        self._paths, self._history = Paths(tables, 1), tables.history_frames
+    def __init__(self, tables: WordLoopTables, limits: Limits):
+        self._paths, self._history = Paths(tables, 1, limits), tables.history_frames
         self.frame = 0
 
-    def push(self, logits: np.ndarray) -> Words:
-        """Takes int8 `(classes,)`, returns the words that are certain now."""
+    def step(self, logits: np.ndarray) -> list[Found]:
+        """Takes int8 `(classes,)`, returns what is certain now."""
         self._paths.step(self.frame, logits[None])
         # What is older was decided; a stream may go on for days.
         self._paths.records[0].pop(self.frame - self._history, None)
         self.frame += 1
         return self._taken()
 
-    def finish(self) -> Words:
+    def finish(self) -> list[Found]:
         """Ends the utterance, returns the words that are left."""
         if self.frame:
             self._paths.finish(0, self.frame)
         return self._taken()
 
     def _taken(self):
-        words, self._paths.words[0] = self._paths.words[0], []
-        return words
-
-
-class LabelStream:
-    """The best path of CTC, frame by frame.
-
-    Args:
-        decoder: with the labels.
-
-    Attributes:
-        frame: output frames so far.
-
-    Example:
-        >>> stream = LabelStream(GreedyDecoder(("", "yes")))
-        >>> stream.push(np.array([-5, 5])), stream.push(np.array([5, -5]))
-        ([], [(1, 0, 1)])
-    """
-
-    def __init__(self, decoder: GreedyDecoder):
-        self._blank = self._label = decoder.blank
-        self._start = self.frame = 0
-
-    def push(self, logits: np.ndarray) -> Words:
-        """Takes `(classes,)`, returns the label that ended, if any."""
-        label, ended = int(logits.argmax()), []
-        if label != self._label:
-            ended = self.finish()
-            self._label, self._start = label, self.frame
-        self.frame += 1
-        return ended
-
-    def finish(self) -> Words:
-        """Ends the utterance, returns the label that is left, if any."""
-        if self._label == self._blank:
-            return []
-        return [(self._label, self._start, self.frame)]
+        found, self._paths.found[0] = self._paths.found[0], []
+        return found
 
 
 def int16_samples(pcm: np.ndarray) -> np.ndarray:

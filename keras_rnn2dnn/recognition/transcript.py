@@ -3,7 +3,7 @@
 import dataclasses
 import math
 
-from keras_rnn2dnn.deploy.device import RecognizedWord
+from keras_rnn2dnn.deploy.device import RecognizedWord, Utterance
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,6 +39,7 @@ class Transcript:
         delays_ms: of each word, the audio between its end and what made it certain.
         audio_s: seconds of audio.
         busy_s: seconds taken for them.
+        utterances: that are over.
     """
 
     words: tuple[RecognizedWord, ...]
@@ -46,6 +47,7 @@ class Transcript:
     delays_ms: tuple[int, ...]
     audio_s: float
     busy_s: float
+    utterances: tuple[Utterance, ...] = ()
 
     @property
     def real_time_factor(self) -> float:

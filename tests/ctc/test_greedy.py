@@ -7,6 +7,7 @@ import pytest
 
 from keras_rnn2dnn.ctc import GreedyDecoder, ctc_greedy_decode
 from keras_rnn2dnn.ctc.greedy import best_path
+from keras_rnn2dnn.hmm import Reporting
 
 
 def runs(labels, blank):
@@ -81,6 +82,7 @@ def test_the_first_of_equal_logits_counts_as_on_the_device():
 def test_a_decoder_travels_through_json():
     decoder = GreedyDecoder(["_", "ä", "b"], blank=np.int64(1))
     fields = json.loads(json.dumps(decoder.to_dict()))
+    assert fields.pop("reporting") == Reporting().to_dict()
     assert fields == {"labels": ["_", "ä", "b"], "blank": 1}
     assert GreedyDecoder.from_dict(fields) == decoder
     assert decoder.labels == ("_", "ä", "b")

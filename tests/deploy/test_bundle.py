@@ -23,8 +23,15 @@ from keras_rnn2dnn.deploy import bundle, convert, load_bundle, toolchain
 from keras_rnn2dnn.deploy.golden import read_pcm
 from keras_rnn2dnn.hmm import Topology, WordLoopDecoder
 
-C = ["decoder.c", "decoder.h", "decoder_table.h", "features_table.h", "model.h"]
-C += ["network.c", "network.h", "recognizer.c", "recognizer.h"]
+C = ["decoder.c", "decoder.h", "decoder_labels.c", "decoder_table.h"]
+C += [
+    "features_table.h",
+    "model.h",
+    "network.c",
+    "network.h",
+    "recognizer.c",
+    "recognizer.h",
+]
 C += ["speech_features.c", "speech_features.h"]
 FOLDERS = ["c", "check", "golden", "qemu", "student.tflite", "tflm"]
 TFLM = ["main.cc", "model_data.cc", "model_data.h", "op_resolver.h"]

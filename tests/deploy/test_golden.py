@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from keras_rnn2dnn.deploy import golden
-from keras_rnn2dnn.deploy.device import RecognizedWord
+from keras_rnn2dnn.deploy.device import RecognizedWord, Utterance
+from keras_rnn2dnn.hmm.reporting import EARLIER, Reporting
 
 
 def test_floats_become_pcm_rounded_and_clipped():
@@ -53,7 +54,15 @@ def test_recordings_lie_end_to_end_with_length_and_chunk():
 
 
 def test_words_are_rows_with_an_end_after_each_recording():
-    words = [[RecognizedWord("yes", 1, 10, 20), RecognizedWord("no", 0, 30, 40)], []]
-    rows = np.frombuffer(golden.word_bytes(words), "<u4").reshape(-1, 3).tolist()
-    end = [2**32 - 1, 0, 0]
-    assert rows == [[1, 10, 20], [0, 30, 40], end, end]
+    yes = RecognizedWord("yes", 1, 10, 20, 2.5)
+    no = RecognizedWord("no", 0, 30, 40, -0.001)
+    data = golden.event_bytes([[yes, no, Utterance(10, 40, 2)], []], Reporting())
+    rows = np.frombuffer(data, "<u4").reshape(-1, 4).tolist()
+    end, below = [2**32 - 1, 0, 0, 0], 2**32 - 1
+    over = [2**32 - 2, 10, 40, 2]
+    assert rows == [[1, 10, 20, 2500], [0, 30, 40, below], over, end, end]
+    assert golden.read_words(data) == [[1, 0], []]
+    data = golden.event_bytes([[yes, no], []], EARLIER)
+    rows = np.frombuffer(data, "<u4").reshape(-1, 3).tolist()
+    assert rows == [[1, 10, 20], [0, 30, 40], end[:3], end[:3]]
+    assert golden.read_words(data, 3) == [[1, 0], []]

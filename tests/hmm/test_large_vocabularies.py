@@ -5,7 +5,9 @@ import pytest
 import tensorflow as tf
 
 from keras_rnn2dnn import ctc, hmm
-from keras_rnn2dnn.deploy.device.decoder import search, word_loop_tables
+from keras_rnn2dnn.deploy.device.decoder import word_loop_tables
+from keras_rnn2dnn.deploy.device.events import Limits
+from keras_rnn2dnn.deploy.device.paths import search
 from keras_rnn2dnn.hmm import (
     Topology,
     WordLoopDecoder,
@@ -47,9 +49,9 @@ def test_the_device_recognises_them_too(spoken):
     logits = (4 * scores + 60).astype(np.int8)  # -60 or 60
     tables = word_loop_tables(decoder, scale=0.25)
     (found,) = search(tables, [logits])
-    assert [decoder.topology.words[word] for word, _, _ in found] == words
-    stream = WordLoopStream(tables)
-    assert [w for z in logits for w in stream.push(z)] + stream.finish() == found
+    assert [decoder.topology.words[word.word] for word in found] == words
+    stream = WordLoopStream(tables, Limits())
+    assert [w for z in logits for w in stream.step(z)] + stream.finish() == found
 
 
 def test_the_path_is_aligned(spoken):

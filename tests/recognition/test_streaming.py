@@ -8,14 +8,16 @@ from keras_rnn2dnn.audio.features import FeatureSpec
 from keras_rnn2dnn.ctc import GreedyDecoder
 from keras_rnn2dnn.ctc.greedy import best_path
 from keras_rnn2dnn.deploy import Int8Student, window_model
-from keras_rnn2dnn.deploy.device.decoder import search, word_loop_tables
+from keras_rnn2dnn.deploy.device.decoder import ctc_tables, word_loop_tables
+from keras_rnn2dnn.deploy.device.events import OVER, Limits
 from keras_rnn2dnn.deploy.device.features import device_features, quantized_features
+from keras_rnn2dnn.deploy.device.labels import Labels, best_labels
+from keras_rnn2dnn.deploy.device.paths import search
 from keras_rnn2dnn.hmm import Topology, WordLoopDecoder
 from keras_rnn2dnn.quantization.interpreter import context_windows
 from keras_rnn2dnn.quantization.quantize import quantize
 from keras_rnn2dnn.recognition.streaming import (
     FeatureStream,
-    LabelStream,
     LogitStream,
     Overlap,
     WordLoopStream,
@@ -131,16 +133,18 @@ def test_words_of_a_loop_are_those_of_the_device_and_memory_is_bounded(history_f
     noisy = 60 * rng.normal(size=(904, topology.num_states))
     smooth = sum(noisy[k : k + 900] for k in range(4)) / 2
     logits = np.clip(np.rint(smooth), -128, 127).astype(np.int8)
+    limits = Limits(history_frames, silence=9, longest=70)
     for frames in (0, 1, 7, 900):
-        stream, words = WordLoopStream(tables), []
+        stream, words = WordLoopStream(tables, limits), []
         for row in logits[:frames]:
-            words += stream.push(row)
+            words += stream.step(row)
             assert len(stream._paths.records[0]) <= history_frames
         early = len(words)
         words += stream.finish()
-        assert words == search(tables, [logits[:frames]])[0]
+        assert words == search(tables, [logits[:frames]], limits)[0]
         assert stream.frame == frames
     assert early > 20 and len(words) - early < 20  # they came while it went on
+    assert sum(found.word == OVER for found in words) > 5
 
 
 @pytest.mark.parametrize("blank", [0, 2])
@@ -149,12 +153,17 @@ def test_labels_of_ctc_are_those_of_the_best_path(blank):
     best = np.repeat(rng.integers(4, size=80), rng.integers(1, 5, size=80))
     for frames in (0, 1, 5, len(best)):
         logits = np.where(np.eye(4)[best[:frames]] > 0, 100, -100).astype(np.int8)
-        stream, words = LabelStream(GreedyDecoder("abcd", blank)), []
+        tables = ctc_tables(GreedyDecoder("abcd", blank), 0.5)
+        stream, words = Labels(tables), []
         for t, row in enumerate(logits):
-            new = stream.push(row)
-            assert all(end == t for _, _, end in new)  # the frame after its end
+            new = stream.step(row)
+            assert all(word.end == t for word in new)  # the frame after its end
             words += new
-        assert words + stream.finish() == best_path(logits, blank)
+        words += stream.finish()
+        assert words == best_labels(tables, logits, Limits())
+        assert [word[:3] for word in words] == best_path(logits, blank)
+        # 200 steps of half a nat in each frame.
+        assert all(w.confidence == 100_000 * (w.end - w.start) for w in words)
 
 
 def test_samples_become_int16():

@@ -2,11 +2,13 @@
 
 import ctypes
 
-from keras_rnn2dnn.ctc import GreedyDecoder
+from keras_rnn2dnn.deploy.device.decoder import CtcTables
 from keras_rnn2dnn.deploy.device.layers import streaming_spans
 from keras_rnn2dnn.deploy.device.recognizer import DeviceRecognizer
 
 _POINTER = ctypes.c_uint32  # of a Cortex-M
+_OF_REPORTS = ("threshold", "suppressed", "hit_end", "was_hit", "speech_start")
+_OF_REPORTS += ("speech_end", "words", "is_speech")
 
 
 def recognizer_ram(recognizer: DeviceRecognizer) -> dict[str, int]:
@@ -27,8 +29,12 @@ def recognizer_ram(recognizer: DeviceRecognizer) -> dict[str, int]:
         "busy": ctypes.c_uint32,
         "scratch": _scratch(recognizer),
     }
-    pointers = [(name, _POINTER) for name in ("on_word", "on_logits", "context")]
-    whole = _structure("Recognizer", [*parts.items(), *pointers])
+    names, counters = ["on_word", "on_logits", "context"], []
+    if recognizer.decoder.reporting.decide_ms is not None:
+        names.insert(1, "on_utterance")
+        counters = [(name, ctypes.c_uint32) for name in _OF_REPORTS]
+    pointers = [(name, _POINTER) for name in names]
+    whole = _structure("Recognizer", [*parts.items(), *counters, *pointers])
     sizes = {name: ctypes.sizeof(kind) for name, kind in parts.items()}
     counted = ("features", "decoder", "network", "scratch")
     return {name: sizes[name] for name in counted} | {"total": ctypes.sizeof(whole)}
@@ -72,18 +78,26 @@ def _features(spec):
 
 
 def _decoder(tables):
-    if isinstance(tables, GreedyDecoder):
-        fields = [
-            ("frame", ctypes.c_uint32),
-            ("start", ctypes.c_uint32),
-            ("label", ctypes.c_uint16),
-        ]
-        return _structure("Decoder", fields)
-    nodes = len(tables.state_of_node)
-    fields = [("frame", ctypes.c_uint32), ("score", ctypes.c_int32 * nodes)]
-    fields += [(n, ctypes.c_uint16 * nodes) for n in ("age", "last", "first")]
+    earlier = tables.earlier if isinstance(tables, CtcTables) else tables.margin is None
+    clock = [] if earlier else [("clock", ctypes.c_uint32 * 4)]
+    if isinstance(tables, CtcTables):
+        words = ["frame", "start"] + ["gain"] * (not earlier)
+        shorts = ["frames"] * (not earlier) + ["label"]
+        fields = [(name, ctypes.c_uint32) for name in words]
+        fields += [(name, ctypes.c_uint16) for name in shorts]
+        return _structure("Decoder", clock + fields)
+    nodes = ctypes.c_int32 * len(tables.state_of_node)
+    fields = [*clock, ("frame", ctypes.c_uint32), ("score", nodes)]
+    if not earlier:
+        fields.insert(0, ("background", ctypes.c_int64))
+        gains = ctypes.c_int32 * tables.history_frames
+        fields += [("base", nodes), ("gain", gains)]
+    nodes = ctypes.c_uint16 * len(tables.state_of_node)
+    fields += [(n, nodes) for n in ("age", "last", "first")]
     records = ctypes.c_uint16 * tables.history_frames
     fields += [(name, records) for name in ("word", "duration", "before")]
+    if not earlier:
+        fields += [("place", ctypes.c_uint16), ("begun", ctypes.c_uint16)]
     return _structure("Decoder", fields)
 
 

@@ -8,40 +8,33 @@ import numpy as np
 
 from keras_rnn2dnn.audio.features import FeatureSpec
 from keras_rnn2dnn.ctc import GreedyDecoder
-from keras_rnn2dnn.ctc.greedy import best_path
 from keras_rnn2dnn.deploy.device.decoder import (
+    CtcTables,
     WordLoopTables,
-    search,
-    word_loop_tables,
+    decoder_tables,
+)
+from keras_rnn2dnn.deploy.device.events import (
+    OVER,
+    Found,
+    Limits,
+    RecognizedWord,
+    Reporter,
+    Utterance,
+    words_of,
 )
 from keras_rnn2dnn.deploy.device.features import (
     device_features,
     feature_tables,
     quantized_features,
 )
+from keras_rnn2dnn.deploy.device.labels import best_labels
 from keras_rnn2dnn.deploy.device.layers import Int8Layer, read_layers
 from keras_rnn2dnn.deploy.device.network import run_network
+from keras_rnn2dnn.deploy.device.paths import search
 from keras_rnn2dnn.hmm import WordLoopDecoder
 from keras_rnn2dnn.quantization.interpreter import Int8Student, context_windows
 from keras_rnn2dnn.quantization.window import ReceptiveField
 from keras_rnn2dnn.util.errors import invalid
-
-
-@dataclasses.dataclass(frozen=True)
-class RecognizedWord:
-    """A word with its time, as `recognizer.h` reports it.
-
-    Args:
-        text: the label.
-        index: its number.
-        start_ms: since the start of the utterance.
-        end_ms: likewise.
-    """
-
-    text: str
-    index: int
-    start_ms: int
-    end_ms: int
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -142,11 +135,15 @@ class DeviceRecognizer:
             raise ValueError(invalid("decode", expected, given))
 
     @functools.cached_property
-    def tables(self) -> WordLoopTables | GreedyDecoder:
+    def limits(self) -> Limits:
+        """The times by which the decoder decides, in output frames."""
+        return Limits.of(self.decoder.reporting, self.spec, self.network.field)
+
+    @functools.cached_property
+    def tables(self) -> WordLoopTables | CtcTables:
         """The decoder in the integers of the device."""
-        if isinstance(self.decoder, GreedyDecoder):
-            return self.decoder
-        return word_loop_tables(self.decoder, self.network.output_quantization[0])
+        scale = self.network.output_quantization[0]
+        return decoder_tables(self.decoder, scale, self.limits.history)
 
     @property
     def is_word_loop(self) -> bool:
@@ -176,18 +173,32 @@ class DeviceRecognizer:
         Returns:
             The words of each utterance.
         """
-        if isinstance(self.decoder, GreedyDecoder):
-            found = [best_path(z, self.decoder.blank) for z in logits]
+        return [words_of(events) for events in self.events(logits)]
+
+    def events(
+        self, logits: Sequence[np.ndarray]
+    ) -> list[list[RecognizedWord | Utterance]]:
+        """Finds the words in int8 logits, and where utterances are over.
+
+        Args:
+            logits: int8 `(frames, classes)` of each recording.
+
+        Returns:
+            For each recording words and ends of utterances, as they are reported.
+        """
+        found = self.found(logits)
+        return [self._reporter().take(one) for one in found]
+
+    def found(self, logits: Sequence[np.ndarray]) -> list[list[Found]]:
+        """Returns what the decoder finds, of which `events` reports a part."""
+        if self.is_word_loop:
+            found = search(self.tables, logits, self.limits)
         else:
-            found = search(self.tables, logits)
-        texts = self.words
-        return [
-            [
-                RecognizedWord(texts[word], word, self._ms(start), self._ms(end))
-                for word, start, end in words
-            ]
-            for words in found
-        ]
+            found = [best_labels(self.tables, z, self.limits) for z in logits]
+        if self.decoder.reporting.decide_ms is None:
+            return found
+        over = [Found(OVER, len(z), len(z), 0) for z in logits]
+        return [[*one, end] for one, end in zip(found, over, strict=True)]
 
     def recognize(
         self,
@@ -203,12 +214,26 @@ class DeviceRecognizer:
         Returns:
             The words of each.
         """
+        logits = self._all_logits(recordings, on_progress)
+        return self.decode(logits)
+
+    def hear(
+        self, recordings: Sequence[np.ndarray]
+    ) -> list[list[RecognizedWord | Utterance]]:
+        """Returns words and ends of utterances of int16 recordings, `(samples,)`."""
+        return self.events(self._all_logits(recordings))
+
+    def _all_logits(self, recordings, on_progress=None):
         logits = []
         for number, pcm in enumerate(recordings, 1):
             logits.append(self.logits(pcm))
             if on_progress:
                 on_progress(number / len(recordings))
-        return self.decode(logits)
+        return logits
+
+    def _reporter(self):
+        limits, reporting = self.limits, self.decoder.reporting
+        return Reporter.of(reporting, self.words, limits, self._ms)
 
     def _ms(self, frame):
         samples = frame * self.network.field.stride * self.spec.frame_step

@@ -115,7 +115,8 @@ def _held_errors(bundle, features):
 
 def _recording_errors(bundle):
     """From PCM on; the words are those that the stage of words has compared."""
-    found = golden.read_words(bundle.golden("test_set.u32"))
+    columns = golden.row_columns(bundle.recognizer.decoder.reporting)
+    found = golden.read_words(bundle.golden("test_set.u32"), columns)
     texts = [[bundle.recognizer.words[k] for k in words] for words in found]
     expected = word_errors(_lines(bundle, held_back.SPOKEN), texts)
     expected["count"] = len(found)

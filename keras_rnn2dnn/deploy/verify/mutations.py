@@ -13,7 +13,6 @@ import numpy as np
 
 from keras_rnn2dnn.deploy import golden
 from keras_rnn2dnn.deploy.c_prefix import prefixed
-from keras_rnn2dnn.deploy.device.decoder import search
 from keras_rnn2dnn.deploy.device.features import device_features, feature_tables
 from keras_rnn2dnn.deploy.device.network import gathered, run_network
 from keras_rnn2dnn.deploy.loading import Bundle
@@ -34,7 +33,7 @@ class Change(NamedTuple):
     """A number of a table, or of a macro, to change.
 
     Args:
-        table: its name.
+        table: its name, or that of a macro.
         place: of the number.
         header: where the table is.
         stage: of the check, which reads it.
@@ -86,8 +85,19 @@ def _all_changes(bundle) -> Iterator[tuple[str, Iterator[Change]]]:
     yield "a mean of the features", _heard_values(bundle, "mean", _mean_places)
     if feature_tables(bundle.recognizer.spec).pcen:
         yield "the bias of PCEN", _heard_bias(bundle)
+    reporting = bundle.recognizer.decoder.reporting
     if bundle.recognizer.is_word_loop:
-        yield "a state of the decoder", _heard_nodes(bundle)
+        yield "a state of the decoder", _heard_states(bundle, "state_of_node")
+    if reporting.decide_ms is None:
+        return
+    yield "the silence that ends an utterance", _heard_silence(bundle)
+    if bundle.recognizer.is_word_loop:
+        yield (
+            "a state that confidences are relative to",
+            _heard_states(bundle, "background"),
+        )
+    else:
+        yield "the scale of confidences", _heard_slope(bundle)
 
 
 def _heard_weights(bundle, number) -> Iterator[Change]:
@@ -196,19 +206,42 @@ def _smaller(value):
     return np.float32(value) * np.float32(1 - 2**-16)
 
 
-def _heard_nodes(bundle) -> Iterator[Change]:
-    """Finds nodes whose state, changed by one, gives other words or times."""
-    recognizer, tables = bundle.recognizer, bundle.recognizer.tables
+def _heard_states(bundle, name) -> Iterator[Change]:
+    """Finds states in a table of the decoder which, changed by one, are heard."""
+    tables = bundle.recognizer.tables
+    for place, state in enumerate(getattr(tables, name)[:_MOST_LOOKED_AT]):
+        states = getattr(tables, name).copy()
+        states[place] += -1 if state > 0 else 1
+        changed = dataclasses.replace(tables, **{name: states})
+        if states.max() < len(tables.offset) and _is_heard(bundle, tables=changed):
+            yield Change(prefixed(f"decoder_{name}", bundle.prefix), place, *_WORDS)
+
+
+def _heard_slope(bundle) -> Iterator[Change]:
+    """Finds whether a confidence changes with the scale of the logits of CTC."""
+    tables = bundle.recognizer.tables
+    changed = dataclasses.replace(tables, slope=tables.slope - 1)
+    if _is_heard(bundle, tables=changed):
+        yield Change(prefixed("DECODER_SLOPE", bundle.prefix.upper()), 0, *_WORDS)
+
+
+def _heard_silence(bundle) -> Iterator[Change]:
+    """Finds whether a shorter silence ends other utterances."""
+    limits = bundle.recognizer.limits
+    changed = dataclasses.replace(limits, silence=limits.silence - 1)
+    if limits.silence > 1 and _is_heard(bundle, limits=changed):
+        name = prefixed("DECODER_SILENCE_FRAMES", bundle.prefix.upper())
+        yield Change(name, 0, *_WORDS)
+
+
+def _is_heard(bundle, **changed):
+    """Tells whether other tables or limits report other events in `golden/`."""
+    recognizer = bundle.recognizer
     recordings = golden.read_pcm(bundle.golden("recordings.pcm"))
     logits = [recognizer.logits(pcm) for pcm in recordings]
-    expected = search(tables, logits)
-    table = prefixed("decoder_state_of_node", bundle.prefix)
-    for node, state in enumerate(tables.state_of_node[:_MOST_LOOKED_AT]):
-        states = tables.state_of_node.copy()
-        states[node] += -1 if state > 0 else 1
-        changed = dataclasses.replace(tables, state_of_node=states)
-        if states.max() < len(tables.offset) and search(changed, logits) != expected:
-            yield Change(table, node, *_WORDS)
+    other = dataclasses.replace(recognizer)
+    vars(other).update(changed)  # in the place of its cached properties
+    return other.events(logits) != recognizer.events(logits)
 
 
 def _differing(bundle, change):
@@ -240,6 +273,8 @@ def mutated(header: str, name: str, place: int) -> str:
     Example:
         >>> mutated("static const int8_t w[3] = {\n    1, -7, 3\n};", "w", 1)
         'static const int8_t w[3] = {\n    1, -6, 3\n};'
+        >>> mutated("#define N 80u", "N", 0)
+        '#define N 79u'
     """
     found = re.search(
         rf"\b{name}\[\d+\] = {{([^}}]*)}}|^#define {name} (.*)$", header, re.M
@@ -252,5 +287,6 @@ def mutated(header: str, name: str, place: int) -> str:
 def _changed(number):
     if number.endswith("f"):
         return f"{_smaller(number[:-1])}f"
-    value = int(number)
-    return str(value - 1 if value > 0 else value + 1)  # stays within its type
+    value = int(number.strip("(u)"))
+    changed = value - 1 if value > 0 else value + 1  # stays within its type
+    return number.replace(str(value), str(changed))

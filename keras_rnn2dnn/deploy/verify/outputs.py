@@ -11,6 +11,7 @@ from keras_rnn2dnn.audio.features import FeatureSpec
 from keras_rnn2dnn.audio.mel import mel_matrix
 from keras_rnn2dnn.deploy import golden, held_back, tflm
 from keras_rnn2dnn.deploy.bundle import Firmware
+from keras_rnn2dnn.deploy.device.events import words_of
 from keras_rnn2dnn.deploy.device.features import feature_tables
 from keras_rnn2dnn.deploy.device.network import run_network
 from keras_rnn2dnn.deploy.loading import Bundle
@@ -224,32 +225,36 @@ def _feature_bits(bundle, bench, stage, target):
 def recognized_words(
     bundle: Bundle, bench: Workbench, recordings: Sequence[np.ndarray]
 ) -> Iterator[Outcome]:
-    """Compares the words, with their times, of numpy and C from PCM on."""
+    """Compares words and ends of utterances of numpy and C from PCM on."""
     part = golden.read_pcm(bundle.golden("recordings.pcm"))
     pcm = part + [np.asarray(recording) for recording in recordings]
     if (bundle.directory / "golden/test_set.pcm").is_file():
         pcm += golden.read_pcm(bundle.golden("test_set.pcm"))
-    words = bundle.recognizer.recognize(pcm)
+    events, reporting = bundle.recognizer.hear(pcm), bundle.recognizer.decoder.reporting
+    columns = golden.row_columns(reporting)
 
     def check(stage, target):
         # All of them on the host, many on one core; the others hear a part.
         count = {"host": len(pcm), "m4": max(len(part), _HEARD)}.get(target, len(part))
         count = min(count, len(pcm))
         found = bench.run(target, "words", golden.pcm_bytes(pcm[:count]))
-        same = _same_utterances(golden.word_bytes(words[:count]), found)
-        heard = sum(map(len, words[:count]))
-        text = f"{count - same:,} of {count:,} recordings ({heard:,} words)"
-        return judged(stage, same == count, f"{text} with other words or times")
+        expected = golden.event_bytes(events[:count], reporting)
+        same = _same_utterances(expected, found, columns)
+        words = [word for one in events[:count] for word in words_of(one)]
+        ends = sum(map(len, events[:count])) - len(words)
+        text = f"{count - same:,} of {count:,} recordings ({len(words):,} words, "
+        text += f"{ends:,} ends of utterances) with others, other times or confidences"
+        return judged(stage, same == count, text)
 
     yield from on_targets("words", _TARGETS, check, bench)
 
 
-def _same_utterances(expected, found):
-    if len(found) % 12:
+def _same_utterances(expected, found, columns):
+    if len(found) % (4 * columns):
         return 0
     parts = []
     for data in (expected, found):
-        rows = np.frombuffer(data, "<u4").reshape(-1, 3)
+        rows = np.frombuffer(data, "<u4").reshape(-1, columns)
         ends = np.flatnonzero(rows[:, 0] == golden.NO_WORD)
         parts.append([part.tobytes() for part in np.split(rows, ends + 1)[:-1]])
     if len(parts[0]) != len(parts[1]):

@@ -3,8 +3,9 @@ import itertools
 import numpy as np
 import pytest
 
-from keras_rnn2dnn.deploy.device.decoder import search, word_loop_tables
-from keras_rnn2dnn.hmm import Topology, WordLoopDecoder
+from keras_rnn2dnn.deploy.device.decoder import word_loop_tables
+from keras_rnn2dnn.deploy.device.paths import search as found_by
+from keras_rnn2dnn.hmm import Reporting, Topology, WordLoopDecoder
 
 SCALE = 0.125  # of the logits: exact in 16 bits
 UNIT = 2**16
@@ -37,8 +38,13 @@ OPTIONS = {
 }
 
 
-def made(topology, name):
-    options = dict(OPTIONS[name])
+def search(tables, logits):
+    """Returns words and times."""
+    return [[word[:3] for word in words] for words in found_by(tables, logits)]
+
+
+def made(topology, name, margin=1e6):
+    options = {**OPTIONS[name], "reporting": Reporting(margin=margin)}
     if "prior_scale" in options:  # exact in 16 bits
         steps = np.random.default_rng(9).integers(1, 1000, topology.num_states)
         options["log_priors"] = -steps / 128
@@ -201,7 +207,7 @@ def test_scores_by_segments_are_those_of_all_paths():
         assert score_of(weights, z, words) == score
 
 
-def stream(weights, logits, history):
+def stream(weights, logits, history, margin=10**18):
     """The search with whole paths, frame by frame: nothing is shared or packed."""
     nodes = [
         (word, place)
@@ -224,6 +230,10 @@ def stream(weights, logits, history):
 
     def emit(word):
         emitted.append(word)
+        for k, path in enumerate(paths):  # others end, but for a silence all the time
+            silent = weights.silence is not None and k == len(paths) - 1
+            if path and path[2][:1] != (word,) and not (silent and not path[2]):
+                paths[k] = None
         for k, path in enumerate(paths):
             if path and path[2][:1] == (word,):
                 paths[k] = (*path[:2], path[2][1:])
@@ -233,10 +243,10 @@ def stream(weights, logits, history):
             old = [bool(p and p[2] and p[2][0][2] == t - history) for p in paths]
             if any(old):
                 best = max(range(len(nodes)), key=score)
-                chosen = old[best]
-                paths = [p if o == chosen else None for p, o in zip(paths, old)]  # noqa: B905
-                if chosen:
+                if old[best]:
                     emit(paths[best][2][0])
+                else:
+                    paths = [None if o else p for p, o in zip(paths, old, strict=True)]
             before, paths = paths, list(paths)
             end = max(lasts, key=lambda k: NEVER if before[k] is None else before[k][0])
             source = None
@@ -263,7 +273,8 @@ def stream(weights, logits, history):
             if path:
                 paths[k] = path[0] + scores[states[k]], *path[1:]
         while True:
-            heads = {path[2][:1] for path in paths if path}
+            least = max(path[0] for path in paths if path) - margin
+            heads = {path[2][:1] for path in paths if path and path[0] >= least}
             if len(heads) != 1 or heads == {()}:
                 break
             emit(heads.pop()[0])
@@ -281,10 +292,11 @@ def stream(weights, logits, history):
 HISTORIES = (1, 2, 3, 5, 9, 16, 200)
 
 
+@pytest.mark.parametrize("margin", [1e6, 3.0])
 @pytest.mark.parametrize("options", ["plain", "fast", "rewarded"])
 @pytest.mark.parametrize("name", LONG)
-def test_words_are_those_of_a_search_with_whole_paths(name, options):
-    decoder = made(LONG[name], options)
+def test_words_are_those_of_a_search_with_whole_paths(name, options, margin):
+    decoder = made(LONG[name], options, margin)
     weights = Weights(decoder)
     logits = [logits_of(decoder.topology, 60, 30 + k, level=20) for k in range(3)]
     changed = 0
@@ -292,8 +304,11 @@ def test_words_are_those_of_a_search_with_whole_paths(name, options):
         tables = word_loop_tables(decoder, SCALE, history)
         assert tables.history_frames == history
         found = search(tables, logits)
-        assert found == [stream(weights, z, history) for z in logits]
-        changed += found != search(word_loop_tables(decoder, SCALE, 60), logits)
+        steps = int(margin * UNIT)
+        assert found == [stream(weights, z, history, steps) for z in logits]
+        changed += found != search(
+            word_loop_tables(made(LONG[name], options), SCALE, 60), logits
+        )
     assert changed >= 1  # a short history has its price
 
 

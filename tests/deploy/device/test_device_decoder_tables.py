@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from keras_rnn2dnn.deploy.device import decoder as device_decoder
-from keras_rnn2dnn.deploy.device.decoder import search, word_loop_tables
+from keras_rnn2dnn.deploy.device import paths
+from keras_rnn2dnn.deploy.device.decoder import word_loop_tables
 from keras_rnn2dnn.hmm import Topology, WordLoopDecoder
 
 SCALE = 0.125  # of the logits: exact in 16 bits
@@ -68,15 +68,19 @@ def test_huge_numbers_are_refused(penalty, scale, received):
     )
 
 
+def found_by(tables, logits):
+    return [[word[:3] for word in words] for words in paths.search(tables, logits)]
+
+
 def test_a_word_starts_at_most_65535_frames_before_its_end(monkeypatch):
     """The device counts the frames of a word in 16 bits; here in fewer."""
-    assert device_decoder.MOST_FRAMES == 2**16 - 1
+    assert paths.MOST_FRAMES == 2**16 - 1
     tables = word_loop_tables(WordLoopDecoder(Topology("a b", 1)), SCALE)
     logits = np.full((60, 3), -100, np.int8)
     logits[:40, 0] = logits[40:, 1] = 100
-    assert search(tables, [logits]) == [[(0, 0, 40), (1, 40, 60)]]
-    monkeypatch.setattr(device_decoder, "MOST_FRAMES", 15)
-    assert search(tables, [logits]) == [[(0, 25, 40), (1, 45, 60)]]
+    assert found_by(tables, [logits]) == [[(0, 0, 40), (1, 40, 60)]]
+    monkeypatch.setattr(paths, "MOST_FRAMES", 15)
+    assert found_by(tables, [logits]) == [[(0, 25, 40), (1, 45, 60)]]
 
 
 def test_more_states_than_16_bits_count_are_refused():
@@ -101,13 +105,13 @@ def test_a_bigram_is_refused():
 
 def test_no_utterances_give_no_words():
     tables = word_loop_tables(WordLoopDecoder(Topology("ab", 1)), 0.1)
-    assert search(tables, []) == []
+    assert found_by(tables, []) == []
 
 
 def test_floats_are_refused_instead_of_cut():
     tables = word_loop_tables(WordLoopDecoder(Topology("ab", 1)), 0.1)
     with pytest.raises(ValueError) as error:
-        search(tables, [np.zeros((3, 3), np.int8), np.zeros((3, 3), np.float32)])
+        found_by(tables, [np.zeros((3, 3), np.int8), np.zeros((3, 3), np.float32)])
     assert str(error.value) == (
         "Invalid value for `logits[1]`. Expected int8 values. Received: "
         "logits[1]='float32'"

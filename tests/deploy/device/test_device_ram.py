@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -8,6 +10,7 @@ from keras_rnn2dnn.deploy.device import DeviceNetwork, DeviceRecognizer
 from keras_rnn2dnn.deploy.device.layers import Int8Layer, streaming_spans
 from keras_rnn2dnn.deploy.device.ram import recognizer_ram, scratch_size, step_size
 from keras_rnn2dnn.hmm import Topology, WordLoopDecoder
+from keras_rnn2dnn.hmm.reporting import EARLIER
 
 CLASSES = 5
 SPEC = FeatureSpec(8000, num_bins=8)  # windows of 200 samples, an FFT of 256
@@ -44,39 +47,52 @@ def test_the_bytes_of_a_word_loop_are_those_counted_by_hand():
     found = recognizer_ram(recognizer(LOOP, layers))
     # 200 samples, three counters, 8 means.
     features = 200 * 2 + 3 * 4 + 8 * 4
-    # 2 words of 2 states and silence are 5 nodes: a frame number, then of each node a
-    # score and three 16-bit numbers; three 16-bit numbers of each of 200 records.
-    # 1254 bytes are filled up to a multiple of 4.
-    decoder = 4 + 5 * 4 + 3 * 5 * 2 + 3 * 200 * 2 + 2
+    # 2 words of 2 states and silence are 5 nodes: 64 bits of background, a clock of
+    # four numbers, a frame number, then of each node two numbers and three 16-bit ones;
+    # a number and three 16-bit ones of each of 46 records; two 16-bit numbers.
+    # 562 bytes are filled up to a multiple of 8.
+    decoder = 8 + 16 + 4 + 5 * (8 + 6) + 46 * (4 + 6) + 4 + 6
     network = (2 + 1 + 1) * 8 + 16  # the window, and what the last layer reads
     scratch = 256 * 4  # more than two layers of 16 bytes
-    # 5 logits, filled up by 3 bytes; two numbers; three pointers.
-    total = features + decoder + network + (5 + 3) + 8 + scratch + 3 * 4
-    assert (features, decoder, total) == (444, 1256, 2800)
+    # 4 bytes before it; 5 logits, filled up by 3 bytes; two numbers; of what is
+    # reported eight; four pointers.
+    total = features + 4 + decoder + network + (5 + 3) + 8 + scratch + (8 + 4) * 4
+    assert (features, decoder, total) == (444, 568, 2152)
     assert found == {
         "features": 444,
-        "decoder": 1256,
+        "decoder": 568,
         "network": 48,
         "scratch": 1024,
-        "total": 2800,
+        "total": 2152,
     }
+    earlier = dataclasses.replace(
+        LOOP, reporting=EARLIER
+    )  # without a clock, 200 records
+    found = recognizer_ram(recognizer(earlier, layers))
+    decoder = 4 + 5 * 4 + 3 * 5 * 2 + 3 * 200 * 2 + 2
+    total = features + decoder + network + (5 + 3) + 8 + scratch + 3 * 4
+    assert (found["decoder"], found["total"]) == (decoder, total) == (1256, 2800)
 
 
 def test_the_bytes_of_greedy_decoding_are_those_counted_by_hand():
     # A stride of 2 frames: no frame of one window serves the next.
     layers = [layer(16, 100, frames=7, step=16), layer(700, CLASSES)]
     found = recognizer_ram(recognizer(GREEDY, layers, field=ReceptiveField(9, 5)))
-    decoder = 4 + 4 + 2 + 2  # two frame numbers, a label, filled up
+    # A clock, two frame numbers, a gain, its frames and a label.
+    decoder = 4 * 4 + 3 * 4 + 2 + 2
     scratch = 2 * 7 * 100  # two layers of 7 frames are more than the spectrum
-    total = 444 + decoder + 15 * 8 + (5 + 3) + 8 + scratch + 3 * 4
+    total = 444 + decoder + 15 * 8 + (5 + 3) + 8 + scratch + (8 + 4) * 4
     assert found == {
         "features": 444,
-        "decoder": 12,
+        "decoder": 32,
         "network": 120,
         "scratch": 1400,
         "total": total,
     }
-    assert total == 2004
+    assert total == 2060
+    earlier = dataclasses.replace(GREEDY, reporting=EARLIER)
+    parts = recognizer(earlier, layers, field=ReceptiveField(9, 5))
+    assert recognizer_ram(parts)["total"] == 2004
 
 
 def test_a_stream_keeps_what_each_layer_reads_for_its_newest_frame():
@@ -101,10 +117,10 @@ def test_odd_numbers_of_bytes_are_filled_up():
     parts = recognizer(GREEDY, layers, spec, ReceptiveField(1, 1))
     assert recognizer_ram(parts) == {
         "features": 11 * 2 + 2 + 3 * 4 + 3 * 4,
-        "decoder": 12,
+        "decoder": 32,
         "network": 3 * 3 + 33,
         "scratch": 2 * 33 + 2,  # 66 bytes, beside floats: a multiple of 4
-        "total": 48 + 12 + (42 + 5 + 1) + 8 + 68 + 3 * 4,
+        "total": 48 + 32 + (42 + 5 + 1) + 8 + 68 + (8 + 4) * 4,
     }
 
 
@@ -115,8 +131,8 @@ def test_the_parts_add_up(decoder, units):
     parts = recognizer(decoder, layers, field=ReceptiveField(3, 1))
     found = recognizer_ram(parts)
     rest = found["total"] - sum(n for name, n in found.items() if name != "total")
-    # Logits, two numbers and three pointers, and up to 3 bytes twice to fill up.
-    assert CLASSES + 8 + 12 <= rest <= CLASSES + 8 + 12 + 6
+    # Logits, ten numbers and four pointers, and what fills them up.
+    assert CLASSES + 40 + 16 <= rest <= CLASSES + 40 + 16 + 14
     assert found["total"] % 4 == 0
 
 

@@ -14,7 +14,9 @@ from keras_rnn2dnn.deploy.device import (
     RecognizedWord,
     UnsupportedStudent,
 )
+from keras_rnn2dnn.deploy.device.decoder import CtcTables
 from keras_rnn2dnn.hmm import Topology, WordLoopDecoder
+from keras_rnn2dnn.hmm.reporting import EARLIER
 from keras_rnn2dnn.quantization.quantize import quantize
 
 L = keras.layers
@@ -160,10 +162,12 @@ def test_words_have_their_times_in_milliseconds(students):
     for decoder, words in ((LOOP, loop), (GREEDY, greedy)):
         for name, step in (("dense", 10), ("strided", 20)):
             recognizer = DeviceRecognizer(students[name][2], SPEC, decoder)
-            assert recognizer.decode([one_hot(path), one_hot([])]) == [
-                [RecognizedWord(t, i, s * step, e * step) for t, i, s, e in words],
-                [],
+            found, none = recognizer.decode([one_hot(path), one_hot([])])
+            assert none == []
+            assert [dataclasses.replace(word, confidence=0.0) for word in found] == [
+                RecognizedWord(t, i, s * step, e * step) for t, i, s, e in words
             ]
+            assert min(word.confidence for word in found) > 0
 
 
 def test_times_are_rounded_down_to_whole_milliseconds(students):
@@ -171,7 +175,7 @@ def test_times_are_rounded_down_to_whole_milliseconds(students):
     recognizer = DeviceRecognizer(students["strided"][2], spec, GREEDY)
     (words,) = recognizer.decode([one_hot([0] * 7 + [2] * 6)])
     # 7 * 2 * 110 samples are 139.68 ms, 13 * 2 * 110 are 259.41 ms.
-    assert words == [RecognizedWord("b", 2, 139, 259)]
+    assert [(word.start_ms, word.end_ms) for word in words] == [(139, 259)]
 
 
 def test_recordings_are_recognised_one_by_one(students):
@@ -194,11 +198,16 @@ def test_the_words_are_those_of_the_decoder(students):
     network = students["dense"][2]
     assert DeviceRecognizer(network, SPEC, LOOP).words == ("a", "b")
     assert DeviceRecognizer(network, SPEC, GREEDY).words == ("", "a", "b", "c", "d")
-    assert DeviceRecognizer(network, SPEC, GREEDY).tables is GREEDY
-    tables = DeviceRecognizer(network, SPEC, LOOP).tables
     scale = network.output_quantization[0]
+    of_ctc = CtcTables(GREEDY.labels, 0, round(scale * 2**16))
+    assert DeviceRecognizer(network, SPEC, GREEDY).tables == of_ctc
+    tables = DeviceRecognizer(network, SPEC, LOOP).tables
     assert tables.slope == round(scale * 2**16)
-    assert (tables.history_frames, tables.words) == (200, ("a", "b"))
+    # 500 ms less a window of 25 ms and 2 frames of 10 ms, in frames of 10 ms.
+    assert (tables.history_frames, tables.words) == (45, ("a", "b"))
+    earlier = dataclasses.replace(LOOP, reporting=EARLIER)
+    tables = DeviceRecognizer(network, SPEC, earlier).tables
+    assert (tables.history_frames, tables.margin) == (200, None)
 
 
 MISFITS = {

@@ -16,6 +16,9 @@ static void start(recognizer *r)
 {
     r->frames = 0;
     r->busy = 0;
+    r->is_speech = 0;
+    r->was_hit = 0;
+    r->hit_end = 0;
     features_init(&r->features);
     decoder_init(&r->decoder);
 }
@@ -23,9 +26,38 @@ static void start(recognizer *r)
 void recognizer_init(recognizer *r, recognizer_on_word on_word, void *context)
 {
     r->on_word = on_word;
+    r->on_utterance = NULL;
     r->on_logits = NULL;
     r->context = context;
+    r->threshold = DECODER_THRESHOLD;
+    r->suppressed = DECODER_SUPPRESSED_FRAMES;
+    r->decoder.clock.silence = DECODER_SILENCE_FRAMES;
+    r->decoder.clock.longest = DECODER_LONGEST_FRAMES;
     start(r);
+}
+
+void recognizer_set_threshold(recognizer *r, int32_t threshold)
+{
+    r->threshold = threshold;
+}
+
+/* Output frames that last for so long at least. */
+static uint32_t frames_of(uint32_t ms)
+{
+    const uint64_t frame = (uint64_t)(NETWORK_STRIDE * FEATURES_FRAME_STEP) * 1000u;
+
+    return (uint32_t)(((uint64_t)ms * FEATURES_SAMPLE_RATE_HZ + frame - 1u) / frame);
+}
+
+void recognizer_set_suppression(recognizer *r, uint32_t ms)
+{
+    r->suppressed = frames_of(ms);
+}
+
+void recognizer_set_utterances(recognizer *r, uint32_t silence_ms, uint32_t longest_ms)
+{
+    r->decoder.clock.silence = frames_of(silence_ms);
+    r->decoder.clock.longest = frames_of(longest_ms);
 }
 
 /* Start of an output frame in milliseconds. */
@@ -36,27 +68,72 @@ static uint32_t milliseconds(uint32_t frame)
     return (uint32_t)(samples * 1000u / FEATURES_SAMPLE_RATE_HZ);
 }
 
+/* Tells whether a word that the decoder found is one to report. */
+static int is_wanted(const recognizer *r, const decoder_word *found)
+{
+#ifdef DECODER_OTHER
+    if (found->word == DECODER_WORDS)
+        return 0;
+#endif
+#ifdef DECODER_KEYWORDS
+    if (!decoder_keywords[found->word])
+        return 0;
+#endif
+    if (r->was_hit && found->end - r->hit_end < r->suppressed)
+        return 0;
+    return found->confidence >= r->threshold;
+}
+
 static void report(const decoder_word *found, void *context)
 {
-    const recognizer *r = (const recognizer *)context;
+    recognizer *r = (recognizer *)context;
     recognizer_word word;
 
+    if (!r->is_speech) {
+        r->is_speech = 1;
+        r->speech_start = found->start;
+        r->words = 0;
+    }
+    r->speech_end = found->end;
+    if (!is_wanted(r, found))
+        return;
+    r->was_hit = 1;
+    r->hit_end = found->end;
+    r->words++;
     if (!r->on_word)
         return;
     word.text = decoder_words[found->word];
     word.index = found->word;
     word.start_ms = milliseconds(found->start);
     word.end_ms = milliseconds(found->end);
+    word.confidence = found->confidence;
     r->on_word(&word, r->context);
+}
+
+static void end_utterance(recognizer *r)
+{
+    recognizer_utterance utterance;
+
+    if (!r->is_speech)
+        return;
+    r->is_speech = 0;
+    if (!r->on_utterance)
+        return;
+    utterance.start_ms = milliseconds(r->speech_start);
+    utterance.end_ms = milliseconds(r->speech_end);
+    utterance.words = r->words;
+    r->on_utterance(&utterance, r->context);
 }
 
 /* Takes the next frame; returns 1 where that completed an output frame. */
 static uint32_t add_frame(recognizer *r, const int8_t *frame)
 {
-    const uint32_t number = r->frames++;
-    const int ready = number + 1 > NETWORK_RIGHT &&
+    const uint32_t number = r->frames;
+    const int ready = number >= NETWORK_RIGHT &&
                       (number - NETWORK_RIGHT) % NETWORK_STRIDE == 0;
 
+    /* It goes round, so that it may count for years. */
+    r->frames = number == NETWORK_RIGHT + NETWORK_STRIDE ? NETWORK_RIGHT + 1 : number + 1;
     if (number == 0) /* the first frame stands for those before it */
         for (uint32_t k = 0; k != NETWORK_LEFT; k++)
             network_step(&r->network, &r->scratch.network, frame, r->logits, 0);
@@ -65,7 +142,10 @@ static uint32_t add_frame(recognizer *r, const int8_t *frame)
         return 0;
     if (r->on_logits)
         r->on_logits(r->logits, r->context);
-    decoder_step(&r->decoder, r->logits, report, r);
+    if (decoder_step(&r->decoder, r->logits, report, r))
+        end_utterance(r);
+    if (r->decoder.frame - r->hit_end > UINT32_MAX / 2u) /* long ago, or not at all */
+        r->was_hit = 0;
     return 1;
 }
 
@@ -108,6 +188,7 @@ void recognizer_finish(recognizer *r)
             add_frame(r, last);
     }
     decoder_finish(&r->decoder, report, r);
+    end_utterance(r);
     start(r);
 }
 

@@ -4,8 +4,10 @@
  *     check features PCM FEATURES     recordings -> float32 features
  *     check inputs   PCM INPUTS       recordings -> int8 features
  *     check logits   PCM LOGITS       recordings -> int8 logits, by the recognizer
- *     check words    PCM WORDS        recordings -> word, start and end in ms (uint32),
- *                                     and NO_WORD after each recording
+ *     check words    PCM WORDS        recordings -> word, start and end in ms, confidence
+ *                                     (32 bits each); of the end of an utterance
+ *                                     NO_MORE, start, end, number of words; and
+ *                                     NO_WORD after each recording
  *     check count    PCM COUNTS       instructions: see `count`
  *     check sizes    -   SIZES        bytes of the structures: see `sizes`
  *
@@ -77,6 +79,7 @@ static void run_network(void)
 #if MODEL_HAS_RECOGNIZER
 
 #define NO_WORD UINT32_MAX
+#define NO_MORE (UINT32_MAX - 1u)
 
 static recognizer device;
 
@@ -156,10 +159,20 @@ static void run_features(void (*write)(const float *frame))
 
 static void write_word(const recognizer_word *word, void *context)
 {
-    const uint32_t row[3] = {word->index, word->start_ms, word->end_ms};
+    const uint32_t row[4] = {word->index, word->start_ms, word->end_ms,
+                             (uint32_t)word->confidence};
 
     (void)context;
-    write_values(row, 3, sizeof row[0]);
+    write_values(row, 4, sizeof row[0]);
+}
+
+static void write_utterance(const recognizer_utterance *utterance, void *context)
+{
+    const uint32_t row[4] = {NO_MORE, utterance->start_ms, utterance->end_ms,
+                             utterance->words};
+
+    (void)context;
+    write_values(row, 4, sizeof row[0]);
 }
 
 static void write_logits(const int8_t *logits, void *context)
@@ -180,15 +193,16 @@ static void finish(void)
 
 static void finish_words(void)
 {
-    const uint32_t row[3] = {NO_WORD, 0, 0};
+    const uint32_t row[4] = {NO_WORD, 0, 0, 0};
 
     recognizer_finish(&device);
-    write_values(row, 3, sizeof row[0]);
+    write_values(row, 4, sizeof row[0]);
 }
 
 static void run_words(void)
 {
     recognizer_init(&device, write_word, NULL);
+    device.on_utterance = write_utterance;
     for_each_chunk(push_recognizer, finish_words);
 }
 
@@ -264,7 +278,7 @@ static void run_count(void)
 
     io_calibrate();
     counts[0] = ticks_since(before);
-    restart();
+    recognizer_init(&device, NULL, NULL);
     for_each_chunk(count_features, restart);
     write_values(counts, 7, sizeof counts[0]);
 }

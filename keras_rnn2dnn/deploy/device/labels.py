@@ -1,0 +1,78 @@
+"""The best path of CTC as the device follows it, frame by frame.
+
+See the second half of `firmware/c/decoder.c`.
+"""
+
+import numpy as np
+
+from keras_rnn2dnn.deploy.device.decoder import CtcTables
+from keras_rnn2dnn.deploy.device.events import (
+    MOST_FRAMES,
+    OVER,
+    Found,
+    Limits,
+    confidence,
+)
+
+_GAIN_SHIFT = 9  # from 2^-16 nats to 2^-7
+
+
+def best_labels(tables: CtcTables, logits: np.ndarray, limits: Limits) -> list[Found]:
+    """Returns what `Labels` finds in int8 logits `(frames, classes)`."""
+    labels = Labels(tables, limits)
+    found = [found for row in logits for found in labels.step(row)]
+    return found + labels.finish()
+
+
+class Labels:
+    """The label of the last frame, and what it has gained on the blank.
+
+    Args:
+        tables: of `ctc_tables`.
+        limits: of which silence and longest utterance count.
+
+    Attributes:
+        frame: output frames so far.
+
+    Example:
+        >>> labels = Labels(CtcTables(("", "yes"), 0, 1 << 16))
+        >>> labels.step(np.array([-1, 2], np.int8))
+        []
+        >>> labels.finish()
+        [Found(word=1, start=0, end=1, confidence=3000)]
+    """
+
+    def __init__(self, tables: CtcTables, limits: Limits = Limits()):  # noqa: B008
+        self._tables, self._limits = tables, limits
+        self._label, self._start, self._gain, self.frame = tables.blank, 0, 0, 0
+        self._silent = self._spoken = 0
+
+    def step(self, logits: np.ndarray) -> list[Found]:
+        """Takes int8 `(classes,)`, returns the label that ended, if any, and `OVER`."""
+        label, found = int(logits.argmax()), []
+        if label != self._label:
+            found = self.finish()
+            self._label, self._start, self._gain = label, self.frame, 0
+        if self.frame - self._start < MOST_FRAMES:
+            self._gain += int(logits[label]) - int(logits[self._tables.blank])
+        self.frame += 1
+        return found + self._over()
+
+    def finish(self) -> list[Found]:
+        """Ends the utterance, returns the label that is left, if any."""
+        if self._label == self._tables.blank:
+            return []
+        value = confidence(self._gain * self._tables.slope >> _GAIN_SHIFT)
+        return [Found(self._label, self._start, self.frame, value)]
+
+    def _over(self):
+        limits, silent = self._limits, self._label == self._tables.blank
+        self._silent = self._silent + 1 if silent else 0
+        self._spoken = self._spoken + 1 if self._spoken or not silent else 0
+        over = silent and self._silent == limits.silence
+        if over or (limits.longest and self._spoken >= limits.longest):
+            self._spoken = 0
+            return [Found(OVER, self.frame, self.frame, 0)]
+        if limits.silence and self._silent >= limits.silence:
+            self._spoken = 0
+        return []
