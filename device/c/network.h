@@ -1,0 +1,46 @@
+/* The int8 network: one output frame from one context window. No heap, no libc. */
+#ifndef NETWORK_H
+#define NETWORK_H
+
+#include <stdint.h>
+
+#include "model.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Outputs of the hidden layers; its content means nothing between two calls. */
+typedef struct {
+    int8_t layers[2][NETWORK_SCRATCH_SIZE];
+} network_scratch;
+
+/* What one step of the stream needs beside: see network_step. */
+#if NETWORK_STREAMS
+typedef struct {
+    int8_t layers[2][NETWORK_STEP_SIZE];
+} network_step_scratch;
+#else
+typedef network_scratch network_step_scratch;
+#endif
+
+/* The last input frames; where NETWORK_STREAMS is 1, the last ones of every layer. */
+typedef struct {
+    int8_t history[NETWORK_HISTORY_SIZE];
+} network_state;
+
+/* Computes NETWORK_OUTPUTS int8 logits from NETWORK_INPUTS int8 features, the oldest
+ * frame first. logit = NETWORK_OUTPUT_SCALE * (output - NETWORK_OUTPUT_ZERO_POINT). */
+void network_run(const int8_t *input, int8_t *output, network_scratch *scratch);
+
+/* Takes the next input frame. Where `wanted`, `output` holds the logits of the window
+ * that ends with it, the same as network_run gives for that window. Where
+ * NETWORK_STREAMS is 1, each layer computes its newest frame alone: the others are
+ * those of the step before. Without enough frames before it the output means nothing. */
+void network_step(network_state *state, network_step_scratch *scratch,
+                  const int8_t *frame, int8_t *output, int wanted);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
