@@ -80,7 +80,7 @@ def read_parts(
         corpus, sample_rate_hz, words, speaker_pattern, _OTHER_SPEECH
     )
     rate = sample_rate_hz or min(found.recordings[0].sample_rate_hz, _HIGHEST_RATE_HZ)
-    told = str(found).splitlines()
+    told = [line for line in str(found).splitlines() if f"{aside}: " not in line]
     usable, parts = _usable(found, told)
     split = split_corpus(
         usable, parts, other_speech=_sounding(found.other_speech), seed=seed

@@ -28,6 +28,7 @@ _SPARSE = StringOptions(
     active_level=True,
 )
 _SPARSE_WORDS, _SPARSE_BETWEEN_FRAMES = 2, 550
+_TEACHER_UPDATES, _STUDENT_UPDATES = 240, 480  # at least, if batches of 8 are enough
 # Seconds on two idle cores of 2.5 GHz, each way of a million frames.
 _STRINGS_S, _TEACHER_S, _TEACHER_RUN_S, _STUDENT_S = 25.0, 22.0, 8.0, 3.0
 _FLAT_START_S, _PATHS_S, _DECODE_S = 0.25, 0.15, 0.3  # for each ten states
@@ -105,12 +106,21 @@ def _plan(split, num_states, own_teacher, sparse, pace, level, sizes):
         epochs=epochs,
         development_strings=min(240, most, 100 + strings // 10),
         test_strings=min(most, max(200, min(600, len(split.test) // _STRING_WORDS))),
+        teacher_batch_size=_batch_size(epochs * strings, _TEACHER_UPDATES, 64),
+        student_batch_size=_batch_size(epochs * strings, _STUDENT_UPDATES, 32),
         labels="as heard",
         strings=_SPARSE if sparse else StringOptions(active_level=True),
         **sizes,
     )
     seconds = _seconds(recipe, frames, measured, num_states, own_teacher)
     return Plan(recipe, {stage: pace * s for stage, s in seconds.items()})
+
+
+def _batch_size(heard, updates, most):
+    """Returns strings in a batch: few of them make as many updates in small batches."""
+    while most > 8 and heard / most < updates:
+        most //= 2
+    return most
 
 
 def _string_frames(recordings, sparse):
@@ -134,6 +144,7 @@ def _seconds(recipe, frames, measured, num_states, own_teacher):
     first = min(banks, 1000 * frames / 1e6)  # aligned ten times
     aligned = 9 * first + banks
     recognised = 40 * developed * _DECODE_S * states + tested * _DECODE_S * states
+    small = 0.5 + 32 / recipe.teacher_batch_size  # batches cost more for each string
     watched = recipe.epochs * min(40, recipe.development_strings) * measured / 1e6
     student = _START_S + recipe.epochs * _STUDENT_S * bank + watched
     paths = student + banks * (_TEACHER_RUN_S + _PATHS_S * states)
@@ -142,7 +153,7 @@ def _seconds(recipe, frames, measured, num_states, own_teacher):
         "align from transcripts alone": _START_S,
         "word strings and features": _STRINGS_S * (banks + tested + developed)
         + _FLAT_START_S * states * aligned,
-        "teacher: train": _START_S + recipe.epochs * _TEACHER_S * bank,
+        "teacher: train": _START_S + recipe.epochs * _TEACHER_S * bank * small,
         "teacher: recognise": recognised,
         "student_hard: train": student,
         "student_hard: recognise": recognised,

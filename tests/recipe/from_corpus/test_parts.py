@@ -131,7 +131,9 @@ def test_lists_of_speech_commands_and_their_noise_are_used(tmp_path):
     assert speakers_of(parts.split.test) == {"eve"}
     assert len(parts.split.train) == 8
     assert [len(r.samples) for r in parts.split.noise] == [16000]
-    assert any(t.startswith("noise: 2 s of ") for t in parts.told)
+    assert [t for t in parts.told if "_background_noise_" in t] == [
+        f"noise: 2 s of {tmp_path / '_background_noise_'}"
+    ]
 
 
 def test_development_data_are_halved_where_there_is_no_test(tmp_path):
