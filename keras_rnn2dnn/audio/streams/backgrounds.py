@@ -86,7 +86,8 @@ def knock(rng: np.random.Generator, sample_rate_hz: int) -> np.ndarray:
 def note(rng: np.random.Generator, sample_rate_hz: int) -> np.ndarray:
     """Draws a plucked note: harmonics that die away, the high ones first."""
     t = np.arange(int(rng.uniform(0.2, 0.8) * sample_rate_hz)) / sample_rate_hz
-    pitch, decay = rng.uniform(80, 800), rng.uniform(0.1, 0.5)
+    pitch = rng.uniform(80, min(800, 0.4 * sample_rate_hz))
+    decay = rng.uniform(0.1, 0.5)
     sound = np.zeros(len(t))
     for harmonic in range(1, _HARMONICS + 1):
         if harmonic * pitch < sample_rate_hz / 2:
