@@ -126,7 +126,9 @@ def _write_example(folder):
 
 def _fold_name(held):
     """Returns the name of a directory: a speaker's may be any, such as `../x`."""
-    name = _NO_NAME.sub(lambda found: f"%{ord(found[0]):02X}", "+".join(held))
+    if len(held) > 1:
+        return "new-voices"
+    name = _NO_NAME.sub(lambda found: f"%{ord(found[0]):02X}", "".join(held))
     if name and not name.strip("."):
         return name.replace(".", "%2E")
     return name or "official"

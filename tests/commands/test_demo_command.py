@@ -6,33 +6,39 @@ import shutil
 import sys
 
 import pytest
-from helpers import report_runs
 
 from keras_rnn2dnn import cli, demo
 from keras_rnn2dnn.commands.running import demo as running
 from keras_rnn2dnn.deploy import tflm, toolchain
 from keras_rnn2dnn.util.progress import StageProgress
 
-
-@pytest.fixture(scope="module")
-def done(tmp_path_factory):
-    """The directory of a demo that another command has run."""
-    return report_runs.make_run(tmp_path_factory.mktemp("demo") / "the run", ("a+b",))
+ROWS = [
+    {
+        **{"system": system, "parameters": 100, "bytes": 400, "wer": 0.25},
+        **{"errors": 5, "words": 20, "ci95": [0.2, 0.3], "relative_to_hard": -0.5},
+        **{"kl": 0.5, "agreement": 0.75},
+    }
+    for system in ("student, hard labels", "RNN teacher", "student, distilled")
+]
 
 
 @pytest.fixture
-def demo_run(done, run, monkeypatch, tmp_path):
-    """Runs the command on what another run left behind: all but the trainings."""
-    out = shutil.copytree(done, tmp_path / "the run")
-    rows = json.loads((out / "table.json").read_text())
+def demo_run(run, monkeypatch, tmp_path):
+    """Runs the command without any training."""
+    out = tmp_path / "the run"
+    (out / "ann").mkdir(parents=True)
+    (out / "run.json").write_text(json.dumps({"folds": ["ann"]}))
+    said = {"references": ["up down", "up"]}
+    (out / "ann" / "hypotheses.json").write_text(json.dumps(said))
     monkeypatch.setattr(demo, "demo_recordings", lambda *arguments: [])
     monkeypatch.setattr(running.espeak, "loader", lambda: None)
+    monkeypatch.setattr(running, "write_report", lambda path: f"{path}/report.html")
 
     def run_demo(recordings, out, on_row, **options):
         progress = StageProgress(1, io.StringIO(), {"train": 80.0})
-        for row in rows[:2]:
+        for row in ROWS[:2]:
             on_row("", {**row, "kl": None, "relative_to_hard": None}, progress)
-        return rows
+        return ROWS
 
     monkeypatch.setattr(demo, "run_demo", run_demo)
     return lambda *options: (*run("demo", "--out", out, *options), out)
@@ -47,28 +53,29 @@ def test_rows_come_one_by_one_then_the_table_the_page_and_what_to_try(demo_run):
     assert f"All goes to {out}; when it is stopped" in first
     titles, *lines = rows.splitlines()[1:]
     assert titles.split()[0] == "system" and titles.split()[-1] == "left"
-    assert [line[:37].strip() for line in lines] == list(report_runs.SYSTEMS[:2])
+    assert [line[:37].strip() for line in lines] == [r["system"] for r in ROWS[:2]]
     assert all(re.search(r" 0:\d\d +1:20$", line) for line in lines)
     assert len({len(line) for line in (titles, *lines)}) == 1
-    assert table.count("\n") == 1 + len(report_runs.SYSTEMS)
+    assert table.count("\n") == 1 + len(ROWS)
     measured, files, page, *after = rest.splitlines()
     assert measured.startswith("Measured on SYNTHETIC speech. A short run. ")
-    assert (files, page) == (f"Files: {out}", f"Report: {out / 'report.html'}")
-    assert (out / "report.html").is_file()
-    assert after[:2] == ["", "Next:"] and len(after) == 5
+    assert (files, page) == (f"Files: {out}", f"Report: {out}/report.html")
+    assert after[:2] == ["", "To try next:"] and len(after) == 8
 
 
 def test_what_is_to_be_tried_next_are_commands_with_paths_that_exist(demo_run):
     *_, output, _, out = demo_run()
-    lines = output.split("Next:\n")[1].splitlines()
-    names = [shlex.split(line, comments=True)[:2] for line in lines]
-    assert names == [["rnn2dnn", name] for name in ("verify", "transcribe", "train")]
-    bundle = str(out / "a+b" / "bundle")
-    for line, names in zip(lines, (bundle, bundle, None), strict=True):
-        arguments = shlex.split(line, comments=True)[1:]
-        options = cli._parser().parse_args(arguments)
-        assert getattr(options, "bundle", None) == names
-    assert "said is: up;" in lines[1]
+    lines = output.split("To try next:\n")[1].splitlines()
+    found = [shlex.split(line) for line in lines[1::2]]
+    assert [line[:2] for line in found] == [
+        ["rnn2dnn", name] for name in ("verify", "transcribe", "train")
+    ]
+    for line, bundle in zip(found, ("ann/bundle", "ann/bundle", None), strict=True):
+        options = cli._parser().parse_args(line[1:])
+        expected = str(out / bundle) if bundle else None
+        assert getattr(options, "bundle", None) == expected
+    assert "(said is: up down)" in lines[2]
+    assert found[1][-1] == str(out / "ann" / "example.wav")
 
 
 @pytest.mark.parametrize(

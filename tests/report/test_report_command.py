@@ -1,4 +1,8 @@
+import shutil
+
 import pytest
+
+from keras_rnn2dnn import demo
 
 
 def test_the_command_writes_the_page_and_names_it(run, run_directory, tmp_path):
@@ -30,3 +34,16 @@ def test_another_directory_is_refused(run, tmp_path):
     code, _, error = run("report", tmp_path)
     assert code == 2
     assert "Expected the directory of a finished `rnn2dnn demo`" in error
+
+
+def test_the_demo_writes_the_page(run, run_directory, tmp_path, monkeypatch):
+    copy = shutil.copytree(run_directory, tmp_path / "run")
+    monkeypatch.setattr(demo, "demo_recordings", lambda *arguments: [])
+    monkeypatch.setattr(demo, "run_demo", lambda *arguments, **options: [])
+    commands = "keras_rnn2dnn.commands.running.demo"
+    monkeypatch.setattr(f"{commands}.espeak.loader", lambda: None)
+    monkeypatch.setattr(f"{commands}.to_markdown", lambda rows: "the table")
+    code, output, _ = run("demo", "--out", copy)
+    assert code == 0
+    assert f"\nReport: {copy / 'report.html'}\n" in output
+    assert (copy / "report.html").is_file()

@@ -55,7 +55,7 @@ def run(options: argparse.Namespace) -> None:
     source = "SYNTHETIC speech" if synthetic else "real recordings"
     say(f"\n{to_markdown(rows)}\nMeasured on {source}. {plan.less(synthetic)}".rstrip())
     say(f"Files: {options.out}\nReport: {write_report(options.out)}\n")
-    say("\n".join(["Next:", *_next_lines(Path(options.out))]))
+    say("\n".join(["To try next:", *_next_lines(Path(options.out))]))
 
 
 def _begin(options, plan):
@@ -121,10 +121,12 @@ def _next_lines(out):
     bundle, example = (shlex.quote(str(fold / f)) for f in ("bundle", "example.wav"))
     program = _program()
     return (
-        f"  {program} verify {bundle}  # the C code gives the same words, to the bit",
-        f"  {program} transcribe {bundle} {example}  # or your own file; said is: "
-        f"{said}; `listen` hears the microphone",
-        f"  {program} train FOLDER --out mine  # your recordings, in folders by word",
+        "  # the C code gives the same words, to the bit:",
+        f"  {program} verify {bundle}",
+        f"  # words of a file (said is: {said}), or with `listen` of the microphone:",
+        f"  {program} transcribe {bundle} {example}",
+        "  # recordings of your own, in folders by word:",
+        f"  {program} train FOLDER --out mine",
     )
 
 
