@@ -1,6 +1,6 @@
 """The options of `rnn2dnn listen`; what it does is in `running.listen`."""
 
-from keras_rnn2dnn.commands.parser import add_command, add_times
+from keras_rnn2dnn.commands.parser import add_command, add_threshold, add_times
 
 
 def add(commands) -> None:
@@ -20,3 +20,4 @@ def add(commands) -> None:
         "`python -m sounddevice`; default: that of the system",
     )
     add_times(parser)
+    add_threshold(parser)

@@ -135,5 +135,16 @@ def add_times(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--times",
         action="store_true",
-        help="print a line for each word: its start and end in seconds, and the word",
+        help="print a line for each word: its start and end in seconds, the word, and "
+        "its confidence in nats",
+    )
+
+
+def add_threshold(parser: argparse.ArgumentParser) -> None:
+    """Adds `--threshold`, for commands that recognise words."""
+    parser.add_argument(
+        "--threshold",
+        type=float,
+        metavar="NATS",
+        help="least confidence of a word that is printed; default: the bundle's",
     )

@@ -1,6 +1,11 @@
 """The options of `rnn2dnn transcribe`; what it does is in `running.transcribe`."""
 
-from keras_rnn2dnn.commands.parser import add_command, add_strict, add_times
+from keras_rnn2dnn.commands.parser import (
+    add_command,
+    add_strict,
+    add_threshold,
+    add_times,
+)
 
 
 def add(commands) -> None:
@@ -22,6 +27,7 @@ def add(commands) -> None:
         "rate without a header, whose words are printed as they come",
     )
     add_times(parser)
+    add_threshold(parser)
     add_strict(parser)
     parser.add_argument(
         "--json", action="store_true", help="print an object for each file"

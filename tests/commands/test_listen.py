@@ -75,8 +75,9 @@ def test_words_of_a_microphone_until_it_is_unplugged(bundle, microphone, run):
         "dtype": "int16",
         "device": None,
     }
+    assert len(expected.utterances) == 1
     _, output, _ = run("listen", bundle, "--times", "--device", "3")
-    assert output.count("\n") == len(expected.words)
+    assert output.count("\n") == len(expected.words) + 1  # and an empty line
     assert microphone.opened["device"] == 3
     run("listen", bundle, "--device", "USB")
     assert microphone.opened["device"] == "USB"

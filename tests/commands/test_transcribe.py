@@ -9,7 +9,7 @@ from helpers import bundles
 
 from keras_rnn2dnn import Recognizer
 from keras_rnn2dnn.audio.corpora.recordings import write_wav
-from keras_rnn2dnn.deploy.device import RecognizedWord
+from keras_rnn2dnn.deploy.device import RecognizedWord, Utterance
 from keras_rnn2dnn.scoring.word_errors import word_error_rate
 
 MP3_FRAME = b"\xff\xfb\x90\x64" + bytes(413)  # 128 kbit/s at 44,100 Hz
@@ -56,7 +56,8 @@ def pipe(monkeypatch):
 
 def lines(words, prefix=""):
     return "".join(
-        f"{prefix}{w.start_ms / 1000:.2f} {w.end_ms / 1000:.2f} {w.text}\n"
+        f"{prefix}{w.start_ms / 1000:.2f} {w.end_ms / 1000:.2f} {w.text} "
+        f"{w.confidence:.1f}\n"
         for w in words
     )
 
@@ -111,6 +112,16 @@ def test_times_and_json(bundle, expected, wav, run):
     assert (found["audio"], found["audio_s"]) == (str(wav), 3.0)
     assert [RecognizedWord(**w) for w in found["words"]] == list(expected.words)
     assert found["delays_ms"] == list(expected.delays_ms)
+    assert [Utterance(**u) for u in found["utterances"]] == list(expected.utterances)
+    assert found["utterances"][-1]["end_ms"] == expected.words[-1].end_ms
+
+
+def test_words_below_a_threshold_are_not_printed(bundle, expected, wav, run):
+    sure = sorted(word.confidence for word in expected.words)[-3]
+    kept = [word for word in expected.words if word.confidence >= sure]
+    _, output, _ = run("transcribe", bundle, wav, "--times", "--threshold", sure)
+    assert output == lines(kept)
+    assert 3 <= len(kept) < len(expected.words)
 
 
 @pytest.mark.parametrize("size", [3, 331, 1 << 16])

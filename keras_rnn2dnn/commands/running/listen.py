@@ -17,10 +17,11 @@ from keras_rnn2dnn.util.errors import import_extra
 def run(options: argparse.Namespace) -> None:
     """Prints what a microphone hears."""
     sounddevice = _sounddevice()
-    recognizer, device = Recognizer.load(options.bundle), options.device
+    recognizer = Recognizer.load(options.bundle, options.threshold)
+    device = options.device
     device = int(device) if device and device.isdigit() else device
     pieces = _microphone(sounddevice, recognizer.sample_rate_hz, device)
-    transcript = follow(recognizer, pieces, ("", options.times))
+    transcript = follow(recognizer, pieces, ("", options.times), by_utterance=True)
     sys.stderr.write(f"{summary(recognizer, [transcript])}\n")
 
 

@@ -13,7 +13,7 @@ from keras_rnn2dnn.audio.corpora.listing import list_audio
 from keras_rnn2dnn.audio.formats.decoding import decode
 from keras_rnn2dnn.audio.formats.headers import compressed
 from keras_rnn2dnn.commands.terminal import say, shown_name
-from keras_rnn2dnn.deploy.device import RecognizedWord
+from keras_rnn2dnn.deploy.device import RecognizedWord, Utterance
 from keras_rnn2dnn.recognition.recognizer import Recognizer
 from keras_rnn2dnn.recognition.transcript import Transcript
 
@@ -26,7 +26,8 @@ _HINT = (
 def run(options: argparse.Namespace) -> int:
     """Prints what audio files hold; returns the exit code."""
     names = _names(options.audio)
-    recognizer, found, left_out = Recognizer.load(options.bundle), [], 0
+    recognizer = Recognizer.load(options.bundle, options.threshold)
+    found, left_out = [], 0
     several = len(names) > 1
     for name in names:
         prefix = f"{shown_name(name)}: " if several else ""
@@ -71,6 +72,7 @@ def follow(
     recognizer: Recognizer,
     pieces: Iterable[np.ndarray],
     shown: tuple[str, bool] | None = ("", False),
+    by_utterance: bool = False,
 ) -> Transcript:
     """Prints the words of a stream as they become certain.
 
@@ -78,27 +80,35 @@ def follow(
         recognizer: what recognises them.
         pieces: PCM.
         shown: what each line begins with, and whether each word has a line with its
-            times; or None to print nothing.
+            times and confidence; or None to print nothing.
+        by_utterance: whether a line ends where an utterance is over; between words with
+            times an empty line.
 
     Returns:
         All of it.
     """
     stream = recognizer.stream()
 
-    def words():
+    def events():
         for pcm in pieces:
-            yield from stream.push(pcm)
-        yield from stream.finish()
+            yield from stream.push_events(pcm)
+        yield from stream.finish_events()
 
     prefix, times = shown or ("", False)
-    for number, word in enumerate(words()):
-        if shown:
-            before = recognizer.separator if number else prefix
-            line = _line(word, prefix) if times else before + word.text
-            sys.stdout.write(line)
+    begun = False  # whether there is a word on the line
+    for event in events():
+        if isinstance(event, Utterance):
+            if shown and by_utterance and begun:
+                say("")
+                begun = False
+        elif shown:
+            before = recognizer.separator if begun else prefix
+            sys.stdout.write(_line(event, prefix) if times else before + event.text)
             sys.stdout.flush()
+            begun = True
     heard = bool(stream.transcript.words)
-    if shown and not (times and (heard or not prefix)):
+    is_open = begun and not times
+    if shown and (is_open or (not heard and (prefix or not times))):
         say("" if heard else prefix)
     return stream.transcript
 
@@ -123,7 +133,7 @@ def summary(recognizer: Recognizer, transcripts: Sequence[Transcript]) -> str:
 
 def _line(word: RecognizedWord, prefix):
     times = f"{word.start_ms / 1000:.2f} {word.end_ms / 1000:.2f}"
-    return f"{prefix}{times} {word.text}\n"
+    return f"{prefix}{times} {word.text} {word.confidence:.1f}\n"
 
 
 def _audio(name, sample_rate_hz) -> Iterable[np.ndarray]:
