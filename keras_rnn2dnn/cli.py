@@ -21,7 +21,7 @@ from keras_rnn2dnn.commands import (
     verify,
 )
 from keras_rnn2dnn.commands.help.completion import SHELLS, PrintCompletion
-from keras_rnn2dnn.commands.help.near_misses import one_line, path_hint
+from keras_rnn2dnn.commands.help.near_misses import with_hint
 from keras_rnn2dnn.commands.help.version import Version
 from keras_rnn2dnn.commands.interrupts import interrupts_end
 from keras_rnn2dnn.commands.parser import Parser, list_by_task
@@ -80,9 +80,7 @@ def _run(options, own_process):
     except (ValueError, TypeError, OSError, ImportError, RuntimeError) as error:
         if options.verbose:
             raise
-        hint = path_hint(error, options)
-        line = f"{one_line(error)}. {hint}" if hint else one_line(error)
-        write_error(f"rnn2dnn {options.command}", line)
+        write_error(f"rnn2dnn {options.command}", with_hint(error, options))
         return 2
     except KeyboardInterrupt:
         again = "goes on from them" if options.goes_on else "begins anew"

@@ -1,13 +1,17 @@
 """Errors of the command line are one line, with what was probably meant."""
 
+import argparse
 import io
 import json
 import sys
 
+import numpy as np
 import pytest
 from helpers import bundles
 
+from keras_rnn2dnn.audio.corpora import write_wav
 from keras_rnn2dnn.commands import terminal
+from keras_rnn2dnn.commands.help.near_misses import with_hint
 
 MISTYPED = [
     (("distil", "store"), "rnn2dnn", "'distill'"),
@@ -65,6 +69,19 @@ def test_a_mistyped_file(files, run, arguments, meant):
     code, output, error = run(*arguments)
     assert (code, output, error.count("\n")) == (2, "", 1)
     assert f"Did you mean '{meant}" in error
+
+
+def test_a_mistyped_word(run, tmp_path):
+    for word in ("yes", "no", "stop"):
+        (tmp_path / word).mkdir()
+        for speaker in ("ann", "bob"):
+            write_wav(tmp_path / word / f"{speaker}_0.wav", np.zeros(8000), 8000)
+    given = ("train", tmp_path, "--out", tmp_path / "out", "--words", "yess", "no")
+    code, _, error = run(*given)
+    assert (code, error.count("Did you mean")) == (2, 1)
+    assert error.endswith("Received: words=['yess']. Did you mean 'yes'?\n")
+    error = ValueError("Expected one of ['ann', 'bob']. Received: speaker='zoe'")
+    assert with_hint(error, argparse.Namespace()) == str(error)
 
 
 class Terminal(io.StringIO):

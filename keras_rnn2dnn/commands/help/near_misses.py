@@ -2,8 +2,11 @@
 
 import argparse
 import difflib
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+
+_QUOTED = re.compile(r"'([^']+)'")
 
 
 def did_you_mean(given: str, known: Iterable[str]) -> str:
@@ -58,7 +61,7 @@ def near_path(name: str) -> str | None:
     for part in path.parts[1 if path.anchor else 0 :]:
         if not (found / part).exists():
             names = [p.name for p in found.iterdir()] if found.is_dir() else []
-            near = difflib.get_close_matches(part, names, n=1)
+            near = difflib.get_close_matches(part, names, n=1, cutoff=0.75)
             if not near:
                 return None
             part = near[0]
@@ -66,13 +69,33 @@ def near_path(name: str) -> str | None:
     return str(found)
 
 
-def path_hint(error: Exception, options: argparse.Namespace) -> str:
-    """Returns a question about the file that an error misses, or "".
+def with_hint(error: Exception, options: argparse.Namespace) -> str:
+    """Returns the text of an error on one line, and what was probably meant.
 
     Args:
         error: whose text names an argument, or which holds a file's name.
         options: the arguments of the command.
+
+    Example:
+        >>> error = ValueError("Expected one of ['ann', 'bob']. Received: name='anne'")
+        >>> with_hint(error, argparse.Namespace())
+        "Expected one of ['ann', 'bob']. Received: name='anne'. Did you mean 'ann'?"
     """
+    line = one_line(error)
+    if "Did you mean" in line:
+        return line
+    hint = _path_hint(error, options) or _word_hint(line)
+    return f"{line}. {hint}" if hint else line
+
+
+def _word_hint(line):
+    """Finds what was received among what the text says is expected."""
+    expected, _, received = line.partition("Received: ")
+    given = _QUOTED.search(received)
+    return did_you_mean(given[1], _QUOTED.findall(expected)) if given else ""
+
+
+def _path_hint(error, options):
     texts = [getattr(error, "filename", None)]
     for value in vars(options).values():
         texts += value if isinstance(value, list | tuple) else [value]
