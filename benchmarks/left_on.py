@@ -47,6 +47,8 @@ def main():
     parser.add_argument("--other", help="recordings of other speech")
     parser.add_argument("--out", type=Path, required=True, help="of the results")
     parser.add_argument("--student", default="distilled", choices=["distilled", "hard"])
+    names = ", ".join(map(repr, STUDENTS))
+    parser.add_argument("--only", nargs="+", metavar="NAME", help=f"some of {names}")
     parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument("--units", default="64,64", help="of the students")
     parser.add_argument("--strings", type=int, default=120, help="an even number")
@@ -70,7 +72,8 @@ def main():
     trained, unheard = other_speech(options.other, split.train[0].sample_rate_hz)
     split = dataclasses.replace(split, other_speech=trained)
     table, strings = {}, recipe.test_strings
-    for name, settings in STUDENTS.items():
+    for name in options.only or STUDENTS:
+        settings = STUDENTS[name]
         own = dataclasses.replace(recipe, **settings)
         run = RecipeRun(split, options.out / name, own, options.seed, StageProgress(12))
         kept = options.out / f"{name}, {options.student}.json"
@@ -84,7 +87,7 @@ def main():
     print(f"seed {options.seed}; {strings} strings\n")
     print("|", *table, "", sep=" | ")
     print("|---" * (1 + len(table)) + "|")
-    for row in table["PCEN, streams"]:
+    for row in next(iter(table.values())):
         print(f"| {row}", *(found[row] for found in table.values()), "", sep=" | ")
 
 

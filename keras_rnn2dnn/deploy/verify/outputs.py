@@ -22,7 +22,7 @@ from keras_rnn2dnn.util import bundle_checksums as sums
 
 LEAST_WINDOWS = 2000
 INTERPRETER = threading.Lock()  # that of TensorFlow Lite has one user at a time
-# Of the logarithms of the energies, float32 against float64.
+# Of the logarithms of the energies, or of PCEN, float32 against float64.
 MOST_FEATURE_ERROR, USUAL_FEATURE_ERROR = 1e-2, 1e-3
 _TARGETS = {"host": "C on the host"}
 _TARGETS |= {core: f"QEMU {name}" for core, name in (CORES | PORTS).items()}
@@ -149,10 +149,11 @@ def feature_accuracy(
     deviations = feature_tables(spec).inverse_deviation.astype(np.float64)
     error = np.abs(expected - found) / deviations
     usual, most = np.percentile(error, 99.9), error.max()
+    unit = "natural logarithms of energies" if spec.compression == "log" else "of PCEN"
     text = (
         f"99.9 % of {error.size:,} values within {usual:.1e}, all within {most:.1e} "
-        f"(allowed: {USUAL_FEATURE_ERROR:.0e}, {MOST_FEATURE_ERROR:.0e}; natural "
-        "logarithms of energies)"
+        f"(allowed: {USUAL_FEATURE_ERROR:.0e}, {MOST_FEATURE_ERROR:.0e}; "
+        f"{unit})"
     )
     good = usual <= USUAL_FEATURE_ERROR and most <= MOST_FEATURE_ERROR
     yield judged(stage, bool(good), text)
