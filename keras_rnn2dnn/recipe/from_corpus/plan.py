@@ -22,12 +22,12 @@ _STRING_WORDS, _BETWEEN_FRAMES = 5, 75  # of a string, pauses and both ends, abo
 # Where words are a small part of what is recorded, silence is long in the strings, too:
 # longer than the memory of the features' mean.
 _SPARSE = StringOptions(
-    words=(1, 4),
+    words=(2, 6),
     edge_frames=(5, 450),
     buckets=(300, 600, 900, 1200),
     active_level=True,
 )
-_SPARSE_WORDS, _SPARSE_BETWEEN_FRAMES = 2, 550
+_SPARSE_WORDS, _SPARSE_BETWEEN_FRAMES = 4, 500
 _TEACHER_UPDATES, _STUDENT_UPDATES = 240, 480  # at least, if batches of 8 are enough
 # Seconds on two idle cores of 2.5 GHz, each way of a million frames.
 _STRINGS_S, _TEACHER_S, _TEACHER_RUN_S, _STUDENT_S = 25.0, 22.0, 8.0, 3.0
