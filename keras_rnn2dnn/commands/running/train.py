@@ -9,6 +9,8 @@ from keras_rnn2dnn.commands.terminal import say
 from keras_rnn2dnn.deploy.verify.outcome import FAILED
 from keras_rnn2dnn.recipe import train_corpus
 
+_TOLD = ("audio.corpora", "recipe.split")  # modules
+
 
 def run(options: argparse.Namespace) -> int:
     """Trains on a corpus; returns the exit code."""
@@ -39,11 +41,13 @@ def run(options: argparse.Namespace) -> int:
 
 @contextlib.contextmanager
 def _told_once():
-    """Keeps off standard error what the readers log, as it is told anyway."""
-    logger = logging.getLogger("keras_rnn2dnn.audio.corpora")
-    before = logger.level
-    logger.setLevel(logging.ERROR)
+    """Keeps off standard error what is logged of the corpus, as it is told anyway."""
+    loggers = [logging.getLogger(f"keras_rnn2dnn.{name}") for name in _TOLD]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
     try:
         yield
     finally:
-        logger.setLevel(before)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

@@ -2,10 +2,12 @@ import dataclasses
 import json
 
 import keras
+import numpy as np
 import pytest
 from helpers.tone_words import TINY, tone_words
 from helpers.word_corpora import write_folders, write_sentences
 
+from keras_rnn2dnn.audio.corpora import write_wav
 from keras_rnn2dnn.deploy import Verification
 from keras_rnn2dnn.deploy.verify import Outcome
 from keras_rnn2dnn.recipe import material, run, train_corpus
@@ -86,11 +88,31 @@ def test_folders_become_a_verified_bundle_and_a_teacher_teaches_again(
 
 
 @pytest.mark.slow
-def test_sentences_become_a_bundle_of_the_size_asked_for(tiny, tmp_path):
+def test_sentences_in_noise_and_speech_without_words_become_a_small_bundle(
+    tiny, tmp_path, monkeypatch
+):
     corpus = write_sentences(tmp_path)
-    found = train_corpus(corpus, tmp_path / "out", max_bytes=9000)
+    noise = 0.1 * np.random.default_rng(0).normal(size=8000)
+    write_wav(tmp_path / "noise" / "hiss.wav", noise, 8000)
+    write_folders(tmp_path / "new", tone_words(("joe",), per_word=3))
+    heard = []
+    learn = run.student.distil
+
+    def distil(teacher, student, banks, *given, **options):
+        heard.extend(string for bank in banks for string in bank)
+        return learn(teacher, student, banks, *given, **options)
+
+    monkeypatch.setattr(run.student, "distil", distil)
+    found = train_corpus(
+        corpus,
+        tmp_path / "out",
+        noise=tmp_path / "noise",
+        unlabelled=tmp_path / "new",
+        max_bytes=9000,
+    )
     assert found.row(SYSTEMS[-1])["bytes"] <= 9000
     assert found.row(SYSTEMS[-1])["words"] > 0 and found.by_speaker
+    assert [s.states is None for s in heard] == [False] * 24 + [True] * 8
 
 
 def rows(hard, distilled, words=1000, spread=0.01):
