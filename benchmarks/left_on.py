@@ -39,6 +39,7 @@ STUDENTS = {
 }
 QUICK = {"transcribed_strings": 150, "unlabelled_strings": 0, "epochs": 3}
 QUICK |= {"num_banks": 1, "development_strings": 20}
+SHARES = {1: 1, 10: 2, 60: 6}  # seconds of a pause: of how many pairs one is heard
 
 
 def main():
@@ -141,14 +142,14 @@ def rows(recognizer, pcm, said, other):
         yield f"{seconds:g} s of zeros first", errors(heard)
     for rms in (10, 300):
         for seconds in (0, 0.3, 1, 5, 20):
-            few = pcm[: len(pcm) if seconds < 5 else len(pcm) // 2]
+            few = pcm[: len(pcm) if seconds < 5 else len(pcm) // 4]
             heard = [with_noise(x, seconds, rms, noise, rate) for x in few]
             row = f"white noise of rms {rms} throughout, first word after {seconds:g} s"
             yield row, errors(heard)
     pairs = list(zip(pcm[::2], pcm[1::2], strict=True))
     words = [a + b for a, b in zip(said[::2], said[1::2], strict=True)]
-    for seconds in (1, 10, 60):
-        some = pairs[: len(pairs) if seconds < 60 else len(pairs) // 4]
+    for seconds in SHARES:
+        some = pairs[: max(1, round(len(pairs) / SHARES[seconds]))]
         for rms in (0, 3, 30):
             heard = [between(a, b, noise(seconds, rms)) for a, b in some]
             yield f"two strings, {seconds} s of rms {rms} between", errors(heard, words)
@@ -184,7 +185,7 @@ def ghost_words(recognizer, first, second, pause, rate):
 def unspoken(rng, rate, other, count):
     """Returns what is no speech, minutes of each, and other speech."""
     minute, silence = 60 * rate, {}
-    each = max(1, count // 40)
+    each = max(1, count // 60)
     levels = [0, 3, 10, 30, 100, 300, 1000] * each
     silence["white noise of rms 0 to 1,000"] = [
         to_int16(level * rng.standard_normal(minute)) for level in levels
