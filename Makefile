@@ -1,4 +1,4 @@
-# make demo   the main job on speech synthesised on the spot
+# make demo   the main job on speech synthesised on the spot; DEMO=--full for all of it
 # make test   the tests
 # make docs   the documentation, in site/
 # All set up what they need in $(VENV); PYTHON chooses the interpreter, TESTS=... goes to

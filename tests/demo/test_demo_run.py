@@ -85,8 +85,8 @@ class Finished:
         )
 
     def _tell(self, fold, row, progress):
-        assert progress.seconds_left() is None or progress.seconds_left() > 0
         self.told.append((fold, row))
+        self.progress = progress
 
     @property
     def fold(self):
@@ -148,6 +148,12 @@ def test_rows_are_told_as_soon_as_they_are_measured(finished):
         changed = {key for key in row if row[key] != last[key]}
         assert changed <= later and all(row[key] is None for key in changed)
     assert (told[0]["kl"] is None) == bool(waiting)
+
+
+def test_the_stages_are_those_that_were_planned(finished):
+    progress = finished.progress
+    assert progress._number == progress.num_stages
+    assert progress.seconds_left() is None  # none that has a time is still to come
 
 
 def test_the_example_is_the_first_string_of_the_test(finished):

@@ -6,6 +6,7 @@ import json
 import shlex
 import shutil
 import sys
+import textwrap
 import time
 from pathlib import Path
 
@@ -53,7 +54,8 @@ def run(options: argparse.Namespace) -> None:
     )
     synthetic = options.data is None
     source = "SYNTHETIC speech" if synthetic else "real recordings"
-    say(f"\n{to_markdown(rows)}\nMeasured on {source}. {plan.less(synthetic)}".rstrip())
+    say(f"\n{to_markdown(rows)}")
+    say(_wrapped(f"Measured on {source}. {plan.less(synthetic)}"))
     say(f"Files: {options.out}\nReport: {write_report(options.out)}\n")
     say("\n".join(["To try next:", *_next_lines(Path(options.out))]))
 
@@ -68,7 +70,7 @@ def _first_lines(options, plan):
     source = options.data or "synthetic speech (espeak-ng)"
     each = " for each speaker" if options.speaker == "all" else ""
     other = f"; --full, with all seven rows, about {demo.FULL.minutes}"
-    yield (
+    yield _wrapped(
         f"A recurrent teacher and small students learn words from {source}. This takes "
         f"about {plan.minutes} minutes{each} on two idle cores"
         f"{'' if options.full else other}."
@@ -85,6 +87,10 @@ def _first_lines(options, plan):
         yield f"Left out for want of {', '.join(tools)}: {what}."
     if left_out:
         yield f"To have it: {installing(itertools.chain(*left_out))}"
+
+
+def _wrapped(text):
+    return textwrap.fill(text, 96, break_long_words=False, break_on_hyphens=False)
 
 
 class _Rows:
