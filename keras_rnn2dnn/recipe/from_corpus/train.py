@@ -95,34 +95,28 @@ def train_corpus(
     parts = read_parts(corpus, words, speaker_pattern, noise, unlabelled, rate, seed)
     for sentence in parts.told:
         tell(sentence)
-    split = parts.split
     if own:
-        topology = own.topology_for(split.vocabulary)
+        topology = own.topology_for(parts.split.vocabulary)
     else:
-        topology = topology_of(split.vocabulary, lexicon)
+        topology = topology_of(parts.split.vocabulary, lexicon)
     out.mkdir(parents=True, exist_ok=True)  # what cannot be written is known now
     sizes = {}
     if max_bytes is not None:
         features = ((own and own.spec) or feature_spec(8000)).num_bins
         sizes = fitting_student(features, topology.num_states, max_bytes)
-    if long := sum(map(is_long, split.train)):
-        tell(f"{long} long recordings of the training are cut to where their words are")
-        split = dataclasses.replace(
-            split, train=cut_to_words(split.train, topology, seed)
-        )
-    asked = {"minutes": minutes, "max_bytes": max_bytes, "teacher": bool(own)}
+    split, sparse = _without_silence(parts.split, topology, seed, tell)
+    options = {"own_teacher": bool(own), "minutes": minutes, "sparse": sparse, **sizes}
+    asked = {"told": parts.told, "max_bytes": max_bytes, **options}
     plan = _kept_plan(
-        out / _PLAN,
-        {**asked, "told": parts.told},
-        lambda: make_plan(
-            split, topology.num_states, bool(own), minutes, bool(long), **sizes
-        ),
+        out / _PLAN, asked, lambda: make_plan(split, topology.num_states, **options)
     )
     tell(_about(plan, minutes))
     progress = StageProgress(len(plan.seconds), seconds=plan.seconds)
     given = split, out, plan.recipe, seed, progress
-    make = RecipeRun if own is None else _of_teacher(own)
-    run = make(*given, topology=topology)
+    if own:
+        run: RecipeRun = OwnTeacherRun(own, *given, topology=topology)
+    else:
+        run = RecipeRun(*given, topology=topology)
     outputs = MeasuredRun(run, _SYSTEMS).outputs()
     shutil.copyfile(out / "student.decoder.json", out / "decoder.json")
     title = f"{Path(corpus).name}: {len(split.vocabulary)} words, {parts.how_split}"
@@ -134,12 +128,19 @@ def train_corpus(
     return TrainedCorpus(out, rows, found, split.by_speaker)
 
 
-def _of_teacher(own):
-    return lambda *given, **options: OwnTeacherRun(own, *given, **options)
+def _without_silence(split, topology, seed, tell):
+    """Returns the split, long recordings of its training cut, and whether there are."""
+    long = sum(map(is_long, split.train))
+    if long:
+        tell(f"{long} long recordings of the training are cut to where their words are")
+        cut = cut_to_words(split.train, topology, seed)
+        split = dataclasses.replace(split, train=cut)
+    return split, bool(long)
 
 
 def _kept_plan(path: Path, asked: dict, make: Callable[[], Plan]) -> Plan:
     """Returns the plan of the same run before, or a new one: times differ."""
+    asked = json.loads(json.dumps(asked))  # with lists for tuples
     try:
         kept = without_sum(json.loads(path.read_text()))
     except (OSError, ValueError):  # none, or damaged
