@@ -194,7 +194,8 @@ def _about_split(parts):
     for use in ("train", "development", "test"):
         given = getattr(split, use)
         speakers = len({r.speaker for r in given if r.speaker})
-        of = f" of {speakers} speakers" if split.by_speaker else ""
+        plural = "s" * (speakers > 1)
+        of = f" of {speakers} speaker{plural}" if split.by_speaker else ""
         counts.append(f"{use} {len(given)} recordings{of}")
     found = [f"{parts.how_split[0].upper()}{parts.how_split[1:]}: {', '.join(counts)}"]
     heard = Counter(word for r in split.test for word in r.words)

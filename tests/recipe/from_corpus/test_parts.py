@@ -31,7 +31,7 @@ def test_folders_by_word_are_split_by_speaker(names, tmp_path):
     assert "4 speakers, by the files' names, '{speaker}_{n}'" in parts.told[1]
     assert parts.told[-1] == (
         "Split by speaker: train 12 recordings of 2 speakers, development 6 recordings "
-        "of 1 speakers, test 6 recordings of 1 speakers"
+        "of 1 speaker, test 6 recordings of 1 speaker"
     )
 
 
