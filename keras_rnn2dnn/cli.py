@@ -18,6 +18,7 @@ from keras_rnn2dnn.commands import (
     report,
     train,
     transcribe,
+    tune,
     verify,
 )
 from keras_rnn2dnn.commands.help.completion import SHELLS, PrintCompletion
@@ -31,7 +32,7 @@ from keras_rnn2dnn.util.captured_output import captured_output
 _TASKS = {
     "try it": (demo,),
     "from recordings to firmware": (train,),
-    "from a teacher to firmware, step by step": (align, distill, convert, verify),
+    "from a teacher to firmware, step by step": (align, distill, convert, tune, verify),
     "use a bundle on this host": (transcribe, listen, evaluate),
     "look at a run": (report,),
 }

@@ -4,7 +4,8 @@ All are plain little-endian arrays, so that a check on a board needs no parser:
 
     network_inputs.s8    int8 windows, random and real
     network_outputs.s8   their int8 logits
-    recordings.pcm       uint32 samples, uint32 chunk size (0: changing), int16 samples
+    recordings.pcm       signals, recordings, the last of which has a pause; of each
+                         uint32 samples, uint32 chunk size (0: changing), int16 samples
     features.f32         float32 features of all recordings, one frame after the other
     inputs.s8            the same as int8
     logits.s8            int8 logits
@@ -35,6 +36,7 @@ from keras_rnn2dnn.util.errors import invalid
 NO_WORD, NO_MORE = 2**32 - 1, 2**32 - 2  # end of a recording, of an utterance
 NUM_RANDOM = NUM_REAL = 1200
 _MOST_RECORDINGS = 12  # with everything between PCM and words
+_LONGEST_PAUSE_MS = 3000
 _CHUNKS = (0, 1, 160, 1024, 333)
 
 
@@ -129,6 +131,8 @@ def recognizer_golden(
     chosen = np.linspace(0, len(recordings) - 1, min(len(recordings), _MOST_RECORDINGS))
     staged = edge_signals(recognizer.spec.sample_rate_hz)
     staged += [recordings[k] for k in chosen.round().astype(int)]
+    if len(recordings) and recognizer.decoder.reporting.decide_ms is not None:
+        staged.append(_with_pause(recognizer, recordings))
     features = [recognizer.features(pcm) for pcm in staged]
     inputs = [recognizer.network.quantized(x) for x in features]
     logits = [recognizer.network.logits(x) for x in inputs]
@@ -149,6 +153,14 @@ def recognizer_golden(
             "golden/test_set.txt": _text(events),
         }
     return files
+
+
+def _with_pause(recognizer, recordings):
+    """Joins the first and the last recording by a pause in which utterances end."""
+    reporting, rate = recognizer.decoder.reporting, recognizer.spec.sample_rate_hz
+    count = int((min(reporting.silence_ms, _LONGEST_PAUSE_MS) + 500) * rate / 1000)
+    pause = np.random.default_rng(0).integers(-3, 4, count).astype(np.int16)
+    return np.concatenate([recordings[0], pause, recordings[-1]])
 
 
 def pcm_bytes(

@@ -66,7 +66,7 @@ def test_a_bundle_holds_all_from_pcm_to_words(tmp_path):
     assert report.decoder == {"kind": "word-loop", **DECODER.to_dict()}
     assert json.loads((tmp_path / "report.json").read_text()) == report.to_dict()
     # Edge signals and all recordings with everything in between, then the words alone.
-    assert len(read_pcm((tmp_path / "golden/recordings.pcm").read_bytes())) == 8 + 4
+    assert len(read_pcm((tmp_path / "golden/recordings.pcm").read_bytes())) == 8 + 4 + 1
     test_set = read_pcm((tmp_path / "golden/test_set.pcm").read_bytes())
     assert [x.tolist() for x in test_set] == [x.tolist() for x in parts()["recordings"]]
     text = (tmp_path / "report.md").read_text()

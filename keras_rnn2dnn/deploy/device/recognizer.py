@@ -186,8 +186,12 @@ class DeviceRecognizer:
         Returns:
             For each recording words and ends of utterances, as they are reported.
         """
-        found = self.found(logits)
-        return [self._reporter().take(one) for one in found]
+        return [self.reported(one) for one in self.found(logits)]
+
+    def reported(self, found: Sequence[Found]) -> list[RecognizedWord | Utterance]:
+        """Returns what is reported of the findings in a recording."""
+        limits, reporting = self.limits, self.decoder.reporting
+        return Reporter.of(reporting, self.words, limits, self._ms).take(found)
 
     def found(self, logits: Sequence[np.ndarray]) -> list[list[Found]]:
         """Returns what the decoder finds, of which `events` reports a part."""
@@ -230,10 +234,6 @@ class DeviceRecognizer:
             if on_progress:
                 on_progress(number / len(recordings))
         return logits
-
-    def _reporter(self):
-        limits, reporting = self.limits, self.decoder.reporting
-        return Reporter.of(reporting, self.words, limits, self._ms)
 
     def _ms(self, frame):
         samples = frame * self.network.field.stride * self.spec.frame_step

@@ -58,8 +58,8 @@ def test_a_bundle_is_verified_on_the_host_and_on_three_cores(written):
         assert outcomes[f"network: {core}"].detail.startswith("0 of 12,000 int8")
         assert outcomes[f"features: {core}"].status == "passed"
         assert outcomes[f"words: {core}"].status == "passed"
-    # 8 signals and 4 recordings, the 4 again as the test set, 3 more.
-    assert "of 19 recordings" in outcomes["words: QEMU Cortex-M4F"].detail
+    # 8 signals, 4 recordings and one with a pause, the 4 again as the test set, 3 more.
+    assert "of 20 recordings" in outcomes["words: QEMU Cortex-M4F"].detail
     assert "(report:" in outcomes["costs: Cortex-M3"].detail
 
 
