@@ -28,10 +28,10 @@ _SPARSE = StringOptions(
     active_level=True,
 )
 _SPARSE_WORDS, _SPARSE_BETWEEN_FRAMES = 4, 500
-_TEACHER_UPDATES, _STUDENT_UPDATES = 240, 480  # at least, if batches of 8 are enough
+_TEACHER_UPDATES, _STUDENT_UPDATES = 400, 900  # at least, if batches of 8 are enough
 # Seconds on two idle cores of 2.5 GHz, each way of a million frames.
-_STRINGS_S, _TEACHER_S, _TEACHER_RUN_S, _STUDENT_S = 25.0, 22.0, 8.0, 3.0
-_FLAT_START_S, _PATHS_S, _DECODE_S = 0.25, 0.15, 0.3  # for each ten states
+_STRINGS_S, _TEACHER_S, _TEACHER_RUN_S, _STUDENT_S = 15.0, 22.0, 8.0, 4.0
+_FLAT_START_S, _PATHS_S, _DECODE_S = 0.2, 0.15, 0.1  # for each ten states
 _START_S, _VERIFY_S = 6.0, 60.0  # of each training; of the last steps
 _PRODUCTS_S = 0.05  # of `_own_speed` on those cores
 
@@ -148,7 +148,8 @@ def _seconds(recipe, frames, measured, num_states, own_teacher):
     watched = recipe.epochs * min(40, recipe.development_strings) * measured / 1e6
     student = _START_S + recipe.epochs * _STUDENT_S * bank + watched
     paths = student + banks * (_TEACHER_RUN_S + _PATHS_S * states)
-    paths += recipe.epochs * bank * (4 + _PATHS_S * states)
+    small_paths = 0.8 + 6.4 / recipe.student_batch_size
+    paths += recipe.epochs * bank * (4 + _PATHS_S * states) * small_paths
     found = {
         "align from transcripts alone": _START_S,
         "word strings and features": _STRINGS_S * (banks + tested + developed)

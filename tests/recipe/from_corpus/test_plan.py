@@ -35,7 +35,8 @@ def test_less_time_is_less_work():
     shortest = make_plan(SPLIT, 11, minutes=0.01, pace=1.0)
     assert work(shortest) <= amounts[-1] and shortest.minutes > 0.01
     # A short training has smaller batches: else it would hardly begin.
-    assert plans[0].recipe.teacher_batch_size == 64
+    assert plans[0].recipe.teacher_batch_size == 32
+    assert plans[0].recipe.student_batch_size == 16
     recipe = shortest.recipe
     assert recipe.teacher_batch_size == recipe.student_batch_size == 8
     slow = make_plan(SPLIT, 11, minutes=90, pace=40.0)
