@@ -24,6 +24,7 @@ from keras_rnn2dnn.recipe.from_corpus.parts import read_parts
 from keras_rnn2dnn.report.svg import OKABE_ITO, Plot
 from keras_rnn2dnn.util.progress import StageProgress
 
+_OF_FILES = 'xmlns="http://www.w3.org/2000/svg" font-family="sans-serif" font-size="12"'
 GRID = "18x10 18x3 18x1 6x10 2x10"
 
 
@@ -121,7 +122,9 @@ def curve(rows):
     )
     for places, colour in zip(points.values(), OKABE_ITO.values(), strict=False):
         plot.line(sorted(places), colour, dots=True)
-    return plot.picture("Word errors by recordings of each word, and by speakers")
+    picture = plot.picture("Word errors by recordings of each word, and by speakers")
+    head, _, rest = picture.partition(">")
+    return f'{head} {_OF_FILES}><rect width="100%" height="100%" fill="#fff"/>{rest}'
 
 
 if __name__ == "__main__":

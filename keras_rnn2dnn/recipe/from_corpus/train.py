@@ -1,9 +1,9 @@
 """The whole way from a corpus to a verified bundle: `train_corpus`."""
 
+import contextlib
 import dataclasses
 import json
 import logging
-import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -118,8 +118,9 @@ def train_corpus(
     else:
         run = RecipeRun(*given, topology=topology)
     outputs = MeasuredRun(run, _SYSTEMS).outputs()
-    shutil.copyfile(out / "student.decoder.json", out / "decoder.json")
-    title = f"{Path(corpus).name}: {len(split.vocabulary)} words, {parts.how_split}"
+    write_json(out / "decoder.json", run.distilled.decoder.to_dict())
+    name = Path(corpus).resolve().name
+    title = f"{name}: {len(split.vocabulary)} words, {parts.how_split}"
     rows = _write(out, f"{title}; seed {seed}", outputs)
     found = _verified(run, progress)
     progress.start("report")
@@ -141,12 +142,11 @@ def _without_silence(split, topology, seed, tell):
 def _kept_plan(path: Path, asked: dict, make: Callable[[], Plan]) -> Plan:
     """Returns the plan of the same run before, or a new one: times differ."""
     asked = json.loads(json.dumps(asked))  # with lists for tuples
-    try:
+    # None may be there, a damaged one, or one of another version.
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         kept = without_sum(json.loads(path.read_text()))
-    except (OSError, ValueError):  # none, or damaged
-        kept = {"asked": None}
-    if kept["asked"] == asked:
-        return Plan(Recipe.from_dict(kept["recipe"]), kept["seconds"])
+        if kept["asked"] == asked:
+            return Plan(Recipe.from_dict(kept["recipe"]), kept["seconds"])
     plan = make()
     write_json(path, {"asked": asked, **dataclasses.asdict(plan)})
     return plan

@@ -13,6 +13,7 @@ from keras_rnn2dnn.deploy.verify import Outcome
 from keras_rnn2dnn.recipe import material, run, train_corpus
 from keras_rnn2dnn.recipe.from_corpus import outcome, student_size, train
 from keras_rnn2dnn.recipe.from_corpus.plan import Plan
+from keras_rnn2dnn.recipe.trained import write_json
 
 PROVEN = Verification((Outcome("files", "passed", "all"),))
 SYSTEMS = [
@@ -113,6 +114,24 @@ def test_sentences_in_noise_and_speech_without_words_become_a_small_bundle(
     assert found.row(SYSTEMS[-1])["bytes"] <= 9000
     assert found.row(SYSTEMS[-1])["words"] > 0 and found.by_speaker
     assert [s.states is None for s in heard] == [False] * 24 + [True] * 8
+
+
+@pytest.mark.parametrize("kept", [None, "{", "{}", "of another version"])
+def test_a_plan_that_cannot_be_used_is_made_anew(kept, tmp_path):
+    path, plan = tmp_path / "plan.json", Plan(TINY, {"verify": 1.0})
+    if kept == "of another version":
+        fields = {
+            "asked": {"minutes": 3},
+            "recipe": {"strings": {}, "magic": 1},
+            "seconds": {},
+        }
+        write_json(path, fields)
+    elif kept:
+        path.write_text(kept)
+    assert train._kept_plan(path, {"minutes": 3}, lambda: plan) == plan
+    other = Plan(TINY, {})
+    assert train._kept_plan(path, {"minutes": 3}, lambda: other) == plan
+    assert train._kept_plan(path, {"minutes": 4}, lambda: other) == other
 
 
 def rows(hard, distilled, words=1000, spread=0.01):
