@@ -57,7 +57,7 @@ class Inference:
 
     def __init__(self, function: Callable[[Any], Any], models: Sequence[keras.Model]):
         self._function = function
-        self._models = list(models)
+        self.models = list(models)
         self._shapes = input_shapes(models)
         self._compiled: dict[str, Callable] = {}
         self._known: tuple[bool, bool] | None = None  # of `_WAYS`; None: eager
@@ -105,7 +105,7 @@ class Inference:
 
     def _choose(self, x):
         """Finds a way to run that gives what an eager run does."""
-        with left_as_found(self._models, check=True):
+        with left_as_found(self.models, check=True):
             probe, expected = self._eager(x)
         self._chosen = True
         found = {}

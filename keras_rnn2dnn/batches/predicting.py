@@ -6,19 +6,22 @@ import keras
 import numpy as np
 
 from keras_rnn2dnn.batches.bucketing import batch_plan, plan_buckets
-from keras_rnn2dnn.batches.inference import inference_function
+from keras_rnn2dnn.batches.inference import Inference, inference_function
 from keras_rnn2dnn.batches.model_outputs import check_frame_outputs, single_output
 from keras_rnn2dnn.batches.model_state import left_as_found
 
 
 def predict_utterances(
-    model: keras.Model, utterances: Sequence[np.ndarray], batch_size: int = 64
+    model: keras.Model | Inference,
+    utterances: Sequence[np.ndarray],
+    batch_size: int = 64,
 ) -> list[np.ndarray]:
     """Runs a model on utterances of any lengths, those of one length together.
 
     Args:
         model: `(batch, frames, ...) -> (batch, frames, classes)`, or
-            `-> (batch, classes)`.
+            `-> (batch, classes)`; or its `inference_function`, which is compiled once
+            for several calls.
         utterances: `(frames, features)` each.
         batch_size: utterances per batch.
 
@@ -39,10 +42,12 @@ def predict_utterances(
     lengths = [len(utterance) for utterance in utterances]
     if not any(lengths):
         return [np.zeros((0, 0), "float32")] * len(lengths)
-    single_output("model", model)
+    if not isinstance(model, Inference):
+        single_output("model", model)
+        model = inference_function(model)
     spoken = [utterance for utterance in utterances if len(utterance)]
-    with left_as_found([model]):
-        outputs = map_by_length(inference_function(model), spoken, batch_size)
+    with left_as_found(model.models):
+        outputs = map_by_length(model, spoken, batch_size)
     if outputs[0].ndim != 1 or len(outputs[0]) == 1:
         check_frame_outputs("model", (len(spoken), *outputs[0].shape))
     silent, following = np.zeros((0, outputs[0].shape[-1]), "float32"), iter(outputs)

@@ -6,7 +6,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from keras_rnn2dnn.batches.inference import inference_function
+from keras_rnn2dnn.batches.inference import Inference, inference_function
 from keras_rnn2dnn.batches.predicting import map_by_length
 from keras_rnn2dnn.quantization.comparison import compare_logits
 from keras_rnn2dnn.scoring.word_errors import word_error_rate
@@ -21,7 +21,8 @@ class EpochRecorder(keras.callbacks.Callback):
     teacher and decoder are there.
 
     Args:
-        model: that is trained, alone or inside a `Distiller`.
+        model: that is trained, alone or inside a `Distiller`; or its
+            `inference_function`.
         features: `(frames, features)` of each string, each with a frame at least.
         keep: file in which all of it is kept after every epoch, for a training that was
             stopped and goes on; stand before its `EpochBackup` in the callbacks.
@@ -42,7 +43,7 @@ class EpochRecorder(keras.callbacks.Callback):
 
     def __init__(
         self,
-        model: keras.Model,
+        model: keras.Model | Inference,
         features: Sequence[np.ndarray],
         keep: Path | None = None,
     ):
@@ -50,7 +51,8 @@ class EpochRecorder(keras.callbacks.Callback):
         self.features, self.keep = list(features), keep
         self.losses: list[float] = []
         self.logits: list[list[np.ndarray]] = []
-        self._run = inference_function(model)
+        is_run = isinstance(model, Inference)
+        self._run = model if is_run else inference_function(model)
 
     def on_epoch_end(self, epoch, logs=None):
         """Keeps loss and logits."""

@@ -89,7 +89,9 @@ class MeasuredRun:
 
     def _measured(self, system: str, trained: Trained) -> table.SystemOutput:
         def measure():
-            logits = predict_utterances(trained.model, self._features)
+            logits = predict_utterances(
+                self.run.inference_of(trained.model), self._features
+            )
             words, parameters = trained.decoder(logits), trained.model.count_params()
             return self._output(system, parameters, 4 * parameters, words, logits)
 
@@ -132,7 +134,9 @@ class MeasuredRun:
 
     @cached_property
     def _teacher_logits(self):
-        return predict_utterances(self._teacher.model, self._features)
+        return predict_utterances(
+            self.run.inference_of(self._teacher.model), self._features
+        )
 
     def _write_history(self):
         """Writes `history.json`: the course of the training of each system."""

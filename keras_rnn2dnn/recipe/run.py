@@ -9,6 +9,7 @@ import keras
 
 from keras_rnn2dnn import hmm
 from keras_rnn2dnn.audio.features import FeatureSpec, LogMel
+from keras_rnn2dnn.batches.inference import Inference, inference_function
 from keras_rnn2dnn.batches.predicting import predict_utterances
 from keras_rnn2dnn.recipe import student, teacher
 from keras_rnn2dnn.recipe.align import align_recordings, align_strings, at_speeds
@@ -81,6 +82,7 @@ class RecipeRun:
         fingerprint = fingerprint_of(split, recipe, seed, self._depends_on())
         self.steps = Steps(out, fingerprint)
         self._tuning: TuningStrings | None = None
+        self._inference: dict[int, Inference] = {}
 
     @cached_property
     def material(self) -> Material:
@@ -107,7 +109,8 @@ class RecipeRun:
         """The student of hard labels and, without transcripts, those of `hard`."""
 
         def banks():
-            return [labelled_by(self.hard.model, bank) for bank in self.material.mixed]
+            run = self.inference_of(self.hard.model)
+            return [labelled_by(run, bank) for bank in self.material.mixed]
 
         return self._on_states("student_self", banks)
 
@@ -147,6 +150,16 @@ class RecipeRun:
             files = make_bundle(found.model, found.decoder, self.material, self.out)
             self.steps.finish("bundle", True, files)
         return self.out / "bundle"
+
+    def inference_of(self, model: keras.Model) -> Inference:
+        """Returns a model's inference, compiled once for all that it is asked.
+
+        Args:
+            model: teacher or student; it is kept as long as this run.
+        """
+        if id(model) not in self._inference:
+            self._inference[id(model)] = inference_function(model)
+        return self._inference[id(model)]
 
     def _depends_on(self):
         """Returns what the results depend on beside recordings, recipe and seed."""
@@ -211,7 +224,10 @@ class RecipeRun:
             if self.split.unlabelled:
                 options["transcribed_weight"] = self.recipe.transcribed_weight
             transform = path_targets(
-                labellers, material.mixed[0], material.untuned, self._tuned_to
+                [self.inference_of(m) for m in labellers],
+                material.mixed[0],
+                material.untuned,
+                self._tuned_to,
             )
             self._distil(
                 model,
@@ -261,12 +277,14 @@ class RecipeRun:
             return Trained.load(self.out, name, kept)
         watched = self.material.development[:WATCHED_STRINGS]
         recorder = EpochRecorder(
-            model, [s.noisy for s in watched], self.steps.path(f"{name}.epochs.npz")
+            self.inference_of(model),
+            [s.noisy for s in watched],
+            self.steps.path(f"{name}.epochs.npz"),
         )
         self._fit(name, model, learn, recorder)
         self._start(f"{name}: recognise")
         tuning = self._tuned_on(model, of_teacher)
-        logits = predict_utterances(model, tuning.features)
+        logits = predict_utterances(self.inference_of(model), tuning.features)
         decoder = hmm.tune_decoder(self.material.untuned, logits, tuning.words)
         history = recorder.measured(
             self._teacher_watched if of_teacher else None,
@@ -322,7 +340,7 @@ class RecipeRun:
     def _agreed_with(self, model):
         heard = [s for s in self.material.mixed[-1] if s.states is None]
         return agreed_with(
-            model,
+            self.inference_of(model),
             self.material.untuned,
             TuningStrings.of(self.material.development),
             heard[max(len(heard) - self.recipe.agreed_strings, 0) :],
@@ -332,4 +350,5 @@ class RecipeRun:
     def _teacher_watched(self):
         """What the trained teacher gives for the watched strings."""
         watched = self.material.development[:WATCHED_STRINGS]
-        return predict_utterances(self.teacher.model, [s.noisy for s in watched])
+        run = self.inference_of(self.teacher.model)
+        return predict_utterances(run, [s.noisy for s in watched])

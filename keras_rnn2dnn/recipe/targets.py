@@ -8,6 +8,7 @@ import numpy as np
 
 from keras_rnn2dnn import hmm
 from keras_rnn2dnn.alignments import by_transcript, chained, match_priors
+from keras_rnn2dnn.batches.inference import Inference
 from keras_rnn2dnn.batches.predicting import predict_utterances
 from keras_rnn2dnn.recipe.strings import FeatureString
 from keras_rnn2dnn.util.log_softmax import log_softmax
@@ -16,7 +17,7 @@ _MATCHED_STRINGS = 300
 
 
 def mean_log_posteriors(
-    models: Sequence[keras.Model], features: Sequence[np.ndarray]
+    models: Sequence[keras.Model | Inference], features: Sequence[np.ndarray]
 ) -> list[np.ndarray]:
     """Returns the log of the mean posteriors of models, `(frames, states)` each."""
     return log_means(
@@ -52,10 +53,10 @@ def matched_to_priors(
 
 
 def path_targets(
-    labellers: Sequence[keras.Model],
+    labellers: Sequence[keras.Model | Inference],
     strings: Sequence[FeatureString],
     untuned: hmm.WordLoopDecoder,
-    tune: Callable[[Sequence[keras.Model]], hmm.WordLoopDecoder],
+    tune: Callable[[Sequence[keras.Model | Inference]], hmm.WordLoopDecoder],
 ) -> Callable:
     """Returns what is made of the mean posteriors of models: paths of words.
 
@@ -81,7 +82,7 @@ def path_targets(
 
 
 def labelled_by(
-    model: keras.Model, strings: Sequence[FeatureString]
+    model: keras.Model | Inference, strings: Sequence[FeatureString]
 ) -> list[FeatureString]:
     """Labels what has no labels with a model's best states on the clean strings."""
     unlabelled = [s for s in strings if s.states is None]

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from keras_rnn2dnn import hmm
+from keras_rnn2dnn.batches.inference import Inference
 from keras_rnn2dnn.batches.predicting import predict_utterances
 from keras_rnn2dnn.recipe.strings import FeatureString
 from keras_rnn2dnn.recipe.targets import mean_log_posteriors
@@ -97,7 +98,7 @@ class TuningStrings:
 
 def tuned_to(
     untuned: hmm.WordLoopDecoder,
-    models: Sequence[keras.Model],
+    models: Sequence[keras.Model | Inference],
     strings: TuningStrings,
 ) -> hmm.WordLoopDecoder:
     """Returns the decoder with the fewest errors for the mean of models."""
@@ -106,7 +107,7 @@ def tuned_to(
 
 
 def agreed_with(
-    teacher: keras.Model,
+    teacher: keras.Model | Inference,
     untuned: hmm.WordLoopDecoder,
     development: TuningStrings,
     strings: Sequence[FeatureString],
