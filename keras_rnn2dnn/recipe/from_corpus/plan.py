@@ -10,12 +10,13 @@ from keras_rnn2dnn.recipe.settings import Recipe
 from keras_rnn2dnn.recipe.split import Split
 from keras_rnn2dnn.util.errors import invalid
 
-# Rounds, epochs and strings, from the best on; without a time the second is taken.
+# Rounds, epochs and strings, from the best on; without a time the second is taken, or
+# what takes 18 minutes on the usual machine.
 _LEVELS = (
     *((2, 12, 2000), (2, 8, 2000), (2, 8, 1400), (2, 6, 1200), (1, 8, 1200)),
     *((1, 8, 800), (1, 7, 600), (1, 6, 400), (1, 5, 300)),
 )
-_USUAL = 1
+_USUAL, _USUAL_MINUTES = 1, 18.0
 _MOST_FRAMES = 1_200_000  # of the strings of an epoch
 _MEASURED_FRAMES = 250_000  # of development and test each
 _STRING_WORDS, _BETWEEN_FRAMES = 5, 75  # of a string, pauses and both ends, about
@@ -31,7 +32,7 @@ _SPARSE_WORDS, _SPARSE_BETWEEN_FRAMES = 4, 500
 _TEACHER_UPDATES, _STUDENT_UPDATES = 400, 900  # at least, if batches of 8 are enough
 # Seconds on two idle cores of 2.5 GHz, each way of a million frames.
 _STRINGS_S, _TEACHER_S, _TEACHER_RUN_S, _STUDENT_S = 15.0, 22.0, 8.0, 4.0
-_FLAT_START_S, _PATHS_S, _DECODE_S = 0.2, 0.15, 0.1  # for each ten states
+_FLAT_START_S, _PATHS_S, _LOOP_S, _DECODE_S = 0.2, 0.5, 1.2, 0.1  # for each ten states
 _START_S, _VERIFY_S = 6.0, 60.0  # of each training; of the last steps
 _PRODUCTS_S = 0.05  # of `_own_speed` on those cores
 
@@ -69,7 +70,8 @@ def make_plan(
         split: recordings by their use.
         num_states: of the topology.
         own_teacher: whether the teacher exists.
-        minutes: that the run may take, about; None for the recipe's own numbers.
+        minutes: that the run may take, about; None for the recipe's own numbers, or
+            fewer where words are many.
         sparse: whether words are a small part of the recordings of the corpus.
         pace: seconds that this machine takes for one of the usual one; measured by
             default.
@@ -84,10 +86,12 @@ def make_plan(
     if minutes is not None and not 0 < minutes < float("inf"):
         raise ValueError(invalid("minutes", "a number > 0", minutes))
     pace = _own_speed() if pace is None else pace
-    levels = _LEVELS[_USUAL:] if minutes is None else _LEVELS
+    levels, most = _LEVELS, minutes
+    if minutes is None:
+        levels, most = _LEVELS[_USUAL:], pace * _USUAL_MINUTES
     for level in levels:
         plan = _plan(split, num_states, own_teacher, sparse, pace, level, sizes)
-        if minutes is None or plan.minutes <= minutes:
+        if plan.minutes <= most:
             break
     return plan
 
@@ -149,7 +153,7 @@ def _seconds(recipe, frames, measured, num_states, own_teacher):
     student = _START_S + recipe.epochs * _STUDENT_S * bank + watched
     paths = student + banks * (_TEACHER_RUN_S + _PATHS_S * states)
     small_paths = 0.8 + 6.4 / recipe.student_batch_size
-    paths += recipe.epochs * bank * (4 + _PATHS_S * states) * small_paths
+    paths += recipe.epochs * bank * (2 + _LOOP_S * states) * small_paths
     found = {
         "align from transcripts alone": _START_S,
         "word strings and features": _STRINGS_S * (banks + tested + developed)
