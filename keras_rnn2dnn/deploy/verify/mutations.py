@@ -92,10 +92,7 @@ def _all_changes(bundle) -> Iterator[tuple[str, Iterator[Change]]]:
         return
     yield "the silence that ends an utterance", _heard_silence(bundle)
     if bundle.recognizer.is_word_loop:
-        yield (
-            "a state that confidences are relative to",
-            _heard_states(bundle, "background"),
-        )
+        yield "a state of no word", _heard_states(bundle, "background")
     else:
         yield "the scale of confidences", _heard_slope(bundle)
 

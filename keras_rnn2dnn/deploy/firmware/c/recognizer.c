@@ -129,7 +129,7 @@ static void end_utterance(recognizer *r)
 static uint32_t add_frame(recognizer *r, const int8_t *frame)
 {
     const uint32_t number = r->frames;
-    const int ready = number >= NETWORK_RIGHT &&
+    const int ready = number + 1 > NETWORK_RIGHT &&
                       (number - NETWORK_RIGHT) % NETWORK_STRIDE == 0;
 
     /* It goes round, so that it may count for years. */

@@ -83,7 +83,8 @@ void recognizer_set_threshold(recognizer *r, int32_t threshold);
 /* After a word that was reported none is that ends within so many milliseconds. */
 void recognizer_set_suppression(recognizer *r, uint32_t ms);
 
-/* Silence that ends an utterance, and the longest utterance; 0: none does, any is. */
+/* Silence that ends an utterance, and the longest utterance; 0: none does, any is.
+ * A silence that has begun already does not count. */
 void recognizer_set_utterances(recognizer *r, uint32_t silence_ms, uint32_t longest_ms);
 
 /* Takes the next samples, as many as there are, and reports the words that are certain.
