@@ -29,7 +29,7 @@ from keras_rnn2dnn.deploy import load_bundle
 from keras_rnn2dnn.deploy.golden import int16_pcm
 from keras_rnn2dnn.recipe import Recipe, RecipeRun
 from keras_rnn2dnn.recipe.bundle import make_bundle
-from keras_rnn2dnn.util.files import new_file
+from keras_rnn2dnn.util.files import Audio, new_file
 from keras_rnn2dnn.util.progress import StageProgress
 
 STUDENTS = {
@@ -95,9 +95,9 @@ def main():
 def measured(run, student, unheard):
     """Returns the rows of a student by what is heard."""
     recognizer = load_bundle(bundle_of(run, student)).recognizer
-    pcm = [int16_pcm(s.samples) for s in run.material.test]
-    said = [s.words for s in run.material.test]
-    return dict(rows(recognizer, pcm, said, unheard))
+    audio = Audio.load(run.out / "test_audio.npz")
+    said = [tuple(words.split()) for words in audio.transcripts]
+    return dict(rows(recognizer, audio.samples, said, unheard))
 
 
 def other_speech(directory, sample_rate_hz):
@@ -136,22 +136,26 @@ def rows(recognizer, pcm, said, other):
         return f"{result.errors} ({100 * result.wer:.1f} %)"
 
     yield "speech from the first sample on", errors(pcm)
+    some = pcm[: len(pcm) // 4]
+    yield f"the first {len(some)} strings of these", errors(some)
     for seconds in (0.2, 1, 3):
         zeros = np.zeros(round(seconds * rate), np.int16)
         heard = [np.concatenate([zeros, x]) for x in pcm]
         yield f"{seconds:g} s of zeros first", errors(heard)
     for rms in (10, 300):
         for seconds in (0, 0.3, 1, 5, 20):
-            few = pcm[: len(pcm) if seconds < 5 else len(pcm) // 4]
+            few = pcm if seconds < 5 else some
             heard = [with_noise(x, seconds, rms, noise, rate) for x in few]
             row = f"white noise of rms {rms} throughout, first word after {seconds:g} s"
             yield row, errors(heard)
     pairs = list(zip(pcm[::2], pcm[1::2], strict=True))
     words = [a + b for a, b in zip(said[::2], said[1::2], strict=True)]
     for seconds in SHARES:
-        some = pairs[: max(1, round(len(pairs) / SHARES[seconds]))]
+        of_these = pairs[: max(1, round(len(pairs) / SHARES[seconds]))]
+        alone = [x for pair in of_these for x in pair]
+        yield f"the first {len(alone)} strings, each by itself", errors(alone)
         for rms in (0, 3, 30):
-            heard = [between(a, b, noise(seconds, rms)) for a, b in some]
+            heard = [between(a, b, noise(seconds, rms)) for a, b in of_these]
             yield f"two strings, {seconds} s of rms {rms} between", errors(heard, words)
     for gain in (-30, -20, 10, 20):
         heard = [to_int16(x * 10 ** (gain / 20)) for x in pcm]
