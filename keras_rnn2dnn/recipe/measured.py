@@ -59,6 +59,8 @@ class MeasuredRun:
                     earlier.result()  # raises what went wrong there
                 if name == "teacher":
                     self._teacher = trained
+                if self.run.steps.result(f"{trained.name}.output") is None:
+                    _ = self.run.material  # not in two threads at once
                 measured = beside.submit(self._told, self._measured, system, trained)
                 waiting[system] = trained, measured
             _ = self.run.bundle

@@ -34,11 +34,6 @@ from keras_rnn2dnn.util.tensorboard import write_scalars
 WATCHED_STRINGS = 40  # development strings recognised after each epoch
 
 
-def num_stages(recipe: Recipe) -> int:
-    """Returns the stages of a run that makes everything."""
-    return 12 + recipe.rounds
-
-
 class RecipeRun:
     """Makes of recordings a teacher, students and a bundle, each when it is asked for.
 
