@@ -22,7 +22,6 @@ from keras_rnn2dnn.deploy.device.recognizer import DeviceNetwork, DeviceRecogniz
 from keras_rnn2dnn.deploy.report import ConversionReport
 from keras_rnn2dnn.deploy.toolchain import measure_cores
 from keras_rnn2dnn.hmm import WordLoopDecoder
-from keras_rnn2dnn.hmm.reporting import Reporting
 from keras_rnn2dnn.quantization.interpreter import Int8Student
 from keras_rnn2dnn.util import bundle_checksums as sums
 from keras_rnn2dnn.util.errors import invalid
@@ -48,8 +47,8 @@ def check_parts(spec: Any, decode: Any, num_classes: int, recordings: Sequence) 
         recordings: of the golden files.
 
     Raises:
-        ValueError: if the decoder has other classes than the student or reports as
-            earlier bundles did, or there are recordings but no C code to hear them.
+        ValueError: if the decoder has other classes than the student, or there are
+            recordings but no C code to hear them.
     """
     if isinstance(decode, GreedyDecoder):
         given, kind = len(decode.labels), "labels"
@@ -60,15 +59,19 @@ def check_parts(spec: Any, decode: Any, num_classes: int, recordings: Sequence) 
     if given != num_classes:
         expected = f"a decoder of {num_classes} {kind}, as the student has classes"
         raise ValueError(invalid("decode", expected, f"{given} {kind}"))
-    reporting = getattr(decode, "reporting", Reporting())
-    if reporting.decide_ms is None:
-        expected = "a time after which a word is decided on"
-        raise ValueError(invalid("reporting.decide_ms", expected, None))
     refused = _refused(spec, decode)
     if refused and len(recordings):
         expected = "no recordings, as the C code leaves something out"
         received = f"{len(recordings)} recordings"
         raise ValueError(invalid("recordings", expected, received, refused))
+
+
+def check_reporting(decode: Any) -> None:
+    """Raises ValueError where a decoder reports as earlier bundles did."""
+    reporting = getattr(decode, "reporting", None)
+    if reporting is not None and reporting.decide_ms is None:
+        expected = "a time after which a word is decided on"
+        raise ValueError(invalid("reporting.decide_ms", expected, None))
 
 
 def _refused(spec, decode) -> str | None:

@@ -18,6 +18,7 @@ from keras_rnn2dnn.deploy import bundle, golden, held_back
 from keras_rnn2dnn.deploy.bundle import (
     Firmware,
     check_parts,
+    check_reporting,
     decoder_dict,
 )
 from keras_rnn2dnn.deploy.c_prefix import check_prefix
@@ -151,6 +152,7 @@ def convert(
     check_quantization(model, ranges, activations)
     _check_width(spec, student)
     pcm, transcripts = pcm_of(recordings)
+    check_reporting(decode)
     check_parts(given_spec, decode, student.output_shape[-1], pcm)
     utterances = utterances_of(calibration, student.input_shape[-1])
     if references is not None:

@@ -8,12 +8,14 @@ import pytest
 
 from keras_rnn2dnn import deploy
 from keras_rnn2dnn.ctc import GreedyDecoder
+from keras_rnn2dnn.deploy.bundle import check_reporting
 from keras_rnn2dnn.deploy.decoder_table import decoder_header
 from keras_rnn2dnn.deploy.device.decoder import ctc_tables, word_loop_tables
 from keras_rnn2dnn.deploy.device.events import Limits
 from keras_rnn2dnn.deploy.device.labels import best_labels
 from keras_rnn2dnn.deploy.device.paths import search
 from keras_rnn2dnn.hmm import Reporting, Topology, WordLoopDecoder
+from keras_rnn2dnn.hmm.reporting import EARLIER
 
 SOURCES = Path(deploy.__file__).parent / "firmware" / "c"
 MAIN = """
@@ -140,3 +142,11 @@ def test_a_decoder_runs_for_weeks(kind, tmp_path):
             for word, start, end, value in expected
         ]
         assert run(logits, begin) == shifted
+
+
+def test_c_code_that_decides_as_earlier_bundles_did_is_refused():
+    decoder = WordLoopDecoder(Topology("a"), reporting=EARLIER)
+    with pytest.raises(ValueError, match="`reporting.decide_ms`. Expected a time"):
+        check_reporting(decoder)
+    check_reporting(WordLoopDecoder(Topology("a")))
+    check_reporting(None)

@@ -13,7 +13,8 @@ import pytest
 
 import keras_rnn2dnn
 from keras_rnn2dnn import SoftAlignments
-from keras_rnn2dnn.deploy import load_bundle
+from keras_rnn2dnn.deploy import golden, load_bundle
+from keras_rnn2dnn.hmm.reporting import EARLIER
 
 FILES = Path(__file__).with_name("version_0_1.zip")
 
@@ -60,3 +61,16 @@ def test_a_bundle_is_read(earlier, expected):
     assert recognizer.words == ("up", "down")
     logits = recognizer.logits(np.zeros(8000, np.int16))
     assert logits.shape[-1] == expected["student"].shape[-1]
+
+
+def test_a_bundle_reports_as_it_did(earlier):
+    """Words and times of its golden files; no utterance is over before its end."""
+    bundle = load_bundle(earlier / "bundle")
+    assert bundle.recognizer.decoder.reporting == EARLIER
+    recordings = golden.read_pcm(bundle.golden("recordings.pcm"))
+    events = bundle.recognizer.hear(recordings)
+    assert golden.event_bytes(events, EARLIER) == bundle.golden("words.u32")
+    recognizer = keras_rnn2dnn.Recognizer.load(earlier / "bundle")
+    found = recognizer.transcribe(np.concatenate(recordings))
+    assert found.words and not found.utterances
+    assert recognizer.latency.decoder_ms == 2000.0
