@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -54,6 +55,9 @@ def test_a_new_speaker_is_understood_better_on_real_speech(tmp_path):
     failed = [o for o in found["outcomes"] if o["status"] == "FAILED"]
     assert not failed
     words = {o["stage"]: o["detail"] for o in found["outcomes"]}["words: C on the host"]
-    assert words.startswith("0 of 320 recordings")
+    found_again = re.match(r"0 of (\d+) recordings", words)
+    assert (
+        found_again and int(found_again[1]) > 300
+    )  # the test, and what lies beside it
     if not missing_tools("m4") and tflm.is_installed():
         assert (done.returncode, found["verdict"]) == (0, "verified")
