@@ -55,9 +55,7 @@ def test_a_new_speaker_is_understood_better_on_real_speech(tmp_path):
     failed = [o for o in found["outcomes"] if o["status"] == "FAILED"]
     assert not failed
     words = {o["stage"]: o["detail"] for o in found["outcomes"]}["words: C on the host"]
-    found_again = re.match(r"0 of (\d+) recordings", words)
-    assert (
-        found_again and int(found_again[1]) > 300
-    )  # the test, and what lies beside it
+    counted = re.match(r"0 of (\d+) recordings", words)
+    assert counted and int(counted[1]) > 300  # the test, and signals beside it
     if not missing_tools("m4") and tflm.is_installed():
         assert (done.returncode, found["verdict"]) == (0, "verified")
