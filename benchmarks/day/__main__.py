@@ -1,0 +1,148 @@
+"""What a device that is left switched on finds in hours of audio, and what it invents.
+
+Trains a student on streams, converts it, chooses on a day of development speakers a
+threshold for each number of false words an hour that is allowed, and lets the bundle
+hear a day of test speakers with it: the integers of the device, in numpy and in C.
+
+Can be stopped and called again; what is finished in --out is kept.
+"""
+
+import argparse
+import dataclasses
+from pathlib import Path
+
+from benchmarks.day.hearing import detections
+from benchmarks.day.stream import BACKGROUNDS, make_day
+from benchmarks.day.tasks import read_task
+from keras_rnn2dnn.audio.streams import StreamOptions
+from keras_rnn2dnn.deploy import load_bundle
+from keras_rnn2dnn.recipe import Recipe, RecipeRun
+from keras_rnn2dnn.scoring.detections import (
+    Detection,
+    at_false_per_hour,
+    detection_curve,
+    score_detections,
+)
+from keras_rnn2dnn.util.progress import StageProgress
+
+ALLOWED = (0.5, 1.0, 10.0)  # false words an hour
+QUICK = {"transcribed_strings": 150, "unlabelled_strings": 0, "epochs": 3}
+QUICK |= {"num_banks": 1, "development_strings": 20, "speeds": (1.0,), "rounds": 1}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "--task", choices=["digits", "commands", "keywords"], required=True
+    )
+    parser.add_argument("--data", type=Path, required=True, help="recordings of words")
+    parser.add_argument("--other", type=Path, required=True, help="other speech")
+    parser.add_argument("--out", type=Path, required=True, help="of the results")
+    parser.add_argument("--hours", type=float, default=3.5, help="of either day")
+    parser.add_argument("--epochs", type=int, default=8)
+    parser.add_argument("--units", default="128,128", help="of the student")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--quick", action="store_true", help="minutes: too little of all"
+    )
+    options = parser.parse_args()
+    recipe = Recipe(
+        epochs=options.epochs,
+        student_units=tuple(map(int, options.units.split(","))),
+        test_strings=200,
+        agreed_by="itself",
+        labels="as heard",
+        features="pcen",
+        streams=StreamOptions(),
+    )
+    if options.quick:
+        recipe = dataclasses.replace(recipe, **QUICK, test_strings=20)
+    task = read_task(options.task, options.data, options.other)
+    run = RecipeRun(task.split, options.out, recipe, options.seed, StageProgress(14))
+    bundle = load_bundle(run.bundle)
+    days = {}
+    for number, use in enumerate(("development", "test")):
+        blocks = make_day(
+            getattr(task.split, use),
+            getattr(task, f"{use}_others"),
+            getattr(task, f"{use}_speech"),
+            options.hours,
+            options.seed + number,
+            bundle.recognizer.spec,
+        )
+        days[use] = blocks, detections(bundle, run.bundle, blocks)
+    print_tables(bundle, days, recipe, options)
+
+
+def print_tables(bundle, days, recipe, options):
+    """Prints what is found at each threshold, and by background."""
+    curve = detection_curve(*_joined(*days["development"]))
+    blocks, found = days["test"]
+    words = sum(len(block.words) for block in blocks)
+    units = "-".join(map(str, recipe.student_units))
+    print(
+        f"Task {options.task}, student {units}, {bundle.report['bytes']:,} bytes, "
+        f"{recipe.epochs} epochs, seed {options.seed}; {options.hours:g} hours with "
+        f"{words} words of test speakers\n"
+    )
+    print(
+        "| false words an hour: allowed on development | found on test | hits | ",
+        end="",
+    )
+    print("another word | missed | latency, median | 99 % |\n" + "|---:" * 7 + "|")
+    for allowed in ALLOWED:
+        threshold = at_false_per_hour(curve, allowed)[0]
+        spoken, kept, duration = _joined(blocks, _above(found, threshold))
+        score = score_detections(spoken, kept, duration)
+        cells = [
+            f"{allowed:g} (threshold {threshold:.2f})",
+            f"{score.false_per_hour:.1f}",
+            *_shares(score),
+            *(f"{score.latency_ms(p):.0f} ms" for p in (50, 99)),
+        ]
+        print("|", " | ".join(cells), "|")
+    threshold = at_false_per_hour(curve, 1.0)[0]
+    print(
+        "\n| background, at 1 an hour | words | hits | another word | missed |", end=""
+    )
+    print(" false words an hour |\n|---|" + "---:|" * 5)
+    for kind in BACKGROUNDS:
+        places = [n for n, block in enumerate(blocks) if block.background == kind]
+        if not places:
+            continue
+        kept = _above([found[n] for n in places], threshold)
+        score = score_detections(*_joined([blocks[n] for n in places], kept))
+        cells = [kind, str(score.words), *_shares(score), f"{score.false_per_hour:.1f}"]
+        print("|", " | ".join(cells), "|")
+
+
+def _shares(score):
+    counts = score.hits, score.substitutions, score.misses
+    if not score.words:
+        return ["-"] * 3
+    return [f"{100 * count / score.words:.1f} %" for count in counts]
+
+
+def _above(found, threshold):
+    return [[d for d in block if d.confidence >= threshold] for block in found]
+
+
+def _joined(blocks, found):
+    """Returns words and detections on one axis of time, and its length."""
+    spoken, kept, start = [], [], 0.0
+    for block, detected in zip(blocks, found, strict=True):
+        spoken += [_later(word, start) for word in block.words]
+        kept += [_later(word, start) for word in detected]
+        start += len(block.pcm) / 8  # samples of 8 kHz
+    return spoken, kept, start
+
+
+def _later(word, start):
+    times = {"start_ms": word.start_ms + start, "end_ms": word.end_ms + start}
+    if isinstance(word, Detection):
+        times["reported_ms"] = word.reported_ms + start
+    return dataclasses.replace(word, **times)
+
+
+if __name__ == "__main__":
+    main()
