@@ -30,11 +30,11 @@ _SPARSE = StringOptions(
 )
 _SPARSE_WORDS, _SPARSE_BETWEEN_FRAMES = 4, 500
 _TEACHER_UPDATES, _STUDENT_UPDATES = 400, 900  # at least, if batches of 8 are enough
-# Seconds on two idle cores of 2.5 GHz, each way of a million frames.
+# Seconds of processor time for a million frames; two cores need no longer.
 _STRINGS_S, _TEACHER_S, _TEACHER_RUN_S, _STUDENT_S = 15.0, 22.0, 8.0, 4.0
 _FLAT_START_S, _PATHS_S, _LOOP_S, _DECODE_S = 0.2, 0.5, 1.2, 0.1  # for each ten states
 _START_S, _VERIFY_S = 6.0, 60.0  # of each training; of the last steps
-_PRODUCTS_S = 0.05  # of `_own_speed` on those cores
+_PRODUCTS_S = 0.05  # of `_own_speed` where they were measured
 
 
 @dataclasses.dataclass(frozen=True)
