@@ -290,9 +290,12 @@ RAISED = {
         X
     ),
     "loses frames where it is compiled for any number of them": lost_frames,
-    "Invalid output of the teacher": lambda: SoftAlignments.write(
-        "store", keras.Sequential([keras.Input((None, 4)), keras.layers.LSTM(5)]), X
-    ),
+    "Invalid output of the teacher": lambda: compiled(
+        keras.Sequential([keras.Input((None, 4)), keras.layers.LSTM(5)]), student()
+    ).fit(X),
+    "Different kinds of outputs": lambda: compiled(
+        teacher(), keras.Sequential([keras.Input((None, 4)), keras.layers.LSTM(5)])
+    ).fit(X),
     "several outputs of the teacher": several_outputs,
     "Teacher and student share layers": lambda: Distiller(*[teacher()] * 2),
     "keeps a state from batch to batch": own_state,
