@@ -31,5 +31,5 @@ def test_the_command_says_nothing_but_its_own():
     )
     assert done.stdout == ""
     assert done.stderr == (
-        "rnn2dnn evaluate: error: [Errno 2] No such file or directory: 'b.npz'\n"
+        "rnn2dnn evaluate: error: No such file: 'b.npz'. Expected one that exists\n"
     )
