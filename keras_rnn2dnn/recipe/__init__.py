@@ -4,7 +4,7 @@
 - `align`, `strings`, `streams`, `material`: hard alignments, word strings of them, and
   streams of these; features
 - `teacher`, `targets`, `student`, `fitting`: who learns what, and how
-- `trained`, `history`: models with their decoders, the course of a training
+- `trained`, `kept_models`: models with their decoders, and those that are there already
 - `bundle`, `run`, `steps`: int8, the whole way, and going on after a stop
 - `from_corpus`: all of it for a corpus of one's own
 - `measured`: what all of them give on the test

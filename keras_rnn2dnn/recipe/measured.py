@@ -11,7 +11,8 @@ import numpy as np
 from keras_rnn2dnn.batches.predicting import predict_utterances
 from keras_rnn2dnn.deploy import Int8Student, load_bundle
 from keras_rnn2dnn.deploy.golden import int16_pcm
-from keras_rnn2dnn.recipe.run import WATCHED_STRINGS, RecipeRun
+from keras_rnn2dnn.recipe.kept_models import WATCHED_STRINGS
+from keras_rnn2dnn.recipe.run import RecipeRun
 from keras_rnn2dnn.recipe.trained import Trained
 from keras_rnn2dnn.report import table
 from keras_rnn2dnn.report.systems import TEACHER

@@ -3,18 +3,15 @@
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import keras
 
 from keras_rnn2dnn import hmm
 from keras_rnn2dnn.audio.features import FeatureSpec, LogMel
-from keras_rnn2dnn.batches.inference import Inference, inference_function
-from keras_rnn2dnn.batches.predicting import predict_utterances
 from keras_rnn2dnn.recipe import student, teacher
 from keras_rnn2dnn.recipe.align import align_recordings, align_strings, at_speeds
 from keras_rnn2dnn.recipe.bundle import make_bundle
-from keras_rnn2dnn.recipe.history import EpochRecorder
+from keras_rnn2dnn.recipe.kept_models import KeptModels
 from keras_rnn2dnn.recipe.material import Material, feature_layer, make_material
 from keras_rnn2dnn.recipe.settings import Recipe
 from keras_rnn2dnn.recipe.split import Split
@@ -23,18 +20,12 @@ from keras_rnn2dnn.recipe.streams import stream_topology
 from keras_rnn2dnn.recipe.targets import labelled_by, path_targets
 from keras_rnn2dnn.recipe.trained import (
     Trained,
-    TuningStrings,
-    agreed_with,
     save_model,
-    tuned_to,
 )
 from keras_rnn2dnn.util.progress import StageProgress
-from keras_rnn2dnn.util.tensorboard import write_scalars
-
-WATCHED_STRINGS = 40  # development strings recognised after each epoch
 
 
-class RecipeRun:
+class RecipeRun(KeptModels):
     """Makes of recordings a teacher, students and a bundle, each when it is asked for.
 
     What a step gave lies under `out`, and is taken from there by a later run of the
@@ -70,14 +61,11 @@ class RecipeRun:
         topology: hmm.Topology | None = None,
     ):
         split.check()
-        self.split, self.out, self.recipe, self.seed = split, out, recipe, seed
-        self.progress, self.title = progress, title
-        self.keep_alignments = keep_alignments
+        self.split = split
         self.topology = topology or stream_topology(split, recipe.streams)
         fingerprint = fingerprint_of(split, recipe, seed, self._depends_on())
-        self.steps = Steps(out, fingerprint)
-        self._tuning: TuningStrings | None = None
-        self._inference: dict[int, Inference] = {}
+        steps = Steps(out, fingerprint)
+        super().__init__(out, recipe, seed, progress, title, keep_alignments, steps)
 
     @cached_property
     def material(self) -> Material:
@@ -146,16 +134,6 @@ class RecipeRun:
             self.steps.finish("bundle", True, files)
         return self.out / "bundle"
 
-    def inference_of(self, model: keras.Model) -> Inference:
-        """Returns a model's inference, compiled once for all that it is asked.
-
-        Args:
-            model: teacher or student; it is kept as long as this run.
-        """
-        if id(model) not in self._inference:
-            self._inference[id(model)] = inference_function(model)
-        return self._inference[id(model)]
-
     def _depends_on(self):
         """Returns what the results depend on beside recordings, recipe and seed."""
         return [self.topology.to_dict()]
@@ -163,9 +141,6 @@ class RecipeRun:
     def _feature_layer(self, train):
         recipe = self.recipe
         return feature_layer(train, self.seed, recipe.strings, recipe.features)
-
-    def _start(self, stage):
-        self.progress.start(f"{self.title}: {stage}" if self.title else stage)
 
     def _aligned(self, train):
         """Returns the features, and the alignments of recordings, if there are any."""
@@ -253,97 +228,14 @@ class RecipeRun:
         self._finish(name, True, [path])
         return model
 
-    def _trained(self, name: str, new: Callable, learn: Callable) -> Trained:
-        """Returns a model with its decoder, which is tuned when it is trained.
-
-        Args:
-            name: of its files.
-            new: makes the untrained model.
-            learn: trains it.
-        """
-        kept = self.steps.result(name)
-        if self._stays(name) and not self._store(name).exists():
-            kept = None  # the store is asked for only now
-        of_teacher = self.teacher.model if self._waits(name) else None
-        model = self._new(new) if kept is None else None
+    def _labeller(self, name, labellers):
+        """Returns the student of a round before the last, which labels for the next."""
         self._start(f"{name}: train")
-        if model is None:
-            self._start(f"{name}: recognise")
-            return Trained.load(self.out, name, kept)
-        watched = self.material.development[:WATCHED_STRINGS]
-        recorder = EpochRecorder(
-            self.inference_of(model),
-            [s.noisy for s in watched],
-            self.steps.path(f"{name}.epochs.npz"),
-        )
-        self._fit(name, model, learn, recorder)
-        self._start(f"{name}: recognise")
-        tuning = self._tuned_on(model, of_teacher)
-        logits = predict_utterances(self.inference_of(model), tuning.features)
-        decoder = hmm.tune_decoder(self.material.untuned, logits, tuning.words)
-        history = recorder.measured(
-            self._teacher_watched if of_teacher else None,
-            decoder,
-            [s.words for s in watched],
-        )
-        found = Trained(name, model, decoder, history)
-        files = found.save(self.out)
-        write_scalars(self.out / "tensorboard" / name, history)
-        self._finish(name, history, files)
-        return found
-
-    def _new(self, new):
-        return new(*self.material.model_sizes, self.recipe, self.seed)
-
-    def _fit(self, name, model, learn, recorder=None):
-        """Trains a model, or goes on with a training that was stopped."""
-        backup = self.steps.backup(name)
-        options: dict[str, Any] = {"store": self._store(name), "backup": backup}
-        if recorder:
-            recorder.restore(backup.epoch)
-            options["callbacks"] = [recorder]
-        learn(model, on_progress=self.progress.update, **options)
-
-    def _stays(self, name):
-        return self.keep_alignments and name == "student"
-
-    def _store(self, name):
-        file = f"{name}.align"
-        return self.out / file if self._stays(name) else self.steps.path(file)
-
-    def _finish(self, name, result, files):
-        self.steps.finish(name, result, files)
-        self.steps.remove(f"{name}.backup", f"{name}.epochs.npz", f"{name}.align")
-
-    def _tuned_to(self, models):
-        development = TuningStrings.of(self.material.development)
-        return tuned_to(self.material.untuned, models, development)
-
-    def _waits(self, name):
-        """Tells whether a model is tuned with the teacher, or compared to it."""
-        alone = name == "student_hard" and self.recipe.agreed_by == "itself"
-        return name != "teacher" and not alone
-
-    def _tuned_on(self, model, of_teacher):
-        """Returns what decoders are tuned on: of some the words are recognised."""
-        if self.recipe.agreed_by == "itself":
-            return self._agreed_with(model)
-        if self._tuning is None:
-            self._tuning = self._agreed_with(of_teacher or model)
-        return self._tuning
-
-    def _agreed_with(self, model):
-        heard = [s for s in self.material.mixed[-1] if s.states is None]
-        return agreed_with(
-            self.inference_of(model),
-            self.material.untuned,
-            TuningStrings.of(self.material.development),
-            heard[max(len(heard) - self.recipe.agreed_strings, 0) :],
-        )
-
-    @cached_property
-    def _teacher_watched(self):
-        """What the trained teacher gives for the watched strings."""
-        watched = self.material.development[:WATCHED_STRINGS]
-        run = self.inference_of(self.teacher.model)
-        return predict_utterances(run, [s.noisy for s in watched])
+        path = self.steps.path(f"{name}.keras")
+        if self.steps.result(name) is not None:
+            return keras.saving.load_model(path)
+        model = self._new(student.new_student)
+        self._fit(name, model, self._paths_of(labellers))
+        save_model(model, path)
+        self._finish(name, True, [path])
+        return model

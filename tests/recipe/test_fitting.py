@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from keras_rnn2dnn import dnn_student
-from keras_rnn2dnn.recipe.history import EpochRecorder
+from keras_rnn2dnn.recipe.fitting import EpochRecorder
 from keras_rnn2dnn.recipe.settings import Recipe
 from keras_rnn2dnn.recipe.strings import FeatureString
 from keras_rnn2dnn.recipe.student import distil, new_student
