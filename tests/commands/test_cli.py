@@ -326,7 +326,8 @@ def test_an_interrupted_run_says_so(monkeypatch, run):
 
 
 @pytest.mark.parametrize(
-    "arguments", [["align", "a.keras", "b.npz"], ["distill", "a"], ["demo"]]
+    "arguments",
+    [["align", "a.keras", "b.npz"], ["distill", "a"], ["demo", "--data", "a"]],
 )
 def test_what_goes_on_after_a_stop_says_so(monkeypatch, run, arguments, tmp_path):
     def interrupt(*_):
