@@ -227,15 +227,3 @@ class RecipeRun(KeptModels):
         save_model(model, path)
         self._finish(name, True, [path])
         return model
-
-    def _labeller(self, name, labellers):
-        """Returns the student of a round before the last, which labels for the next."""
-        self._start(f"{name}: train")
-        path = self.steps.path(f"{name}.keras")
-        if self.steps.result(name) is not None:
-            return keras.saving.load_model(path)
-        model = self._new(student.new_student)
-        self._fit(name, model, self._paths_of(labellers))
-        save_model(model, path)
-        self._finish(name, True, [path])
-        return model

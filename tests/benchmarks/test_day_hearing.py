@@ -1,0 +1,46 @@
+"""What a bundle reports of a day: the words of the C code, with their times."""
+
+import shutil
+
+import numpy as np
+import pytest
+from helpers.bundles import recordings, written
+
+from benchmarks.day.hearing import detections
+from benchmarks.day.stream import Block
+from keras_rnn2dnn.deploy import load_bundle
+from keras_rnn2dnn.deploy.toolchain import Workbench
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    if not (shutil.which("make") and shutil.which("cc")):
+        pytest.skip("make and a C compiler are not there")
+    return written(tmp_path_factory.mktemp("day") / "bundle")
+
+
+BLOCKS = [Block("quiet", np.tile(pcm, 4), []) for pcm in recordings(2)]
+
+
+def test_words_and_times_are_those_of_the_device(folder):
+    bundle = load_bundle(folder)
+    expected = bundle.recognizer.recognize([block.pcm for block in BLOCKS])
+    found = detections(bundle, folder, BLOCKS)
+    assert any(found)
+    for words, detected in zip(expected, found, strict=True):
+        given = [(w.text, w.start_ms, w.end_ms, w.confidence) for w in words]
+        told = [(d.text, d.start_ms, d.end_ms, d.confidence) for d in detected]
+        assert told == given
+        assert all(0 < d.reported_ms - d.end_ms <= 500 + 1024 / 8 for d in detected)
+
+
+def test_other_words_of_the_c_code_are_an_error(folder, monkeypatch):
+    run = Workbench.run
+
+    def other(bench, target, stage, data):
+        found = run(bench, target, stage, data)
+        return found[16:] if stage == "words" else found  # without the first word
+
+    monkeypatch.setattr(Workbench, "run", other)
+    with pytest.raises(RuntimeError, match="The C code reports other words than numpy"):
+        detections(load_bundle(folder), folder, BLOCKS)
