@@ -99,6 +99,7 @@ def test_without_a_sound_nothing_is_trained(tmp_path):
 
 @pytest.mark.parametrize(("rate", "expected"), [(8000, 8000), (32000, 16000)])
 def test_of_two_rates_one_is_taken(rate, expected, tmp_path):
+    pytest.importorskip("soxr", reason="needs the extra `audio`")
     recordings = tone_words(SPEAKERS, per_word=3)
     write_folders(tmp_path, recordings, rate=rate)
     write_folders(tmp_path, recordings[:4], rate=11025)
