@@ -11,7 +11,7 @@ egs/wsj/s5/run.sh up to tri4b, then in that directory:
         steps/nnet/make_fmllr_feats.sh ... data-fmllr/$x data/$x exp/tri4b ...
     done  # the fMLLR features that nnet1's recipes use; likewise exp/pdf_dev93.ark
 
-    pip install 'keras-rnn2dnn[kaldi]'
+    pip install kaldiio
     python wsj_kaldi.py --train data-fmllr/train_si284 --labels exp/pdf.ark \
         --development data-fmllr/test_dev93 --development-labels exp/pdf_dev93.ark \
         --test data-fmllr/test_eval92 --out exp/rnn2dnn

@@ -136,3 +136,7 @@ def _parser():
     }
     parser.description = _DESCRIPTION + list_by_task(tasks, commands.choices)
     return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

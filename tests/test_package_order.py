@@ -12,7 +12,7 @@ PACKAGE = ROOT / "keras_rnn2dnn"
 DRAWING = runpy.run_path(str(ROOT / "docs" / "draw_architecture.py"))
 TABLE = DRAWING["packages"]()
 ORDER = list(TABLE)
-ROOT_MODULES = {"__init__.py", "cli.py", "saved_names.py", "scale.py"}
+ROOT_MODULES = {"__init__.py", "__main__.py", "cli.py", "saved_names.py", "scale.py"}
 MOST_FILES = 16
 # `Distiller.convert`, when it is called.
 EXCEPTION = re.compile(r"distillation/distiller\.py:\d+ imports deploy")

@@ -13,6 +13,7 @@ import keras_rnn2dnn
 
 PACKAGE = Path(keras_rnn2dnn.__file__).parent
 MODULES = [m.name for m in pkgutil.iter_modules(keras_rnn2dnn.__path__)]
+MODULES.remove("__main__")  # for `python -m`
 LIGHT = """
 import sys
 import keras_rnn2dnn

@@ -3,8 +3,11 @@
 import contextlib
 import os
 import re
+import shlex
+import shutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any, TextIO
 
 # Control characters but \t, \n and \r, which commands write themselves; what reverses
@@ -42,6 +45,17 @@ def coloured(stream: TextIO) -> bool:
     """
     wanted = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
     return wanted and stream.isatty()
+
+
+def program_name() -> str:
+    """Returns how the command was called, to be copied into a shell."""
+    called = Path(sys.argv[0])
+    if called.parent.name == "keras_rnn2dnn":  # `python -m`
+        return f"{shlex.quote(sys.executable)} -m keras_rnn2dnn"
+    found = shutil.which(called.name)
+    if called.name != "rnn2dnn" or (found and Path(found).samefile(called)):
+        return "rnn2dnn"
+    return shlex.quote(str(called))
 
 
 def write_error(program: str, text: str) -> None:

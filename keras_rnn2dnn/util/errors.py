@@ -4,6 +4,17 @@ import importlib
 import numbers
 from types import ModuleType
 
+_PACKAGES = {  # of the extras, as `pip install` takes them
+    "audio": "soundfile soxr",
+    "ctc": "pyctcdecode kenlm",
+    "kaldi": "kaldiio",
+    "listen": "sounddevice",
+    "micro": "tflite-micro",
+    "ray": "'ray[data]' 'pyarrow<26'",
+    "synth": "espeakng-loader",
+    "tfds": "tensorflow-datasets",
+}
+
 
 def invalid(argument: str, expected: str, received: object, hint: str = "") -> str:
     """Returns an error text: what was wrong, what was expected, what came, what to do.
@@ -37,6 +48,18 @@ def is_text(value: object) -> bool:
     return isinstance(value, str) and not any("\ud800" <= c <= "\udfff" for c in value)
 
 
+def pip_line(extra: str) -> str:
+    """Returns the line that installs what an extra of this package installs.
+
+    It names the packages: so it holds wherever this one itself came from.
+
+    Example:
+        >>> pip_line("audio")
+        'pip install soundfile soxr'
+    """
+    return f"pip install {_PACKAGES[extra]}"
+
+
 def import_extra(module: str, extra: str, purpose: str) -> ModuleType:
     """Imports an optional dependency, or says how to install it.
 
@@ -56,5 +79,5 @@ def import_extra(module: str, extra: str, purpose: str) -> ModuleType:
     except ImportError as error:
         raise ImportError(
             f"{purpose} needs the package `{module}`. Install it with: "
-            f"pip install 'keras-rnn2dnn[{extra}]'"
+            f"{pip_line(extra)}"
         ) from error

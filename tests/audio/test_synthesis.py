@@ -292,5 +292,5 @@ def test_without_espeak_the_error_names_the_pip_line(monkeypatch, call):
         call()
     assert str(error.value) == (
         "Speech synthesis needs the package `espeakng_loader`. Install it with: "
-        "pip install 'keras-rnn2dnn[synth]'"
+        "pip install espeakng-loader"
     )

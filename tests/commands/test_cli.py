@@ -346,7 +346,7 @@ def test_a_missing_extra_is_named(monkeypatch, run):
     monkeypatch.setitem(__import__("sys").modules, "espeakng_loader", None)
     code, _, error = run("demo")
     assert code == 2
-    assert "pip install 'keras-rnn2dnn[synth]'" in error
+    assert "pip install espeakng-loader" in error
 
 
 def test_a_student_of_another_width_is_refused(files, tmp_path, run):

@@ -9,6 +9,7 @@ import pytest
 
 from keras_rnn2dnn import cli, demo
 from keras_rnn2dnn.commands.running import demo as running
+from keras_rnn2dnn.commands.terminal import program_name
 from keras_rnn2dnn.deploy import tflm, toolchain
 from keras_rnn2dnn.util.progress import StageProgress
 
@@ -87,6 +88,7 @@ def test_what_is_to_be_tried_next_are_commands_with_paths_that_exist(demo_run):
         (".venv/bin/rnn2dnn", None, ".venv/bin/rnn2dnn"),
         ("a b/rnn2dnn", None, "'a b/rnn2dnn'"),
         ("pytest", None, "rnn2dnn"),
+        ("a/keras_rnn2dnn/__main__.py", None, f"{sys.executable} -m keras_rnn2dnn"),
     ],
 )
 def test_commands_begin_as_this_one_did(called, found, program, monkeypatch, tmp_path):
@@ -94,7 +96,7 @@ def test_commands_begin_as_this_one_did(called, found, program, monkeypatch, tmp
     (tmp_path / "rnn2dnn").touch()
     monkeypatch.setattr(sys, "argv", [called])
     monkeypatch.setattr(shutil, "which", lambda name: found)
-    assert running._program() == program
+    assert program_name() == program
 
 
 def test_what_tools_are_missing_for_is_said_first_with_their_packages(
@@ -113,7 +115,7 @@ def test_what_tools_are_missing_for_is_said_first_with_their_packages(
         f"{want} tflite-micro: the arena of TensorFlow Lite Micro.",
         "To have it: apt install build-essential gcc-arm-none-eabi "
         "gcc-riscv64-unknown-elf qemu-system-arm qemu-system-misc; pip install "
-        "'keras-rnn2dnn[micro]'",
+        "tflite-micro",
     ]
 
 

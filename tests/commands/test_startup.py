@@ -32,6 +32,19 @@ def test_help_and_wrong_arguments_import_nothing_slow():
     assert (done.returncode, done.stdout, done.stderr) == (0, "\n", "")
 
 
+@pytest.mark.parametrize("module", ["keras_rnn2dnn", "keras_rnn2dnn.cli"])
+def test_the_package_runs_as_the_command(module):
+    def run(*arguments):
+        line = [sys.executable, "-m", module, *arguments]
+        return subprocess.run(line, capture_output=True, text=True)
+
+    helped, wrong = run("--help"), run("lsten")
+    assert (helped.returncode, helped.stderr) == (0, "")
+    assert helped.stdout.startswith("usage: rnn2dnn [-h] [--version] COMMAND ...")
+    assert (wrong.returncode, wrong.stdout) == (2, "")
+    assert "Did you mean 'listen'?" in wrong.stderr
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_options_and_something_that_runs(command, run):
     code, text, _ = run(command, "--help")

@@ -359,7 +359,7 @@ RAISED = {
     "Divide 16-bit PCM by 32768": lambda: LogMel(8000)(np.full((1, 400), 1e3, "f4")),
     "is no field of a manifest": other_field,
     "as a Kaldi archive": no_archive,
-    "Install it with: pip install": lambda: import_extra("no_such_module", "io", "It"),
+    "Install it with: pip install": lambda: import_extra("no_such_module", "ctc", "It"),
     "Expected int16, or floats": lambda: int16_samples(bytes(4)),
     "The stream has ended": ended,
     "No recordings in": lambda: read_fsdd("."),

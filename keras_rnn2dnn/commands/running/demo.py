@@ -4,7 +4,6 @@ import argparse
 import itertools
 import json
 import shlex
-import shutil
 import sys
 import textwrap
 import time
@@ -12,7 +11,7 @@ from pathlib import Path
 
 from keras_rnn2dnn import demo
 from keras_rnn2dnn.audio import espeak
-from keras_rnn2dnn.commands.terminal import say
+from keras_rnn2dnn.commands.terminal import program_name, say
 from keras_rnn2dnn.deploy import tflm, toolchain
 from keras_rnn2dnn.deploy.verify.summary import PYTHON_TOOL, installing
 from keras_rnn2dnn.report import write_report
@@ -125,7 +124,7 @@ def _next_lines(out):
     fold = out / json.loads((out / "run.json").read_text())["folds"][0]
     said = json.loads((fold / "hypotheses.json").read_text())["references"][0]
     bundle, example = (shlex.quote(str(fold / f)) for f in ("bundle", "example.wav"))
-    program = _program()
+    program = program_name()
     return (
         "  # the C code gives the same words, to the bit:",
         f"  {program} verify {bundle}",
@@ -134,12 +133,3 @@ def _next_lines(out):
         "  # recordings of your own, in folders by word:",
         f"  {program} train FOLDER --out mine",
     )
-
-
-def _program():
-    """Returns how the command was called, if it is not found by its name."""
-    called = Path(sys.argv[0])
-    found = shutil.which(called.name)
-    if called.name != "rnn2dnn" or (found and Path(found).samefile(called)):
-        return "rnn2dnn"
-    return shlex.quote(str(called))

@@ -5,7 +5,7 @@ import contextlib
 import logging
 import shlex
 
-from keras_rnn2dnn.commands.terminal import say
+from keras_rnn2dnn.commands.terminal import program_name, say
 from keras_rnn2dnn.deploy.verify.outcome import FAILED
 from keras_rnn2dnn.recipe import train_corpus
 
@@ -33,9 +33,10 @@ def run(options: argparse.Namespace) -> int:
     say(f"Bundle: {found.bundle}\nReport: {found.report}\n\nNext:")
     bundle = shlex.quote(str(found.bundle))
     audio = shlex.quote(str(found.out / "test_audio.npz"))
-    say(f"  rnn2dnn transcribe {bundle} YOUR_RECORDING.wav")
-    say(f"  rnn2dnn listen {bundle}")
-    say(f"  rnn2dnn evaluate {bundle} --device-arithmetic --data {audio}")
+    program = program_name()
+    say(f"  {program} transcribe {bundle} YOUR_RECORDING.wav")
+    say(f"  {program} listen {bundle}")
+    say(f"  {program} evaluate {bundle} --device-arithmetic --data {audio}")
     return 1 if found.verification.verdict == FAILED else 0
 
 

@@ -19,6 +19,7 @@ from keras_rnn2dnn.deploy.report import ConversionReport
 from keras_rnn2dnn.deploy.toolchain import CORES, PORTS, Workbench
 from keras_rnn2dnn.deploy.verify.outcome import Outcome, judged, missing, on_targets
 from keras_rnn2dnn.util import bundle_checksums as sums
+from keras_rnn2dnn.util.errors import pip_line
 
 LEAST_WINDOWS = 2000
 INTERPRETER = threading.Lock()  # that of TensorFlow Lite has one user at a time
@@ -91,8 +92,7 @@ def tflm_outputs(bundle: Bundle, bench: Workbench, _: Sequence) -> Iterator[Outc
     """Compares numpy with TensorFlow Lite Micro."""
     stage = "network: TFLM"
     if not tflm.is_installed():
-        hint = ": pip install 'keras-rnn2dnn[micro]'"
-        yield missing(stage, ["tflite-micro"], hint)
+        yield missing(stage, ["tflite-micro"], f": {pip_line('micro')}")
     elif bundle.network is None:  # nothing to compare with
         windows = np.random.default_rng(0).integers(-128, 128, _shape(bundle, 100))
         outputs = tflm.run_tflm(bundle.tflite, windows.astype(bundle.student.dtype))

@@ -4,9 +4,10 @@ from collections.abc import Iterable, Sequence
 
 from keras_rnn2dnn.deploy.toolchain import packages_of
 from keras_rnn2dnn.deploy.verify.outcome import FAILED, NOT_RUN, PASSED, Outcome
+from keras_rnn2dnn.util.errors import pip_line
 
 _COMPARED = ("network", "features", "words")
-PYTHON_TOOL, _EXTRA = "tflite-micro", "pip install 'keras-rnn2dnn[micro]'"
+PYTHON_TOOL = "tflite-micro"
 
 
 def last_line(verdict: str, outcomes: Sequence[Outcome]) -> str:
@@ -56,11 +57,11 @@ def installing(tools: Iterable[str]) -> str:
 
     Example:
         >>> installing(["cc", "tflite-micro"])
-        "apt install build-essential; pip install 'keras-rnn2dnn[micro]'"
+        'apt install build-essential; pip install tflite-micro'
     """
     ways = []
     if packages := packages_of(tools):
         ways.append(f"apt install {' '.join(packages)}")
     if PYTHON_TOOL in tools:
-        ways.append(_EXTRA)
+        ways.append(pip_line("micro"))
     return "; ".join(ways)

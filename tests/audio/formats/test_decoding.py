@@ -277,7 +277,7 @@ def test_without_extras_16_bit_wav_is_read_and_others_name_the_pip_line(monkeypa
         with pytest.raises(ImportError) as error:
             decode(given, rate, "wave")
         assert str(error.value).startswith(f"{purpose} needs the package")
-        assert "pip install 'keras-rnn2dnn[audio]'" in str(error.value)
+        assert "pip install soundfile soxr" in str(error.value)
 
 
 def test_a_backend_that_does_not_load_is_not_chosen(monkeypatch):

@@ -225,7 +225,7 @@ def test_the_last_line_tells_what_was_proven_and_what_is_missing():
         "verdict: not verified. Same bits as in Python: network, words in C on the "
         "host; network in QEMU Cortex-M3. Not run: network in TFLM, QEMU RISC-V; "
         "words in QEMU Cortex-M3. For these: apt install gcc-arm-none-eabi "
-        "qemu-system-arm qemu-system-misc; pip install 'keras-rnn2dnn[micro]'"
+        "qemu-system-arm qemu-system-misc; pip install tflite-micro"
     )
     failed = Outcome("words: C on the host", "FAILED", "")
     assert str(Verification((*outcomes, failed))).splitlines()[-1] == (
