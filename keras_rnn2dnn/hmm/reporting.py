@@ -60,19 +60,11 @@ class Reporting:
                 expected = "a finite number" if signed else "a finite number >= 0"
                 raise ValueError(invalid(name, expected, value))
             object.__setattr__(self, name, float(value))
-        if self.keywords is not None:
-            words = self.keywords
-            words = tuple(words.split() if isinstance(words, str) else words)
-            if not words:
-                raise ValueError(invalid("keywords", "at least one word", words))
-            object.__setattr__(self, "keywords", words)
+        object.__setattr__(self, "keywords", as_keywords(self.keywords))
 
     def check_keywords(self, labels: Sequence[str]) -> None:
         """Raises ValueError where a keyword is none of a decoder's words."""
-        for word in self.keywords or ():
-            if word not in labels:
-                expected = "words of the decoder"
-                raise ValueError(invalid("keywords", expected, word))
+        as_keywords(self.keywords, labels)
 
     def to_dict(self) -> dict:
         """Returns the arguments of the constructor, ready for JSON."""
@@ -84,6 +76,33 @@ class Reporting:
     def from_dict(cls, config: Mapping) -> "Reporting":
         """Rebuilds it from `to_dict()`."""
         return cls(**fields_of(cls, config))
+
+
+def as_keywords(
+    words: Sequence[str] | str | None, labels: Sequence[str] | None = None
+) -> tuple[str, ...] | None:
+    """Returns keywords as a tuple.
+
+    Args:
+        words: keywords; None: all words are.
+        labels: of a decoder, whose words they must be; None: any words will do.
+
+    Raises:
+        ValueError: if there is none, or one is no word of the decoder.
+
+    Example:
+        >>> as_keywords("yes no"), as_keywords(None)
+        (('yes', 'no'), None)
+    """
+    if words is None:
+        return None
+    words = tuple(words.split() if isinstance(words, str) else words)
+    if not words:
+        raise ValueError(invalid("keywords", "at least one word", words))
+    for word in words if labels is not None else ():
+        if word not in labels:
+            raise ValueError(invalid("keywords", "words of the decoder", word))
+    return words
 
 
 # As bundles did it that say nothing of it: words are decided on after 200 output

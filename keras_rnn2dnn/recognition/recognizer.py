@@ -5,6 +5,7 @@ runs in TensorFlow Lite, whose rounding may differ from the device's by one quan
 """
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,7 @@ from keras_rnn2dnn.deploy.device.features import feature_tables
 from keras_rnn2dnn.deploy.device.labels import Labels
 from keras_rnn2dnn.deploy.loading import decoder_of, load_bundle
 from keras_rnn2dnn.hmm import WordLoopDecoder
+from keras_rnn2dnn.hmm.reporting import as_keywords
 from keras_rnn2dnn.quantization.interpreter import Int8Student
 from keras_rnn2dnn.recognition import streaming
 from keras_rnn2dnn.recognition.transcript import Latency, Transcript
@@ -49,6 +51,7 @@ class Recognizer:
     Attributes:
         labels: what may be recognised.
         threshold: may be changed at any time, for open streams too; -inf: all words.
+        keywords: the words that are reported, likewise; None: all of them.
 
     Raises:
         ValueError: if the three do not fit together, the student is not int8, or there
@@ -98,6 +101,7 @@ class Recognizer:
         self.tables = decoder_tables(decoder, scale, self.limits.history)
         greedy = isinstance(decoder, GreedyDecoder)
         self.labels = tuple(decoder.labels if greedy else decoder.topology.words)
+        self.keywords = self.reporting.keywords
 
     @classmethod
     def load(
@@ -124,6 +128,15 @@ class Recognizer:
             expected = "a bundle with a feature specification and a decoder"
             raise ValueError(invalid("directory", expected, name, hint)) from error
         return cls(bundle.student, spec, decoder, threshold)
+
+    @property
+    def keywords(self) -> tuple[str, ...] | None:
+        """The words that are reported; None: all of them."""
+        return self._keywords
+
+    @keywords.setter
+    def keywords(self, words: Sequence[str] | str | None) -> None:
+        self._keywords = as_keywords(words, self.labels)
 
     @property
     def sample_rate_hz(self) -> int:
@@ -282,6 +295,7 @@ class Stream:
     def _add(self, found, heard):
         """Keeps what became certain when so many samples were heard."""
         self._reporter.threshold = threshold_steps(self._recognizer.threshold)
+        self._reporter.keywords = self._recognizer.keywords
         rate = self._recognizer.sample_rate_hz
         for event in self._reporter.take(found):
             self._events.append(event)

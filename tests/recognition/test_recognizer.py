@@ -136,6 +136,24 @@ def test_delays_tell_when_a_word_comes_out_of_the_stream(name, made):
     assert len(words) > len(last) and max(delays) > 0
 
 
+def test_keywords_may_be_changed_while_a_stream_is_open(made):
+    recognizer = Recognizer.load(made / "loop")
+    every = recognizer.transcribe(LONG).words
+    stream = recognizer.stream()
+    recognizer.keywords = "down"
+    found = stream.push(LONG[:34000])
+    recognizer.keywords = None
+    rest = stream.push(LONG[34000:]) + stream.finish()
+    early = [w for w in every if w not in rest]
+    assert found == [w for w in early if w.text == "down"]
+    assert 0 < len(found) < len(early) and len(rest) > 0
+    with pytest.raises(ValueError, match="`keywords`. Expected words of the decoder"):
+        recognizer.keywords = ("up", "left")
+    with pytest.raises(ValueError, match="`keywords`. Expected at least one word"):
+        recognizer.keywords = ()
+    assert recognizer.keywords is None
+
+
 def test_times_and_text(made):
     characters = Recognizer.load(made / "ctc")
     found = characters.transcribe(LONG)

@@ -130,6 +130,9 @@ class Reporter:
         threshold: least confidence, in thousandths of a nat.
         suppress: output frames after a reported word in which no other one may end.
         milliseconds: of an output frame's start.
+
+    Attributes:
+        keywords: may be changed at any time, as `threshold` and `suppress` may be.
     """
 
     def __init__(
@@ -141,8 +144,7 @@ class Reporter:
         milliseconds: Callable[[int], int],
     ):
         self._labels, self._ms = labels, milliseconds
-        self._keywords = set(labels if keywords is None else keywords)
-        self.threshold, self.suppress = threshold, suppress
+        self.keywords, self.threshold, self.suppress = keywords, threshold, suppress
         self._hit: int | None = None  # end of the last word that was reported
         self._speech: list[int] | None = None  # start, end, words of the utterance
 
@@ -167,8 +169,10 @@ class Reporter:
         if self._speech is None:
             self._speech = [found.start, found.end, 0]
         self._speech[1] = found.end
-        other = found.word >= len(self._labels)
-        if other or self._labels[found.word] not in self._keywords:
+        if found.word >= len(self._labels):  # other speech
+            return None
+        text = self._labels[found.word]
+        if self.keywords is not None and text not in self.keywords:
             return None
         near = self._hit is not None and found.end - self._hit < self.suppress
         if near or found.confidence < self.threshold:
@@ -176,12 +180,8 @@ class Reporter:
         self._hit = found.end
         self._speech[2] += 1
         times = self._ms(found.start), self._ms(found.end)
-        return RecognizedWord(
-            self._labels[found.word],
-            found.word,
-            *times,
-            found.confidence / CONFIDENCE_STEPS,
-        )
+        value = found.confidence / CONFIDENCE_STEPS
+        return RecognizedWord(text, found.word, *times, value)
 
     def _over(self):
         if self._speech is None:

@@ -31,7 +31,7 @@ def recognizer_ram(recognizer: DeviceRecognizer) -> dict[str, int]:
     }
     names, counters = ["on_word", "on_logits", "context"], []
     if recognizer.decoder.reporting.decide_ms is not None:
-        names.insert(1, "on_utterance")
+        names += ["on_utterance", "keywords"]
         counters = [(name, ctypes.c_uint32) for name in _OF_REPORTS]
     pointers = [(name, _POINTER) for name in names]
     whole = _structure("Recognizer", [*parts.items(), *counters, *pointers])

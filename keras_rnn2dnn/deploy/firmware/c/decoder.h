@@ -64,7 +64,7 @@ typedef struct {
 /* The labels, as UTF-8. */
 extern const char *const decoder_words[DECODER_WORDS];
 #ifdef DECODER_KEYWORDS
-extern const uint8_t decoder_keywords[DECODER_WORDS]; /* 1 for those that are reported */
+extern const uint8_t decoder_keywords[DECODER_WORDS]; /* 1 for those to report */
 #endif
 
 /* All but the limits of the clock, which are set by hand. */

@@ -29,6 +29,11 @@ void recognizer_init(recognizer *r, recognizer_on_word on_word, void *context)
     r->on_utterance = NULL;
     r->on_logits = NULL;
     r->context = context;
+#ifdef DECODER_KEYWORDS
+    r->keywords = decoder_keywords;
+#else
+    r->keywords = NULL;
+#endif
     r->threshold = DECODER_THRESHOLD;
     r->suppressed = DECODER_SUPPRESSED_FRAMES;
     r->decoder.clock.silence = DECODER_SILENCE_FRAMES;
@@ -39,6 +44,11 @@ void recognizer_init(recognizer *r, recognizer_on_word on_word, void *context)
 void recognizer_set_threshold(recognizer *r, int32_t threshold)
 {
     r->threshold = threshold;
+}
+
+void recognizer_set_keywords(recognizer *r, const uint8_t *reported)
+{
+    r->keywords = reported;
 }
 
 /* Output frames that last for so long at least. */
@@ -75,10 +85,8 @@ static int is_wanted(const recognizer *r, const decoder_word *found)
     if (found->word == DECODER_WORDS)
         return 0;
 #endif
-#ifdef DECODER_KEYWORDS
-    if (!decoder_keywords[found->word])
+    if (r->keywords && !r->keywords[found->word])
         return 0;
-#endif
     if (r->was_hit && found->end - r->hit_end < r->suppressed)
         return 0;
     return found->confidence >= r->threshold;

@@ -55,6 +55,7 @@ typedef struct {
         features_scratch features;
         network_step_scratch network;
     } scratch;
+    const uint8_t *keywords;       /* not 0 for words that are reported; NULL: all are */
     int32_t threshold;             /* least confidence of a word that is reported */
     uint32_t suppressed;           /* output frames after a word without another */
     uint32_t hit_end, was_hit;     /* output frame in which a word ended, if any */
@@ -79,6 +80,10 @@ void recognizer_init(recognizer *r, recognizer_on_word on_word, void *context);
 
 /* Words of less confidence are not reported. Thousandths of a nat. */
 void recognizer_set_threshold(recognizer *r, int32_t threshold);
+
+/* `reported` has a number for each of the DECODER_WORDS words, 0 for those that are passed
+ * over; it is read until it is set anew. NULL: all words are reported. */
+void recognizer_set_keywords(recognizer *r, const uint8_t *reported);
 
 /* After a word that was reported none is that ends within so many milliseconds. */
 void recognizer_set_suppression(recognizer *r, uint32_t ms);
