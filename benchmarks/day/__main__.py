@@ -9,6 +9,7 @@ Can be stopped and called again; what is finished in --out is kept.
 
 import argparse
 import dataclasses
+import math
 from pathlib import Path
 
 from benchmarks.day.hearing import detections
@@ -19,10 +20,10 @@ from keras_rnn2dnn.deploy import load_bundle
 from keras_rnn2dnn.recipe import Recipe, RecipeRun
 from keras_rnn2dnn.scoring.detections import (
     Detection,
-    at_false_per_hour,
     detection_curve,
     score_detections,
 )
+from keras_rnn2dnn.scoring.thresholds import best_point
 from keras_rnn2dnn.util.progress import StageProgress
 
 ALLOWED = (0.5, 1.0, 10.0)  # false words an hour
@@ -91,17 +92,18 @@ def print_tables(bundle, days, recipe, options):
     )
     print("another word | missed | latency, median | 99 % |\n" + "|---:" * 7 + "|")
     for allowed in ALLOWED:
-        threshold = at_false_per_hour(curve, allowed)[0]
+        threshold = best_point(curve, allowed).threshold
+        shown = "none" if threshold is None else f"{threshold:.2f}"
         spoken, kept, duration = _joined(blocks, _above(found, threshold))
         score = score_detections(spoken, kept, duration)
         cells = [
-            f"{allowed:g} (threshold {threshold:.2f})",
+            f"{allowed:g} (threshold {shown})",
             f"{score.false_per_hour:.1f}",
             *_shares(score),
             *(f"{score.latency_ms(p):.0f} ms" for p in (50, 99)),
         ]
         print("|", " | ".join(cells), "|")
-    threshold = at_false_per_hour(curve, 1.0)[0]
+    threshold = best_point(curve, 1.0).threshold
     print(
         "\n| background, at 1 an hour | words | hits | another word | missed |", end=""
     )
@@ -124,7 +126,8 @@ def _shares(score):
 
 
 def _above(found, threshold):
-    return [[d for d in block if d.confidence >= threshold] for block in found]
+    least = -math.inf if threshold is None else threshold
+    return [[d for d in block if d.confidence >= least] for block in found]
 
 
 def _joined(blocks, found):

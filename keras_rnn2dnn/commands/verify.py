@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from keras_rnn2dnn.commands import numbers
 from keras_rnn2dnn.commands.parser import add_command, add_strict
 from keras_rnn2dnn.util.bundle_checksums import check_files, read_report
 
@@ -23,6 +24,14 @@ def add(commands) -> None:
         metavar="AUDIO",
         help="further PCM that every build must recognise as Python does: audio of any "
         "rate, or an .npz file of `samples`",
+    )
+    parser.add_argument(
+        "--minutes",
+        type=numbers.weight,
+        default=10.0,
+        metavar="NUMBER",
+        help="of a stream in which words, other speech, pauses, levels and noise are "
+        "heard (default: %(default)g)",
     )
     add_strict(parser)
     parser.add_argument(

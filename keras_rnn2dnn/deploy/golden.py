@@ -4,8 +4,9 @@ All are plain little-endian arrays, so that a check on a board needs no parser:
 
     network_inputs.s8    int8 windows, random and real
     network_outputs.s8   their int8 logits
-    recordings.pcm       signals, recordings, the last of which has a pause; of each
-                         uint32 samples, uint32 chunk size (0: changing), int16 samples
+    recordings.pcm       signals, recordings, the last of which has a long pause, and
+                         other speech where the decoder knows it; of each uint32
+                         samples, uint32 chunk size (0: changing), int16 samples
     features.f32         float32 features of all recordings, one frame after the other
     inputs.s8            the same as int8
     logits.s8            int8 logits
@@ -36,7 +37,7 @@ from keras_rnn2dnn.util.errors import invalid
 NO_WORD, NO_MORE = 2**32 - 1, 2**32 - 2  # end of a recording, of an utterance
 NUM_RANDOM = NUM_REAL = 1200
 _MOST_RECORDINGS = 12  # with everything between PCM and words
-_LONGEST_PAUSE_MS = 3000
+_PAUSE_MS, _LONGEST_PAUSE_MS = 4500, 10_000
 _CHUNKS = (0, 1, 160, 1024, 333)
 
 
@@ -156,11 +157,18 @@ def recognizer_golden(
 
 
 def _with_pause(recognizer, recordings):
-    """Joins the first and the last recording by a pause in which utterances end."""
+    """Joins recordings by a pause in which utterances end, and what is forgotten.
+
+    Other speech is a recording backwards.
+    """
     reporting, rate = recognizer.decoder.reporting, recognizer.spec.sample_rate_hz
-    count = int((min(reporting.silence_ms, _LONGEST_PAUSE_MS) + 500) * rate / 1000)
+    pause_ms = max(_PAUSE_MS, min(reporting.silence_ms, _LONGEST_PAUSE_MS)) + 500
+    count = int(pause_ms * rate / 1000)
     pause = np.random.default_rng(0).integers(-3, 4, count).astype(np.int16)
-    return np.concatenate([recordings[0], pause, recordings[-1]])
+    heard = [recordings[0], pause, recordings[-1]]
+    if recognizer.is_word_loop and recognizer.decoder.topology.other:
+        heard[2:] = [recordings[0][::-1], pause[: rate // 2], recordings[-1]]
+    return np.concatenate(heard)
 
 
 def pcm_bytes(

@@ -9,38 +9,17 @@ import numpy as np
 from keras_rnn2dnn.deploy import bundle as bundles
 from keras_rnn2dnn.deploy import golden, held_back
 from keras_rnn2dnn.deploy.bundle import Firmware, decoder_dict
-from keras_rnn2dnn.deploy.device.events import (
-    CONFIDENCE_STEPS,
-    RecognizedWord,
-    words_of,
-)
+from keras_rnn2dnn.deploy.device.events import words_of
 from keras_rnn2dnn.deploy.device.recognizer import DeviceRecognizer
 from keras_rnn2dnn.deploy.loading import load_bundle
 from keras_rnn2dnn.deploy.recordings import word_errors
 from keras_rnn2dnn.deploy.report import ConversionReport
+from keras_rnn2dnn.scoring.thresholds import ThresholdPoint, threshold_curve
 from keras_rnn2dnn.scoring.word_errors import word_error_rate
 from keras_rnn2dnn.util.errors import invalid
 
-_MOST_POINTS = 100
 
-
-@dataclasses.dataclass(frozen=True)
-class ThresholdPoint:
-    """What a threshold costs, and what it saves.
-
-    Args:
-        threshold: least confidence of a word, in nats; None: every word is reported.
-        false_per_hour: words reported where none is said.
-        missed: share of the words said that were not found, deletions and
-            substitutions; None where no recordings of words were given.
-    """
-
-    threshold: float | None
-    false_per_hour: float
-    missed: float | None
-
-
-def threshold_curve(
+def measured_curve(
     recognizer: DeviceRecognizer,
     other: Sequence[np.ndarray],
     spoken: Sequence[np.ndarray] = (),
@@ -55,8 +34,8 @@ def threshold_curve(
         references: the words of each; those that are never reported do not count.
 
     Returns:
-        Points of rising thresholds: without one, then such that one false word less
-        is left, or several where there are many.
+        Points of rising thresholds; see `scoring.thresholds.threshold_curve`. What is
+        missed are deletions and substitutions.
 
     Raises:
         ValueError: if there is no other speech, or no word that is reported.
@@ -80,20 +59,13 @@ def threshold_curve(
         limited = with_threshold(recognizer, threshold)
         return [words_of(limited.reported(one)) for one in recordings]
 
-    def point(threshold):
+    def measure(threshold):
         false = sum(map(len, words_at(threshold, found)))
         missed = _missed(references, words_at(threshold, heard)) if spoken else None
-        return ThresholdPoint(threshold, false / hours, missed)
+        return false / hours, missed
 
-    none = [word for words in words_at(None, found) for word in words]
-    return [point(threshold) for threshold in (None, *_thresholds(none))]
-
-
-def chosen_point(
-    curve: Sequence[ThresholdPoint], false_per_hour: float
-) -> ThresholdPoint:
-    """Returns the lowest threshold with no more false words an hour than wanted."""
-    return next(p for p in curve if p.false_per_hour <= false_per_hour)
+    none = [word.confidence for words in words_at(None, found) for word in words]
+    return threshold_curve(none, measure)
 
 
 def with_threshold(
@@ -156,16 +128,6 @@ def check_tunable(recognizer: DeviceRecognizer | None) -> None:
         received = "one of an earlier version" if earlier else "one without words"
         expected = "a bundle whose C code goes from PCM to words"
         raise ValueError(invalid("bundle", expected, received, "Convert again"))
-
-
-def _thresholds(words: Sequence[RecognizedWord]) -> list[float]:
-    """Returns the thresholds just above the confidences of words."""
-    steps = {round(word.confidence * CONFIDENCE_STEPS) + 1 for word in words}
-    found = np.array(sorted(steps))
-    if len(found) > _MOST_POINTS:  # the highest count most: few false words are left
-        places = np.geomspace(1, len(found), _MOST_POINTS).round().astype(int)
-        found = found[np.unique(len(found) - places)]
-    return (found / CONFIDENCE_STEPS).tolist()
 
 
 def _missed(references, words):

@@ -10,6 +10,8 @@ from typing import Any
 
 from keras_rnn2dnn.util.errors import invalid
 
+THRESHOLDS = "bundle.threshold.json"  # beside the bundle
+_POINT = {"threshold", "false_per_hour", "missed"}
 _COLUMNS = {
     *("system", "wer", "ci95", "errors", "words", "relative_to_hard"),
     *("kl", "agreement", "parameters", "bytes"),
@@ -26,6 +28,7 @@ class FoldFiles:
         history: of `history.json`, by model, or None.
         hypotheses: of `hypotheses.json`: `references` and `systems`, or None.
         bundle: `report.json` of its bundle, or None.
+        thresholds: what `rnn2dnn tune` wrote beside the bundle, or None.
         faults: why one of these files is there and yet None, by its name.
     """
 
@@ -34,6 +37,7 @@ class FoldFiles:
     history: dict[str, Any] | None
     hypotheses: dict[str, Any] | None
     bundle: dict[str, Any] | None
+    thresholds: dict[str, Any] | None
     faults: dict[str, str] = dataclasses.field(default_factory=dict)
 
     @property
@@ -156,10 +160,19 @@ def _are_hypotheses(content):
     return texts and {len(texts) for texts in every} == {len(said)}
 
 
+def _are_thresholds(content):
+    if not isinstance(content, dict) or not isinstance(content.get("curve"), list):
+        return False
+    points = [*content["curve"], content.get("chosen")]
+    good = all(isinstance(p, dict) and p.keys() == _POINT for p in points)
+    return good and isinstance(content.get("hours"), int | float)
+
+
 # What a fold may have, in the order of the fields of `FoldFiles`.
 _PARTS = {
     "table.json": _is_table,
     "history.json": _is_by_name,
     "hypotheses.json": _are_hypotheses,
     "bundle/report.json": _is_by_name,
+    THRESHOLDS: _are_thresholds,
 }

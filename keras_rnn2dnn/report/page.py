@@ -7,12 +7,13 @@ from pathlib import Path
 
 from keras_rnn2dnn import __version__
 from keras_rnn2dnn.report.calibration import calibration
-from keras_rnn2dnn.report.collect import Run, collect
+from keras_rnn2dnn.report.collect import THRESHOLDS, Run, collect
 from keras_rnn2dnn.report.firmware import firmware
 from keras_rnn2dnn.report.html import LeftOut, Section, scrolling
 from keras_rnn2dnn.report.int8_errors import int8_errors
 from keras_rnn2dnn.report.models import FoldModels
 from keras_rnn2dnn.report.results import confusions, results
+from keras_rnn2dnn.report.thresholds import thresholds
 from keras_rnn2dnn.report.training import training
 from keras_rnn2dnn.report.utterances import choose, utterances
 from keras_rnn2dnn.util.files import new_file
@@ -82,6 +83,8 @@ def page(run: Run, chosen: Sequence[int] | None = None) -> str:
         "int8": lambda: int8_errors(folds),
         "Flash, RAM, instructions": lambda: firmware(run),
     }
+    if any(fold.thresholds or THRESHOLDS in fold.faults for fold in run.folds):
+        makers["Threshold"] = lambda: thresholds(run)
     sections = {title: _section(make) for title, make in makers.items()}
     return _html(run, sections)
 

@@ -36,6 +36,7 @@ class Plot:
         y_label: above the axis.
         width: in units of the picture.
         height: likewise.
+        x_marks: values across with their texts; by default round numbers.
 
     Example:
         >>> plot = Plot(x=(0, 2), y=(0, 10), x_label="epoch", y_label="loss")
@@ -52,12 +53,13 @@ class Plot:
         y_label: str,
         width: int = WIDTH,
         height: int = 240,
+        x_marks: Mapping[float, str] | None = None,
     ):
         self.width, self.height = width, height
         self.left, self.right, self.top, self.bottom = 46, width - 12, 26, height - 40
         self._x, self._y = x, y
         self._parts: list[str] = []
-        self._axes(x_label, y_label)
+        self._axes(x_label, y_label, x_marks)
 
     def across(self, value: float) -> float:
         """Returns where a value lies on the x axis."""
@@ -102,16 +104,17 @@ class Plot:
         """Returns the SVG element; `title` says what it shows."""
         return svg(self._parts, title, self.width, self.height)
 
-    def _axes(self, x_label, y_label):
+    def _axes(self, x_label, y_label, x_marks):
         for value in ticks(*self._y):
             y = self.up(value)
             self._parts.append(
                 f'<path d="M{self.left},{y} H{self.right}" stroke="{_GRID}"/>'
             )
             self._parts.append(text(self.left - 6, y + 4, f"{value:g}", "end"))
-        for value in ticks(*self._x, most=7):
+        marks = x_marks or {value: f"{value:g}" for value in ticks(*self._x, most=7)}
+        for value, mark in marks.items():
             x = self.across(value)
-            self._parts.append(text(x, self.bottom + 16, f"{value:g}", "middle"))
+            self._parts.append(text(x, self.bottom + 16, mark, "middle"))
         self._parts.append(
             f'<path d="M{self.left},{self.top} V{self.bottom} H{self.right}" '
             f'stroke="{_GREY}" fill="none"/>'

@@ -2,6 +2,7 @@
 
 - `word_errors`: word error rate, its counts and interval, and a callback for `fit`
 - `detections`: words found in a stream, by their times; misses, false words an hour
+- `thresholds`: what is missed, and what is false, at thresholds of the confidence
 - `pairing`: references beside hypotheses, `{id: words}` or lists
 - `vocabulary`: whether a decoder can find the words at all
 """

@@ -5,10 +5,12 @@ missed it is told how many were found an hour where none was.
 """
 
 import dataclasses
+import math
 from collections.abc import Sequence
 
 import numpy as np
 
+from keras_rnn2dnn.scoring.thresholds import ThresholdPoint, threshold_curve
 from keras_rnn2dnn.util.errors import invalid
 
 _MS_PER_HOUR = 3_600_000
@@ -52,7 +54,7 @@ class DetectionScore:
     Attributes:
         words: that were said.
         hits: of them, found in time as what they are.
-        substitutions: of them, found in time as another word.
+        substituted: what was found in time in the place of another word.
         false_words: that were found where no word was, or a second time, or too late.
         hours: of the stream.
         latencies_ms: of the hits, from a word's end until it was told.
@@ -60,10 +62,15 @@ class DetectionScore:
 
     words: int
     hits: int
-    substitutions: int
+    substituted: tuple[Detection, ...]
     false_words: tuple[Detection, ...]
     hours: float
     latencies_ms: tuple[float, ...]
+
+    @property
+    def substitutions(self) -> int:
+        """Words that were found in time as another word."""
+        return len(self.substituted)
 
     @property
     def misses(self) -> int:
@@ -130,7 +137,7 @@ def score_detections(
     return DetectionScore(
         words=len(spoken),
         hits=len(right),
-        substitutions=len(wrong),
+        substituted=tuple(detections[d] for d in sorted(wrong.values())),
         false_words=tuple(d for n, d in enumerate(detections) if n not in used),
         hours=duration_ms / _MS_PER_HOUR,
         latencies_ms=tuple(late),
@@ -142,8 +149,7 @@ def detection_curve(
     detections: Sequence[Detection],
     duration_ms: float,
     most_latency_ms: float = 1000.0,
-    num_thresholds: int = 200,
-) -> list[tuple[float, DetectionScore]]:
+) -> list[ThresholdPoint]:
     """Scores what is left of detections at thresholds of their confidence.
 
     Args:
@@ -151,11 +157,10 @@ def detection_curve(
         detections: what was found without a threshold.
         duration_ms: of the stream.
         most_latency_ms: as for `score_detections`.
-        num_thresholds: at most; they are confidences that occur, evenly by their rank.
 
     Returns:
-        `(threshold, score)` with rising thresholds; what has the threshold's confidence
-        is left. The first leaves everything, the last nothing.
+        Points of rising thresholds; see `threshold_curve`. Substitutions are false
+        words, too.
 
     Raises:
         ValueError: as `score_detections`.
@@ -165,32 +170,22 @@ def detection_curve(
         >>> found = [Detection("on", 0, 400, 500, confidence=3.0),
         ...          Detection("on", 900, 950, 999, confidence=1.0)]
         >>> curve = detection_curve(said, found, duration_ms=3_600_000)
-        >>> [(t, s.missed, s.false_per_hour) for t, s in curve]
-        [(1.0, 0.0, 1.0), (3.0, 0.0, 0.0), (inf, 1.0, 0.0)]
+        >>> [(p.threshold, p.missed, p.false_per_hour) for p in curve]
+        [(None, 0.0, 1.0), (1.001, 0.0, 0.0)]
     """
-    found = np.unique([d.confidence for d in detections])
-    if len(found) > num_thresholds:
-        places = np.linspace(0, len(found) - 1, num_thresholds).round().astype(int)
-        found = found[places]
-    curve = []
-    for threshold in [*found.tolist(), float("inf")]:
-        left = [d for d in detections if d.confidence >= threshold]
-        score = score_detections(spoken, left, duration_ms, most_latency_ms)
-        curve.append((threshold, score))
-    return curve
 
+    def score(threshold):
+        least = -math.inf if threshold is None else threshold
+        left = [d for d in detections if d.confidence >= least]
+        return score_detections(spoken, left, duration_ms, most_latency_ms)
 
-def at_false_per_hour(
-    curve: Sequence[tuple[float, DetectionScore]], most: float
-) -> tuple[float, DetectionScore]:
-    """Returns the point with the fewest misses of those that have few false words.
+    def measure(threshold):
+        found = score(threshold)
+        return found.false_per_hour, found.missed
 
-    Args:
-        curve: of `detection_curve`.
-        most: false words an hour.
-    """
-    allowed = [point for point in curve if point[1].false_per_hour <= most]
-    return min(allowed, key=lambda point: (point[1].missed, point[0]))
+    whole = score(None)
+    wrong = [d.confidence for d in (*whole.false_words, *whole.substituted)]
+    return threshold_curve(wrong, measure)
 
 
 def _in_time(spoken, detections, most_latency_ms):

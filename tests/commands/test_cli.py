@@ -101,7 +101,10 @@ def test_a_bundle_is_made_verified_and_evaluated_in_its_own_arithmetic(
     assert "from PCM to words" in output
     monkeypatch.setattr(shutil, "which", lambda name: None)
     code, output, _ = run(
-        "verify", tmp_path / "bundle", "--recordings", tmp_path / "audio.npz"
+        "verify",
+        tmp_path / "bundle",
+        *("--recordings", tmp_path / "audio.npz"),
+        *("--minutes", "0.2"),
     )
     assert code == 1
     assert "verdict: not verified" in output

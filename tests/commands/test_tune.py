@@ -10,7 +10,6 @@ from helpers import bundles
 from keras_rnn2dnn import convert
 from keras_rnn2dnn.deploy import load_bundle, threshold
 from keras_rnn2dnn.deploy.device.events import words_of
-from keras_rnn2dnn.deploy.threshold import ThresholdPoint, chosen_point
 from keras_rnn2dnn.deploy.verify import figures, outputs
 from keras_rnn2dnn.util.files import Audio
 
@@ -66,6 +65,8 @@ def test_a_threshold_is_chosen_and_written(bundle, other, tmp_path, run):
     assert missed == sorted(missed) and missed[0] < missed[-1]
     assert error == f"{bundle} has the threshold {least:.3f} nats now\n"
     assert "<polyline" in (tmp_path / "curve.svg").read_text()
+    beside = bundle.with_name("bundle.threshold.json")
+    assert json.loads(beside.read_text()) == found
     loaded = load_bundle(bundle)  # compares all sums
     assert loaded.recognizer.decoder.reporting.threshold == least
     assert false_words(bundle) == [w for w in before if w.confidence >= least]
@@ -106,23 +107,7 @@ def test_the_curve_is_a_table_and_nothing_is_written(bundle, other, run):
         "an hour. Give more of them\n"
     )
     assert (bundle / "report.json").read_bytes() == before
-
-
-def test_the_lowest_threshold_that_does_is_chosen():
-    curve = [
-        ThresholdPoint(t, f, None) for t, f in ((None, 9.0), (1.0, 4.0), (2.0, 0.0))
-    ]
-    chosen = [chosen_point(curve, most).threshold for most in (10, 9, 8, 4, 1, 0)]
-    assert chosen == [None, None, 1.0, 1.0, 2.0, 2.0]
-
-
-def test_a_long_curve_has_few_points_and_most_of_them_where_few_words_are_left(bundle):
-    words = [
-        threshold.RecognizedWord("up", 0, 0, 10, number / 10) for number in range(5000)
-    ]
-    found = threshold._thresholds(words)
-    assert len(found) <= 100 and found == sorted(found)
-    assert found[-3:] == [499.701, 499.801, 499.901] and found[0] == 0.001
+    assert not bundle.with_name("bundle.threshold.json").exists()
 
 
 def test_what_cannot_be_tuned_is_refused(bundle, other, tmp_path, run):
@@ -131,9 +116,9 @@ def test_what_cannot_be_tuned_is_refused(bundle, other, tmp_path, run):
     references = [["left"]]
     recognizer = load_bundle(bundle).recognizer
     with pytest.raises(ValueError, match="`references`. Expected words that are"):
-        threshold.threshold_curve(recognizer, OTHER, OTHER[:1], references)
+        threshold.measured_curve(recognizer, OTHER, OTHER[:1], references)
     with pytest.raises(ValueError, match="`other`. Expected recordings. Received"):
-        threshold.threshold_curve(recognizer, [])
+        threshold.measured_curve(recognizer, [])
     with pytest.raises(ValueError, match="`bundle`. Expected a bundle whose C code"):
         threshold.check_tunable(None)
     reporting = dataclasses.replace(recognizer.decoder.reporting, decide_ms=None)

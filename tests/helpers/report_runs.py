@@ -34,6 +34,14 @@ CORES = {
 }
 
 
+POINTS = ((None, 260.0, 0.04), (3.5, 31.0, 0.05), (9.25, 0.5, 0.1), (11.0, 0.0, 0.3))
+CURVE = [
+    {"threshold": t, "false_per_hour": false, "missed": missed}
+    for t, false, missed in POINTS
+]
+TUNED = {"hours": 2.0, "chosen": CURVE[2], "curve": CURVE}
+
+
 def make_run(path, folds=("ada",)):
     """Writes the directory of a demo with models that were never trained."""
     outputs = []
@@ -70,6 +78,7 @@ def _make_fold(path, seed):
     outputs = [_output(system) for system in SYSTEMS]
     table.write_hypotheses(path, outputs)
     table.write_table(path, TITLE, table.table_rows(outputs))
+    _dump(path / "bundle.threshold.json", TUNED)
     _dump(path / "history.json", {n: _history(n, s) for n, s in _models().items()})
     return outputs
 

@@ -102,7 +102,7 @@ def test_text_can_be_read(shown):
 
 def test_a_table_unfolds_behind_every_figure(shown):
     figures = shown.query_selector_all("figure")
-    assert len(figures) == 16
+    assert len(figures) == 18
     for figure in figures:
         table = figure.query_selector("table")
         assert not table.is_visible()
@@ -115,7 +115,7 @@ def test_pictures_have_names_for_those_who_hear_the_page(shown):
     names = shown.eval_on_selector_all(
         "svg[role=img]", "all => all.map(s => s.getAttribute('aria-label'))"
     )
-    assert len(names) == 16 and all(names)
+    assert len(names) == 18 and all(names)
 
 
 def test_a_word_that_looks_like_a_script_is_shown_and_not_run(shown):

@@ -7,10 +7,10 @@ import pytest
 from keras_rnn2dnn.scoring.detections import (
     Detection,
     SpokenWord,
-    at_false_per_hour,
     detection_curve,
     score_detections,
 )
+from keras_rnn2dnn.scoring.thresholds import best_point
 
 HOUR = 3_600_000
 
@@ -97,20 +97,20 @@ def test_thresholds_trade_misses_for_false_words():
         for n, confidence in ((0, 6.0), (10, 3.0), (20, 0.5))
     ]
     curve = detection_curve(said, hits + ghosts, HOUR)
-    assert [threshold for threshold, _ in curve] == [0.5, 1, 3, 5, 6, 7, 9, math.inf]
-    assert [score.false_per_hour for _, score in curve] == [3, 2, 2, 1, 1, 0, 0, 0]
-    missed = [round(4 * score.missed) for _, score in curve]
-    assert missed == [0, 0, 1, 1, 2, 2, 3, 4]
-    assert at_false_per_hour(curve, 2)[0] == 1
-    assert at_false_per_hour(curve, 1)[0] == 5
-    assert at_false_per_hour(curve, 0.5)[0] == 7
+    assert [p.threshold for p in curve] == [None, 0.501, 3.001, 6.001]
+    assert [p.false_per_hour for p in curve] == [3, 2, 1, 0]
+    assert [round(4 * p.missed) for p in curve] == [0, 0, 1, 2]
+    chosen = [best_point(curve, most).threshold for most in (3, 2, 1, 0.5)]
+    assert chosen == [None, 0.501, 3.001, 6.001]
 
 
-def test_a_curve_of_many_confidences_keeps_both_ends():
-    found = [Detection("one", n, n + 1, n + 1, confidence=n) for n in range(1000)]
-    curve = detection_curve([], found, HOUR, num_thresholds=11)
-    assert [len(score.false_words) for _, score in curve][:2] == [1000, 900]
-    assert [len(score.false_words) for _, score in curve][-2:] == [1, 0]
+def test_a_word_in_the_place_of_another_is_false_on_the_curve():
+    said = [SpokenWord("one", 0, 400)]
+    found = [Detection("two", 0, 400, 500, confidence=2.0)]
+    assert score_detections(said, found, HOUR).substituted == tuple(found)
+    curve = detection_curve(said, found, HOUR)
+    points = [(p.threshold, p.false_per_hour, p.missed) for p in curve]
+    assert points == [(None, 1.0, 1.0), (2.001, 0.0, 1.0)]
 
 
 def test_a_duration_of_nothing_is_refused():

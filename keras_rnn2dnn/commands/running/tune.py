@@ -5,22 +5,23 @@ import dataclasses
 import json
 import math
 import sys
+from pathlib import Path
 
 from keras_rnn2dnn.commands.running import inputs
 from keras_rnn2dnn.commands.terminal import say
 from keras_rnn2dnn.deploy import load_bundle
 from keras_rnn2dnn.deploy.threshold import (
-    ThresholdPoint,
     check_tunable,
-    chosen_point,
-    threshold_curve,
+    measured_curve,
     write_threshold,
 )
-from keras_rnn2dnn.report.svg import OKABE_ITO, Plot
+from keras_rnn2dnn.report.thresholds import picture
+from keras_rnn2dnn.scoring.thresholds import ThresholdPoint, best_point
 from keras_rnn2dnn.util.errors import invalid
 from keras_rnn2dnn.util.files import new_file
 
 _MOST_ROWS = 12
+_NAMESPACE = 'xmlns="http://www.w3.org/2000/svg"'  # of a picture that is a file
 
 
 def run(options: argparse.Namespace) -> None:
@@ -35,12 +36,12 @@ def run(options: argparse.Namespace) -> None:
     if options.data:
         given = options.data, rate, options.strict, options.normalisation
         spoken, references = inputs.spoken_audio(*given)
-    curve = threshold_curve(recognizer, other, spoken, references)
-    point, hours = chosen_point(curve, wanted), sum(map(len, other)) / rate / 3600
+    curve = measured_curve(recognizer, other, spoken, references)
+    point, hours = best_point(curve, wanted), sum(map(len, other)) / rate / 3600
+    rows, chosen = [dataclasses.asdict(p) for p in curve], dataclasses.asdict(point)
+    found = json.dumps({"hours": hours, "chosen": chosen, "curve": rows}, indent=2)
     if options.json:
-        rows = [dataclasses.asdict(p) for p in curve]
-        chosen = dataclasses.asdict(point)
-        say(json.dumps({"hours": hours, "chosen": chosen, "curve": rows}, indent=2))
+        say(found)
     else:
         say(table(curve, point))
     if 1 / hours > wanted:
@@ -50,9 +51,13 @@ def run(options: argparse.Namespace) -> None:
         )
     if options.plot:
         with new_file(options.plot) as file:
-            file.write_text(plot(curve, point))
+            drawn = picture(curve, point)
+            file.write_text(drawn.replace("<svg", f"<svg {_NAMESPACE}", 1))
     if not options.dry_run:
         write_threshold(options.bundle, point.threshold)
+        bundle = Path(options.bundle).resolve()
+        with new_file(bundle.with_name(f"{bundle.name}.threshold.json")) as file:
+            file.write_text(f"{found}\n")
         shown = "none" if point.threshold is None else f"{point.threshold:.3f} nats"
         sys.stderr.write(f"{options.bundle} has the threshold {shown} now\n")
 
@@ -70,25 +75,3 @@ def table(curve: list[ThresholdPoint], chosen: ThresholdPoint) -> str:
         mark = "  chosen" if p == chosen else ""
         lines.append(f"{threshold:>9}  {p.false_per_hour:>19,.2f}  {missed:>7}{mark}")
     return "\n".join(lines)
-
-
-def plot(curve: list[ThresholdPoint], chosen: ThresholdPoint) -> str:
-    """Draws misses, or where they are not known thresholds, against false words."""
-    known = chosen.missed is not None
-
-    def place(point):
-        other = 100 * point.missed if known else point.threshold or 0.0
-        return math.log10(max(point.false_per_hour, 0.01)), other
-
-    places = [place(point) for point in curve]
-    low, high = min(y for _, y in places), max(y for _, y in places)
-    drawn = Plot(
-        x=(-2, max(1.0, *(x for x, _ in places))),
-        y=(min(low, 0.0), high or 1.0),
-        x_label="false words an hour, log10",
-        y_label="missed words, %" if known else "threshold, nats",
-    )
-    drawn.line(places, OKABE_ITO["blue"])
-    drawn.line([place(chosen)], OKABE_ITO["vermillion"], dots=True)
-    picture = drawn.picture("What a threshold costs and saves; the dot is chosen")
-    return picture.replace("<svg", '<svg xmlns="http://www.w3.org/2000/svg"', 1)

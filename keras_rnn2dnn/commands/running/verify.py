@@ -21,7 +21,10 @@ def run(options: argparse.Namespace) -> int:
     progress = StageProgress(num_stages=1)
     progress.start(f"verify {options.bundle}")
     found = verify(
-        options.bundle, recordings, on_progress=lambda _, share: progress.update(share)
+        options.bundle,
+        recordings,
+        on_progress=lambda _, share: progress.update(share),
+        stream_s=60 * options.minutes,
     )
     progress.finish()
     if options.json:

@@ -11,11 +11,11 @@ from typing import NamedTuple
 from keras_rnn2dnn.audio.features import FeatureSpec
 from keras_rnn2dnn.hmm.reporting import Reporting
 from keras_rnn2dnn.quantization.window import ReceptiveField
+from keras_rnn2dnn.scoring.thresholds import CONFIDENCE_STEPS
 
 OVER = -1  # in the place of a word: an utterance is over
 NO_THRESHOLD = -(1 << 31)
 MOST_FRAMES = (1 << 16) - 1  # of a word
-CONFIDENCE_STEPS = 1000  # in a nat
 _EARLIER_HISTORY = 200
 
 

@@ -2,6 +2,7 @@
 
 - `run`: all stages; `outcome`: of one of them; `summary`: of all, in one line
 - `outputs`, `figures`, `mutations`, `costs`: the stages by what they compare
+- `stream`: minutes of what a device hears that is left switched on
 """
 
 from keras_rnn2dnn.deploy.verify.outcome import Outcome

@@ -63,7 +63,12 @@ def mutations(bundle: Bundle, bench: Workbench, _: Sequence) -> Iterator[Outcome
             continue
 
         def check(stage, _, changes=changes):
-            differing = [_differing(bundle, change) for change in changes]
+            differing = [
+                unmet_bytes(
+                    bundle, c, bundle.golden(c.given), bundle.golden(c.expected)
+                )
+                for c in changes
+            ]
             caught = sum(count > 0 for count in differing)
             text = f"{caught} of {len(changes)} changes caught"
             text += f", {sum(differing):,} golden bytes not met"
@@ -241,8 +246,15 @@ def _is_heard(bundle, **changed):
     return other.events(logits) != recognizer.events(logits)
 
 
-def _differing(bundle, change):
-    """Counts the golden bytes that a changed copy does not meet."""
+def unmet_bytes(bundle: Bundle, change: Change, given: bytes, expected: bytes) -> int:
+    """Counts the bytes of a stage that a changed copy of a bundle does not meet.
+
+    Args:
+        bundle: that is copied.
+        change: of the copy.
+        given: what the stage is given.
+        expected: what it must give.
+    """
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "bundle"
         ignored = shutil.ignore_patterns("golden", "build", "tflm")
@@ -251,8 +263,7 @@ def _differing(bundle, change):
         path.chmod(0o644)
         path.write_text(mutated(path.read_text(), change.table, change.place))
         with Workbench(copy, flags="-O0") as bench:  # of no matter, and soon built
-            found = bench.run("host", change.stage, bundle.golden(change.given))
-    expected = bundle.golden(change.expected)
+            found = bench.run("host", change.stage, given)
     if len(found) != len(expected):
         return len(expected)
     pair = [np.frombuffer(data, np.uint8) for data in (found, expected)]

@@ -1,6 +1,7 @@
 """`verify`: proves that a bundle computes on a device what it computes in Python."""
 
 import dataclasses
+import functools
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -11,7 +12,7 @@ import numpy as np
 from keras_rnn2dnn.deploy.golden import int16_pcm
 from keras_rnn2dnn.deploy.loading import load_bundle
 from keras_rnn2dnn.deploy.toolchain import Workbench
-from keras_rnn2dnn.deploy.verify import costs, figures, mutations, outputs
+from keras_rnn2dnn.deploy.verify import costs, figures, mutations, outputs, stream
 from keras_rnn2dnn.deploy.verify.outcome import FAILED, NOT_RUN, Outcome, not_in_bundle
 from keras_rnn2dnn.deploy.verify.summary import last_line
 from keras_rnn2dnn.util.errors import invalid
@@ -29,7 +30,9 @@ _OF_RECOGNIZER = (
     outputs.feature_bits,
     outputs.recognized_words,
 )
-_LONGEST = (outputs.recognized_words, outputs.network_outputs, outputs.feature_bits)
+# They begin first.
+_LONGEST = ("stream_events", "recognized_words", "network_outputs", "feature_bits")
+_STREAM_S = 600.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,6 +68,7 @@ def verify(
     bundle: str | Path,
     recordings: Sequence[np.ndarray] = (),
     on_progress: Callable[[str, float], None] | None = None,
+    stream_s: float = _STREAM_S,
 ) -> Verification:
     """Checks a bundle stage by stage: numpy, C on the host, emulated cores.
 
@@ -75,6 +79,8 @@ def verify(
             the bundle holds.
         on_progress: called with the name of a stage that ended, and the share of the
             stages that are done; first with the share 0.
+        stream_s: seconds of the stream of words, other speech, pauses, levels and
+            backgrounds in which the same must be reported; see `stream.stream_of`.
 
     Returns:
         The outcome of every stage. A stage whose tool is missing is not run, and the
@@ -82,9 +88,11 @@ def verify(
 
     Raises:
         FileNotFoundError: if there is no bundle, or one of its files is missing.
-        ValueError: if a file was changed, or there are recordings but no C code to
-            hear them.
+        ValueError: if a file was changed, there are recordings but no C code to hear
+            them, or `stream_s` is no number above 0.
     """
+    if not stream_s > 0:
+        raise ValueError(invalid("stream_s", "a number > 0", stream_s))
     loaded = load_bundle(bundle)
     if len(recordings) and loaded.recognizer is None:
         expected = "none, as the C code of this bundle does not hear audio"
@@ -98,7 +106,8 @@ def verify(
     else:
         stages += _OF_NETWORK
     if loaded.recognizer is not None:
-        stages += _OF_RECOGNIZER
+        heard = functools.partial(stream.stream_events, seconds=stream_s)
+        stages += [*_OF_RECOGNIZER, functools.update_wrapper(heard, heard.func)]
     elif loaded.network is not None:
         outcomes.append(not_in_bundle("features, words", loaded, optional=True))
     stages.append(costs.ethos_u)
@@ -109,7 +118,8 @@ def verify(
 def _run(stages, bundle, recordings, on_progress) -> list[Outcome]:
     """Runs the stages side by side: most of their time goes to other programs."""
     on_progress(_name(stages[0]), 0.0)
-    order = sorted(stages, key=lambda stage: stage not in _LONGEST)
+    places = {name: place for place, name in enumerate(_LONGEST)}
+    order = sorted(stages, key=lambda s: places.get(s.__name__, len(places)))
     with (
         Workbench(bundle.directory) as bench,
         ThreadPoolExecutor(os.cpu_count()) as pool,

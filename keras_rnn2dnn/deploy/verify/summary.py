@@ -6,7 +6,7 @@ from keras_rnn2dnn.deploy.toolchain import packages_of
 from keras_rnn2dnn.deploy.verify.outcome import FAILED, NOT_RUN, PASSED, Outcome
 from keras_rnn2dnn.util.errors import pip_line
 
-_COMPARED = ("network", "features", "words")
+_COMPARED = ("network", "features", "words", "stream")
 PYTHON_TOOL = "tflite-micro"
 
 

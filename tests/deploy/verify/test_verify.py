@@ -15,6 +15,8 @@ from keras_rnn2dnn.deploy.toolchain import missing_tools
 from keras_rnn2dnn.deploy.verify import Outcome, Verification, costs, outputs
 from keras_rnn2dnn.deploy.verify.outcome import missing
 
+SHORT_S = 20.0  # of the stream
+
 
 @pytest.fixture
 def host_alone(monkeypatch):
@@ -39,6 +41,7 @@ def test_a_bundle_is_verified_on_the_host_and_on_three_cores(written):
         written,
         recordings(3, seed=5),
         on_progress=lambda name, share: shares.append(share),
+        stream_s=SHORT_S,
     )
     outcomes = by_stage(found)
     failed = {k: v for k, v in outcomes.items() if v.status == "FAILED"}
@@ -58,6 +61,8 @@ def test_a_bundle_is_verified_on_the_host_and_on_three_cores(written):
         assert outcomes[f"network: {core}"].detail.startswith("0 of 12,000 int8")
         assert outcomes[f"features: {core}"].status == "passed"
         assert outcomes[f"words: {core}"].status == "passed"
+    for core in ("C on the host", "QEMU Cortex-M4F"):
+        assert outcomes[f"stream: {core}"].detail.startswith("0 of ")
     # 8 signals, 4 recordings and one with a pause, the 4 again as the test set, 3 more.
     assert "of 20 recordings" in outcomes["words: QEMU Cortex-M4F"].detail
     assert "(report:" in outcomes["costs: Cortex-M3"].detail
@@ -65,7 +70,7 @@ def test_a_bundle_is_verified_on_the_host_and_on_three_cores(written):
 
 @pytest.mark.slow
 def test_without_the_cross_compiler_the_verdict_is_not_verified(written, host_alone):
-    found = verify(written)
+    found = verify(written, stream_s=SHORT_S)
     outcomes = by_stage(found)
     missing = outcomes["network: QEMU Cortex-M4F"]
     assert missing.status == "NOT RUN"
@@ -73,14 +78,16 @@ def test_without_the_cross_compiler_the_verdict_is_not_verified(written, host_al
     assert outcomes["network: C on the host"].status == "passed"
     assert outcomes["memory: AddressSanitizer, UBSan"].status == "passed"
     mutations = [o for o in found.outcomes if o.stage.startswith("mutation: ")]
-    # No student of this test is silent for as long as an utterance needs to be over.
-    unheard = ["mutation: the silence that ends an utterance"]
-    assert [o.stage for o in mutations if o.status != "passed"] == unheard
-    assert len(mutations) == 9
+    # No student of this test is silent for as long as an utterance needs to be over,
+    # and its words are decided on long before they must be.
+    unheard = {"the silence that ends an utterance", "when a word is decided on"}
+    found_unheard = {o.stage for o in mutations if o.status != "passed"}
+    assert found_unheard == {f"mutation: {what}" for what in unheard}
+    assert len(mutations) == 11
     assert found.verdict == "not verified"
     last = str(found).splitlines()[-1]
     assert last.startswith("verdict: not verified. Same bits as in Python: ")
-    assert "network, features, words in C on the host" in last
+    assert "network, features, words, stream in C on the host" in last
     assert "QEMU Cortex-M4F" in last.partition("Not run: ")[2]
     assert "For these: apt install gcc-arm-none-eabi " in last
     assert json.loads(json.dumps(found.to_dict()))["verdict"] == "not verified"
@@ -94,7 +101,7 @@ def test_c_code_that_computes_otherwise_fails(written, tmp_path, host_alone):
     assert "acc += w[k] * x[k]" in text
     path.write_text(text.replace("acc += w[k] * x[k]", "acc += w[k] * x[k] + 1"))
     renew_sums(folder)
-    found = verify(folder)
+    found = verify(folder, stream_s=SHORT_S)
     assert found.verdict == "FAILED"
     assert by_stage(found)["network: C on the host"].status == "FAILED"
     last = str(found).splitlines()[-1]
@@ -107,7 +114,9 @@ def test_c_code_that_does_not_build_fails_and_says_why(written, tmp_path, host_a
     path = folder / "c" / "network.c"
     path.write_text(path.read_text() + "\nint unused(int x) { return 0; }\n")
     renew_sums(folder)
-    failed = [o for o in verify(folder).outcomes if o.status == "FAILED"]
+    failed = [
+        o for o in verify(folder, stream_s=SHORT_S).outcomes if o.status == "FAILED"
+    ]
     assert any("unused parameter" in outcome.detail for outcome in failed)
 
 
@@ -120,7 +129,7 @@ def test_other_golden_outputs_fail(written, tmp_path, host_alone):
         data[-20] ^= 1
         path.write_bytes(bytes(data))
     renew_sums(folder)
-    outcomes = by_stage(verify(folder))
+    outcomes = by_stage(verify(folder, stream_s=SHORT_S))
     assert outcomes["generated anew"].status == "FAILED"
     for name in ("network_outputs.s8", "features.f32", "words.u32"):
         assert f"golden/{name}" in outcomes["generated anew"].detail
@@ -131,7 +140,7 @@ def test_other_golden_outputs_fail(written, tmp_path, host_alone):
 @pytest.mark.slow
 def test_the_network_alone_and_no_c_code_at_all(tmp_path, host_alone):
     convert(student(), tmp_path / "network", features())
-    found = verify(tmp_path / "network")
+    found = verify(tmp_path / "network", stream_s=SHORT_S)
     outcomes = by_stage(found)
     assert outcomes["network: C on the host"].status == "passed"
     assert outcomes["features, words"].optional
@@ -165,7 +174,7 @@ def test_what_no_run_would_notice_is_generated_anew(
     (folder / name).write_text(text.replace(before, after, 1))
     renew_sums(folder)
     monkeypatch.setattr(shutil, "which", lambda tool: None)
-    found = by_stage(verify(folder))["generated anew"]
+    found = by_stage(verify(folder, stream_s=SHORT_S))["generated anew"]
     assert (found.status, name in found.detail) == ("FAILED", True)
 
 
