@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from keras_rnn2dnn.recipe.measured import ALL_TRAINED
 from keras_rnn2dnn.recipe.settings import Recipe
 from keras_rnn2dnn.report import table
-from keras_rnn2dnn.report.systems import TEACHER
 
 # Seconds on two idle cores. Their ratios count: what time is left is told at the pace
 # of the run itself.
@@ -106,7 +105,7 @@ DEFAULT = Plan(
         agreed_strings=80,
         agreed_by="itself",
     ),
-    {table.HARD: "hard", TEACHER: "teacher", table.DISTILLED: "distilled"},
+    {table.HARD: "hard", table.TEACHER: "teacher", table.DISTILLED: "distilled"},
     repetitions=24,
     minutes=2,
 )

@@ -15,12 +15,11 @@ from keras_rnn2dnn.recipe.kept_models import WATCHED_STRINGS
 from keras_rnn2dnn.recipe.run import RecipeRun
 from keras_rnn2dnn.recipe.trained import Trained
 from keras_rnn2dnn.report import table
-from keras_rnn2dnn.report.systems import TEACHER
 from keras_rnn2dnn.util.files import new_file
 
 # The systems of a table that are trained, and what the recipe calls them.
 ALL_TRAINED = {
-    TEACHER: "teacher",
+    table.TEACHER: "teacher",
     table.HARD: "hard",
     table.SELF: "self_labelled",
     table.SOFT: "soft",

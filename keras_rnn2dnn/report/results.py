@@ -7,8 +7,7 @@ from html import escape
 from keras_rnn2dnn.report import svg
 from keras_rnn2dnn.report.collect import Run
 from keras_rnn2dnn.report.html import LeftOut, Section, figure, legend, table
-from keras_rnn2dnn.report.systems import TEACHER, lines_of
-from keras_rnn2dnn.report.table import DISTILLED
+from keras_rnn2dnn.report.table import DISTILLED, TEACHER, lines_of
 from keras_rnn2dnn.scoring.word_errors import align_words
 
 KINDS = {

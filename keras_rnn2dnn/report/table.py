@@ -8,15 +8,26 @@ from pathlib import Path
 import numpy as np
 
 from keras_rnn2dnn.quantization.comparison import compare_logits
+from keras_rnn2dnn.report.svg import OKABE_ITO
 from keras_rnn2dnn.scoring.word_errors import word_error_rate
 from keras_rnn2dnn.util.files import joined, new_file
 
+TEACHER = "RNN teacher"
 HARD = "student, hard labels"
 SELF = "student, hard + self-labelled"
 SOFT = "student, soft, transcribed audio"
 DISTILLED = "student, distilled"
 INT8 = "student, distilled, int8"
 DEVICE = "student, distilled, device arithmetic"
+_LINES = {
+    TEACHER: ("black", ""),
+    HARD: ("orange", "6 3"),
+    SELF: ("sky", "2 3"),
+    SOFT: ("green", "9 3 2 3"),
+    DISTILLED: ("vermillion", ""),
+    INT8: ("blue", "6 3"),
+    DEVICE: ("purple", "2 3"),
+}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -204,3 +215,17 @@ def write_table(directory: Path, title: str, rows: Sequence[dict]) -> None:
         path.write_text(json.dumps(list(rows), indent=2) + "\n")
     with new_file(directory / "table.md") as path:
         path.write_text(f"{title}\n\n{to_markdown(rows)}")
+
+
+def lines_of(systems: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """Returns the colour and the dashes of each system, by which they are told apart.
+
+    Example:
+        >>> lines_of(["RNN teacher"])
+        {'RNN teacher': ('#000000', '')}
+    """
+    found = (_LINES.get(system, ("black", "2 3")) for system in systems)
+    return {
+        system: (OKABE_ITO[colour], dash)
+        for system, (colour, dash) in zip(systems, found, strict=True)
+    }

@@ -7,7 +7,7 @@ import numpy as np
 from keras_rnn2dnn.report import svg
 from keras_rnn2dnn.report.collect import Run
 from keras_rnn2dnn.report.html import LeftOut, Section, figure, legend, table
-from keras_rnn2dnn.report.systems import lines_of
+from keras_rnn2dnn.report.table import lines_of
 
 _CURVES = {  # title, label of the axis, factor
     "loss": ("Training loss", "nats", 1.0),

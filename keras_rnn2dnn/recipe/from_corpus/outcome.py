@@ -6,8 +6,7 @@ from typing import Any
 
 from keras_rnn2dnn.deploy import Verification
 from keras_rnn2dnn.deploy.verify.outcome import PASSED
-from keras_rnn2dnn.report.systems import TEACHER
-from keras_rnn2dnn.report.table import DEVICE, DISTILLED, HARD, to_markdown
+from keras_rnn2dnn.report.table import DEVICE, DISTILLED, HARD, TEACHER, to_markdown
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

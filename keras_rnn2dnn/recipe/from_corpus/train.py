@@ -22,12 +22,11 @@ from keras_rnn2dnn.recipe.run import RecipeRun
 from keras_rnn2dnn.recipe.settings import Recipe
 from keras_rnn2dnn.recipe.trained import write_json
 from keras_rnn2dnn.report import table, write_report
-from keras_rnn2dnn.report.systems import TEACHER
 from keras_rnn2dnn.util.checksums import without_sum
 from keras_rnn2dnn.util.files import new_file
 from keras_rnn2dnn.util.progress import StageProgress
 
-_SYSTEMS = {TEACHER: "teacher", table.HARD: "hard", table.DISTILLED: "distilled"}
+_SYSTEMS = {table.TEACHER: "teacher", table.HARD: "hard", table.DISTILLED: "distilled"}
 _PLAN = "plan.json"
 _LOG = logging.getLogger(__name__)
 
