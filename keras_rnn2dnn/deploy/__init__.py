@@ -13,7 +13,8 @@ from keras_rnn2dnn.deploy.report import ConversionReport
 from keras_rnn2dnn.deploy.verify import Verification, verify
 from keras_rnn2dnn.quantization.interpreter import Int8Student, load_interpreter
 from keras_rnn2dnn.quantization.quantization_aware import quantization_aware
-from keras_rnn2dnn.quantization.window import ReceptiveField, window_model
+from keras_rnn2dnn.quantization.receptive_field import ReceptiveField
+from keras_rnn2dnn.quantization.window import window_model
 
 __all__ = [
     "Bundle",

@@ -17,6 +17,7 @@ from keras_rnn2dnn.deploy.decoder_table import decoder_header
 from keras_rnn2dnn.deploy.device import ram
 from keras_rnn2dnn.deploy.device.decoder import MOST_NODES, word_loop_tables
 from keras_rnn2dnn.deploy.device.features import feature_tables
+from keras_rnn2dnn.deploy.device.images.tables import images_header
 from keras_rnn2dnn.deploy.device.layers import UnsupportedStudent
 from keras_rnn2dnn.deploy.device.recognizer import DeviceNetwork, DeviceRecognizer
 from keras_rnn2dnn.deploy.report import ConversionReport
@@ -30,7 +31,9 @@ DECODERS = {"word-loop": WordLoopDecoder, "ctc-greedy": GreedyDecoder}
 _FIRMWARE = Path(__file__).with_name("firmware")
 _NAMES = ("student.tflite", "report.json", "report.md", "Makefile", "CMakeLists.txt")
 _NAMES += ("c", "check", "golden", "qemu", "tflm")
-_NETWORK_ONLY = ("network.c", "network.h")
+_OF_ROWS = {"network.c"}  # of Dense and Conv1D layers
+_OF_IMAGES = {"network_images.c", "network_image_kernels.h"}
+_NETWORK_ONLY = {"network_kernels.h", "network.h", *_OF_ROWS, *_OF_IMAGES}
 _NO_PARTS = (
     "features and decoder: they need a FeatureSpec as `feature_spec` and a "
     "WordLoopDecoder or GreedyDecoder as `decode`"
@@ -64,6 +67,17 @@ def check_parts(spec: Any, decode: Any, num_classes: int, recordings: Sequence) 
         expected = "no recordings, as the C code leaves something out"
         received = f"{len(recordings)} recordings"
         raise ValueError(invalid("recordings", expected, received, refused))
+
+
+def check_of_stream(decode: Any, clip: bool) -> None:
+    """Raises ValueError where a decoder of frames is given what has none."""
+    if clip and isinstance(decode, tuple(DECODERS.values())):
+        expected = "a function of logits, or None, for a student (batch, classes)"
+        hint = (
+            "The decoder reads frames, and this student gives one posterior for a "
+            "whole clip: decode=lambda logits: [[words[z[0].argmax()]] for z in logits]"
+        )
+        raise ValueError(invalid("decode", expected, type(decode).__name__, hint))
 
 
 def check_reporting(decode: Any) -> None:
@@ -193,7 +207,8 @@ class Firmware:
         for path in sorted(p for p in _FIRMWARE.rglob("*") if p.is_file()):
             name = path.relative_to(_FIRMWARE).as_posix()
             is_part = not name.startswith("c/") or path.name in _NETWORK_ONLY
-            if is_part or self.recognizer is not None:
+            other = _OF_ROWS if self.network.is_images else _OF_IMAGES
+            if path.name not in other and (is_part or self.recognizer is not None):
                 files[name] = path.read_bytes()
         return files
 
@@ -208,7 +223,10 @@ class Firmware:
             tables["c/decoder_table.h"] = decoder_header(
                 recognizer.tables, recognizer.limits, recognizer.decoder.reporting
             )
-        tables["c/model.h"] = c_tables.model_header(
+        model_header = c_tables.model_header
+        if network.is_images:
+            model_header = images_header
+        tables["c/model.h"] = model_header(
             network.layers,
             network.field,
             network.num_features,

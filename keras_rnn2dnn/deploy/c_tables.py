@@ -11,7 +11,7 @@ from keras_rnn2dnn.audio.features import FeatureSpec
 from keras_rnn2dnn.deploy.device.features import feature_tables, input_rounding
 from keras_rnn2dnn.deploy.device.layers import Int8Layer, streaming_spans
 from keras_rnn2dnn.deploy.device.ram import scratch_size, step_size
-from keras_rnn2dnn.quantization.window import ReceptiveField
+from keras_rnn2dnn.quantization.receptive_field import ReceptiveField
 
 _WIDTH = 88
 _LAYER = """typedef struct {
@@ -51,29 +51,24 @@ def model_header(
         output_quantization: scale and zero point of the logits.
         ram_bytes: of `recognizer`; None where the bundle is the network alone.
     """
-    scale, zero_point = output_quantization
     window = field.window * num_features
     spans = streaming_spans(layers, field, num_features)
     widths = [num_features, *(layer.outputs for layer in layers)]
-    sizes = {
-        "MODEL_HAS_RECOGNIZER": int(ram_bytes is not None),
-        "NETWORK_LAYERS": f"{len(layers)}u",
-        "NETWORK_FEATURES": f"{num_features}u",
-        "NETWORK_INPUTS": f"{window}u",
-        "NETWORK_OUTPUTS": f"{layers[-1].outputs}u",
+    sizes = network_sizes(
+        len(layers),
+        layers[-1].outputs,
+        field,
+        num_features,
+        output_quantization,
+        ram_bytes,
+    )
+    sizes |= {
         "NETWORK_SCRATCH_SIZE": f"{scratch_size(layers)}u",
         "NETWORK_STREAMS": int(spans is not None),
         "NETWORK_HISTORY_SIZE": f"{sum(spans or [window])}u",
         "NETWORK_STEP_SIZE": f"{step_size(layers)}u",
         "NETWORK_NEWEST": f"{(spans or [window])[0] - num_features}u",
-        "NETWORK_LEFT": f"{field.left}u",
-        "NETWORK_RIGHT": f"{field.right}u",
-        "NETWORK_STRIDE": f"{field.stride}u",
-        "NETWORK_OUTPUT_SCALE": float_literal(scale),
-        "NETWORK_OUTPUT_ZERO_POINT": zero_point,
     }
-    if ram_bytes is not None:
-        sizes["RECOGNIZER_RAM_BYTES"] = f"{ram_bytes}u"
     tables, rows = [], []
     for number, layer in enumerate(layers):
         tables += [
@@ -102,6 +97,42 @@ def model_header(
     declaration = f"static const network_layer network_layers[{len(layers)}]"
     tables.append(f"{declaration} = {{\n{''.join(rows)}}};\n")
     return header("MODEL", sizes, tables)
+
+
+def network_sizes(
+    layers: int,
+    outputs: int,
+    field: ReceptiveField,
+    num_features: int,
+    output_quantization: tuple[float, int],
+    ram_bytes: int | None,
+) -> dict[str, int | str]:
+    """Returns the sizes that every network has, by the names of their macros.
+
+    Args:
+        layers: how many it has.
+        outputs: values of an output frame.
+        field: context of the student.
+        num_features: features of a frame.
+        output_quantization: scale and zero point of the logits.
+        ram_bytes: of `recognizer`; None where the bundle is the network alone.
+    """
+    scale, zero_point = output_quantization
+    sizes = {
+        "MODEL_HAS_RECOGNIZER": int(ram_bytes is not None),
+        "NETWORK_LAYERS": f"{layers}u",
+        "NETWORK_FEATURES": f"{num_features}u",
+        "NETWORK_INPUTS": f"{field.window * num_features}u",
+        "NETWORK_OUTPUTS": f"{outputs}u",
+        "NETWORK_LEFT": f"{field.left}u",
+        "NETWORK_RIGHT": f"{field.right}u",
+        "NETWORK_STRIDE": f"{field.stride}u",
+        "NETWORK_OUTPUT_SCALE": float_literal(scale),
+        "NETWORK_OUTPUT_ZERO_POINT": zero_point,
+    }
+    if ram_bytes is not None:
+        sizes["RECOGNIZER_RAM_BYTES"] = f"{ram_bytes}u"
+    return sizes
 
 
 def features_header(spec: FeatureSpec, input_quantization: tuple[float, int]) -> str:

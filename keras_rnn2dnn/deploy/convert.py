@@ -1,6 +1,5 @@
 """`convert`: from a trained student to an int8 file and a report of what that costs."""
 
-import dataclasses
 import hashlib
 import logging
 import platform
@@ -17,6 +16,7 @@ from keras_rnn2dnn.audio.features import FeatureSpec
 from keras_rnn2dnn.deploy import bundle, golden, held_back
 from keras_rnn2dnn.deploy.bundle import (
     Firmware,
+    check_of_stream,
     check_parts,
     check_reporting,
     decoder_dict,
@@ -26,6 +26,7 @@ from keras_rnn2dnn.deploy.recordings import compare_features, pcm_of, word_error
 from keras_rnn2dnn.deploy.report import ConversionReport
 from keras_rnn2dnn.quantization.calibration import (
     calibration_windows,
+    clip_frames,
     split,
     utterances_of,
 )
@@ -148,13 +149,15 @@ def convert(
     bundle.check_directory(directory)
     check_prefix(prefix)
     graph = student_graph(student)
-    model, field = window_model(student)
+    utterances = utterances_of(calibration, student.input_shape[2], graph.clip)
+    frames = clip_frames(student, utterances) if graph.clip else None
+    model, field = window_model(student, frames)
     check_quantization(model, ranges, activations)
     _check_width(spec, student)
     pcm, transcripts = pcm_of(recordings)
     check_reporting(decode)
+    check_of_stream(decode, graph.clip)
     check_parts(given_spec, decode, student.output_shape[-1], pcm)
-    utterances = utterances_of(calibration, student.input_shape[-1])
     if references is not None:
         as_words(references, "references")  # raises where they are none
     if references is not None and len(references) != len(utterances):
@@ -203,7 +206,7 @@ def convert(
         sha256=hashlib.sha256(tflite).hexdigest(),
         parameters=student.count_params(),
         multiply_accumulates=_multiply_accumulates(model),
-        context={**dataclasses.asdict(field), "window": field.window},
+        context=field.to_dict(),
         latency_frames=field.right,
         latency_ms=field.right * frame_step_ms,
         operators=names,
@@ -270,7 +273,7 @@ def _feature_spec(feature_spec, frame_step_ms):
 
 
 def _check_width(spec, student):
-    given, expected = (spec or {}).get("num_bins"), student.input_shape[-1]
+    given, expected = (spec or {}).get("num_bins"), student.input_shape[2]
     if given is not None and given != expected:
         expected = f"features of {expected} bins, as the student takes"
         hint = "Is it the specification of this student's features?"

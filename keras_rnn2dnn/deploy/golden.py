@@ -28,7 +28,6 @@ from keras_rnn2dnn.deploy.device.events import (
     Utterance,
     words_of,
 )
-from keras_rnn2dnn.deploy.device.network import run_network
 from keras_rnn2dnn.deploy.device.recognizer import DeviceNetwork, DeviceRecognizer
 from keras_rnn2dnn.hmm.reporting import Reporting
 from keras_rnn2dnn.quantization.interpreter import context_windows
@@ -36,6 +35,9 @@ from keras_rnn2dnn.util.errors import invalid
 
 NO_WORD, NO_MORE = 2**32 - 1, 2**32 - 2  # end of a recording, of an utterance
 NUM_RANDOM = NUM_REAL = 1200
+_LEAST_WINDOWS = 2000
+_LEAST_OF_IMAGES = 20
+_MOST_PRODUCTS = 5e8  # of a two-dimensional network, whose windows take long
 _MOST_RECORDINGS = 12  # with everything between PCM and words
 _PAUSE_MS, _LONGEST_PAUSE_MS = 4500, 10_000
 _CHUNKS = (0, 1, 160, 1024, 333)
@@ -103,7 +105,8 @@ def network_golden(
         seed: of the random windows.
     """
     rng = np.random.default_rng(seed)
-    shape = (NUM_RANDOM, network.field.window, network.num_features)
+    number = _number(network)
+    shape = (number, network.field.window, network.num_features)
     random = rng.integers(-128, 128, shape).astype(np.int8)
     real = [
         context_windows(network.quantized(x), network.field)
@@ -111,13 +114,26 @@ def network_golden(
         if len(x)
     ]
     real = np.concatenate(real)
-    real = real[np.linspace(0, len(real) - 1, NUM_REAL).round().astype(int)]
+    real = real[np.linspace(0, len(real) - 1, number).round().astype(int)]
     windows = np.concatenate([random, real])
-    outputs = run_network(network.layers, windows, network.rounding)
+    outputs = network.run(windows)
     return {
         "golden/network_inputs.s8": windows.tobytes(),
         "golden/network_outputs.s8": outputs.tobytes(),
     }
+
+
+def _number(network):
+    """Returns how many windows of each kind there are."""
+    if not network.is_images:
+        return NUM_RANDOM
+    most = int(_MOST_PRODUCTS / 2 / max(1, network.multiply_accumulates))
+    return min(NUM_RANDOM, max(_LEAST_OF_IMAGES, most))
+
+
+def least_windows(network: DeviceNetwork) -> int:
+    """Returns how many golden windows a bundle must have."""
+    return 2 * _number(network) if network.is_images else _LEAST_WINDOWS
 
 
 def recognizer_golden(
@@ -199,6 +215,9 @@ def read_pcm(data: bytes) -> list[np.ndarray]:
 
 def counted_input(files: dict[str, bytes], network: DeviceNetwork) -> bytes:
     """Returns what instructions are counted on: a second of noise, or 100 frames."""
+    if network.field.is_clip:
+        size = network.field.window * network.num_features
+        return files["golden/network_inputs.s8"][-3 * size :]
     if "golden/recordings.pcm" not in files:
         return files["golden/network_inputs.s8"][-100 * network.num_features :]
     recordings = read_pcm(files["golden/recordings.pcm"])

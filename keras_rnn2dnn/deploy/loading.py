@@ -12,7 +12,7 @@ from keras_rnn2dnn.deploy.device.recognizer import DeviceNetwork, DeviceRecogniz
 from keras_rnn2dnn.hmm import WordLoopDecoder
 from keras_rnn2dnn.hmm.reporting import EARLIER
 from keras_rnn2dnn.quantization.interpreter import Int8Student
-from keras_rnn2dnn.quantization.window import ReceptiveField
+from keras_rnn2dnn.quantization.receptive_field import field_of
 from keras_rnn2dnn.util.bundle_checksums import check_files, read_report
 
 _HINT = "Convert the student again"
@@ -83,10 +83,10 @@ def decoder_of(fields: Mapping[str, Any]) -> WordLoopDecoder | GreedyDecoder:
 
 def _built(directory, report):
     """Builds the parts which the report describes."""
-    context, kind = report["context"], report["firmware"]["c"]
+    kind = report["firmware"]["c"]
     if kind not in ("recognizer", "network", None):
         raise ValueError(f"firmware.c is {kind!r}")
-    field = ReceptiveField(context["left"], context["right"], context["stride"])
+    field = field_of(report["context"])
     tflite = (directory / "student.tflite").read_bytes()
     student = Int8Student.load(tflite, field)
     network = DeviceNetwork.of(tflite, student) if kind else None

@@ -22,7 +22,8 @@ class ConversionReport:
         multiply_accumulates: multiply-accumulate operations of the dense and
             convolution layers per output frame, as each frame's whole window is
             computed anew.
-        context: `left`, `right`, `window` and `stride`, in input frames.
+        context: `left`, `right`, `window` and `stride`, in input frames; `clip`, true,
+            where the window is a whole clip, which gives one output.
         latency_frames: input frames that the output is late by, the right context.
         latency_ms: the same in milliseconds.
         operators: operators of the file, sorted, each once.
@@ -49,8 +50,8 @@ class ConversionReport:
         firmware: of the bundle: `c` (`"recognizer"`, `"network"`, or None where the C
             code does not run the student), `refused` (why not more), `rounding`,
             `ram_bytes` by part, `tensor_arena_bytes` (of TensorFlow Lite Micro),
-            `cores` (flash, stack and instructions per frame, by core), and `prefix` (of
-            the names in C). None for what was not measured.
+            `cores` (flash, stack and instructions per frame, or clip, by core), and
+            `prefix` (of the names in C). None for what was not measured.
         files: SHA-256 of every other file of the bundle, by path.
         left_out: part of the student that the file leaves out, such as a softmax at
             its end; or None.
@@ -96,7 +97,10 @@ class ConversionReport:
     @property
     def rows(self) -> list[tuple[str, str]]:
         """The lines of the table: name and value."""
-        context, compared = self.context, self.comparison
+        compared = self.comparison
+        output, unit = "output frame", "frames"
+        if self.context.get("clip"):
+            output, unit = "clip", "clips"
         integer = self.quantization["output"]["dtype"]
         scales = {k: f"{v['scale']:.6g}" for k, v in self.quantization.items()}
         rows = [
@@ -104,13 +108,8 @@ class ConversionReport:
             ("SHA-256", self.sha256),
             *([("not in the file", self.left_out)] if self.left_out else []),
             ("parameters", f"{self.parameters:,}"),
-            ("multiply-accumulates", f"{self.multiply_accumulates:,} per output frame"),
-            (
-                "context",
-                f"{context['left']} + 1 + {context['right']} = {context['window']} "
-                f"frames, stride {context['stride']}",
-            ),
-            ("latency", f"{self.latency_frames} frames, {self.latency_ms:g} ms"),
+            ("multiply-accumulates", f"{self.multiply_accumulates:,} per {output}"),
+            *self._context_rows(),
             ("operators", " ".join(self.operators)),
             ("scales", f"input {scales['input']}, output {scales['output']}"),
             (
@@ -121,11 +120,11 @@ class ConversionReport:
             ),
             (
                 "compared on",
-                f"{compared['frames']:,} frames of "
+                f"{compared['frames']:,} {unit} of "
                 f"{compared['utterances']:,} utterances held back",
             ),
             (f"KL(float || {integer})", f"{compared['kl']:.6f} nats"),
-            ("same best class", f"{compared['agreement']:.2%} of frames"),
+            ("same best class", f"{compared['agreement']:.2%} of {unit}"),
             ("largest difference", f"{compared['max_abs_logit_difference']:.4g}"),
         ]
         if compared["wer_float"] is not None:
@@ -133,7 +132,18 @@ class ConversionReport:
             if compared.get("wer_device") is not None:
                 wer += f", device arithmetic {compared['wer_device']:.2%}"
             rows.append(("word error rate", f"float {wer}"))
-        return rows + _recording_rows(self.recordings) + _firmware_rows(self.firmware)
+        rows += _recording_rows(self.recordings)
+        return rows + _firmware_rows(self.firmware, output.split()[-1])
+
+    def _context_rows(self):
+        context = self.context
+        if context.get("clip"):
+            return [("context", f"a whole clip of {context['window']} frames")]
+        around = f"{context['left']} + 1 + {context['right']} = {context['window']}"
+        return [
+            ("context", f"{around} frames, stride {context['stride']}"),
+            ("latency", f"{self.latency_frames} frames, {self.latency_ms:g} ms"),
+        ]
 
     def __str__(self) -> str:
         rows = self.rows
@@ -181,7 +191,7 @@ def _recording_rows(recordings):
     return rows
 
 
-def _firmware_rows(firmware):
+def _firmware_rows(firmware, output):
     if not firmware:
         return []
     rows = [("C code", _CONTENTS[firmware["c"]])]
@@ -202,7 +212,7 @@ def _firmware_rows(firmware):
             (
                 core,
                 f"{costs['flash_bytes']:,} bytes flash, {costs['stack_bytes']} bytes "
-                f"stack, instructions per frame: {counted}",
+                f"stack, instructions per {output}: {counted}",
             )
         )
     if firmware["c"] and not firmware["cores"]:

@@ -11,8 +11,10 @@ import numpy as np
 
 _WORKER = Path(__file__).with_name("tflm_worker.py")
 _NAMES = {  # of the methods of the op resolver, where they are not the plain name
+    "AVERAGE_POOL_2D": "AddAveragePool2D",
     "CONV_2D": "AddConv2D",
     "DEPTHWISE_CONV_2D": "AddDepthwiseConv2D",
+    "MAX_POOL_2D": "AddMaxPool2D",
 }
 _BYTES_PER_LINE = 16
 

@@ -11,20 +11,25 @@ import tensorflow as tf
 from keras_rnn2dnn.batches.padding import without_padding
 from keras_rnn2dnn.batches.utterance_lists import is_ragged
 from keras_rnn2dnn.quantization.interpreter import context_windows
-from keras_rnn2dnn.quantization.window import ReceptiveField
+from keras_rnn2dnn.quantization.receptive_field import ReceptiveField
 from keras_rnn2dnn.util.errors import invalid
 
 _LOG = logging.getLogger(__name__)
 LEAST_CALIBRATION_WINDOWS = 500  # with 20, KL(float || int8) is eight times larger
+LEAST_CALIBRATION_CLIPS = 50  # of many positions each
 _HELD_BACK = 0.2
 
 
-def utterances_of(calibration: Any, num_features: int) -> list[np.ndarray]:
+def utterances_of(
+    calibration: Any, num_features: int, clips: bool = False
+) -> list[np.ndarray]:
     """Lists utterances without their padding.
 
     Args:
         calibration: as `convert` takes it.
         num_features: of a frame.
+        clips: whether each is a whole clip, whose last frames count whatever they are;
+            then `(batch, frames, features, 1)` will do, too.
 
     Returns:
         float32 `(frames, features)` of each. Those of no frames are named in a warning.
@@ -48,12 +53,16 @@ def utterances_of(calibration: Any, num_features: int) -> list[np.ndarray]:
             utterances += [_array(row, expected) for row in x]
             continue
         x = _array(x, expected)
+        if clips and x.ndim > 2 and x.shape[-2:] == (num_features, 1):
+            x = x[..., 0]
         if x.ndim == 3:
             utterances += list(x)
         else:
             utterances.append(x)
     for number, x in enumerate(utterances):
         _check(number, x, num_features, expected)
+    if clips:
+        return utterances
     utterances = [without_padding(x) for x in utterances]
     empty = [number for number, x in enumerate(utterances) if not len(x)]
     if empty:
@@ -140,6 +149,29 @@ def split(utterances: Sequence[np.ndarray], seed: int) -> tuple[list[int], list[
     return sorted(order[held:].tolist()), sorted(order[:held].tolist())
 
 
+def clip_frames(student: keras.Model, clips: Sequence[np.ndarray]) -> int:
+    """Returns the frames of a clip.
+
+    Args:
+        student: utterance-level.
+        clips: `(frames, features)` of each.
+
+    Raises:
+        ValueError: if clips have other numbers of frames than the student takes, or
+            differ where it leaves them open.
+    """
+    frames = student.input_shape[1] or (len(clips[0]) if clips else 0)
+    for number, clip in enumerate(clips):
+        if len(clip) != frames:
+            expected = f"clips of {frames} frames each, the window of the student"
+            hint = f"That is clip {number}, counted from 0: cut it, or fill it up as in"
+            received = f"{len(clip)} frames"
+            raise ValueError(
+                invalid("calibration", expected, received, f"{hint} the training")
+            )
+    return frames
+
+
 def calibration_windows(
     utterances: Sequence[np.ndarray], field: ReceptiveField, number: int
 ) -> np.ndarray:
@@ -154,13 +186,17 @@ def calibration_windows(
         `(number, window, features)`.
 
     Raises:
-        ValueError: if there are less than `LEAST_CALIBRATION_WINDOWS`.
+        ValueError: if there are less than `LEAST_CALIBRATION_WINDOWS`, or clips than
+            `LEAST_CALIBRATION_CLIPS`.
     """
+    least, what = LEAST_CALIBRATION_WINDOWS, "context windows"
+    if field.is_clip:
+        least, what = LEAST_CALIBRATION_CLIPS, "clips"
     windows = [context_windows(x, field) for x in utterances]
     starts = np.cumsum([0, *(len(w) for w in windows)])
     available = int(starts[-1])
-    if available < LEAST_CALIBRATION_WINDOWS:
-        expected = f"at least {LEAST_CALIBRATION_WINDOWS} context windows"
+    if available < least:
+        expected = f"at least {least} {what}"
         hint = (
             f"That is what {len(utterances)} utterances give, the others being held "
             "back for the comparison: give more real utterances"

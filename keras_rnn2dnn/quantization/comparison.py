@@ -7,14 +7,18 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_rnn2dnn.quantization.clips import clip_input
 from keras_rnn2dnn.quantization.fake_quant import is_fake_quantized
+from keras_rnn2dnn.quantization.folding.graph import is_clip
 from keras_rnn2dnn.quantization.interpreter import Int8Student, context_windows
-from keras_rnn2dnn.quantization.window import ReceptiveField, shortens
+from keras_rnn2dnn.quantization.receptive_field import ReceptiveField
+from keras_rnn2dnn.quantization.window import shortens
 from keras_rnn2dnn.scoring.word_errors import word_error_rate
 from keras_rnn2dnn.util.errors import invalid
 from keras_rnn2dnn.util.log_softmax import log_softmax
 
 _CHECKED_FRAMES = 256
+_CHECKED_CLIPS = 32
 
 
 def check_equal(
@@ -37,21 +41,13 @@ def check_equal(
     Raises:
         ValueError: if their logits differ.
     """
-    length = field.window + field.stride * _CHECKED_FRAMES
-    frames = np.concatenate(utterances[:length])[:length]
-    frames = np.resize(frames, (length, frames.shape[1]))  # repeats what is too short
-    expected = student_logits(student, frames)
-    positions = np.arange(len(expected)) * field.stride
-    inner = positions - field.left >= 0
-    inner &= positions + field.right < length
-    windows = context_windows(frames, field)[: len(expected)][inner]
+    expected, windows = _both_inputs(student, field, utterances)
     with tf.device("CPU:0"):  # GPUs round to TF32
         # A batch of one is what the graph was made for.
-        received = np.concatenate([model(w[None]).numpy() for w in windows[::8]])
+        received = np.concatenate([model(w[None]).numpy() for w in windows])
     if softmax is not None:
         received = log_softmax(received)
         received = np.exp(received) if softmax == "softmax" else received
-    expected = expected[inner][::8]
     exact = all(layer.compute_dtype == "float32" for layer in student.layers)
     exact &= not is_fake_quantized(model)  # which may round to the next step
     difference = float(np.abs(expected - received).max())
@@ -62,8 +58,26 @@ def check_equal(
             f"context window of {field.window} frames (allowed: {tolerance:.3g}). Does "
             "it override `call`, or look at more than its layers say?"
         )
-        expected = "a student whose frames depend on their context window alone"
-        raise ValueError(invalid("student", expected, student.name, hint))
+        what = "a student whose frames depend on their context window alone"
+        if field.is_clip:
+            what = "a student that computes what its layers say"
+        raise ValueError(invalid("student", what, student.name, hint))
+
+
+def _both_inputs(student, field, utterances):
+    """Returns logits of the student, and the windows that they are of."""
+    if field.is_clip:
+        clips = np.stack(utterances[:_CHECKED_CLIPS])
+        return np.concatenate([student_logits(student, x) for x in clips]), clips
+    length = field.window + field.stride * _CHECKED_FRAMES
+    frames = np.concatenate(utterances[:length])[:length]
+    frames = np.resize(frames, (length, frames.shape[1]))  # repeats what is too short
+    expected = student_logits(student, frames)
+    positions = np.arange(len(expected)) * field.stride
+    inner = positions - field.left >= 0
+    inner &= positions + field.right < length
+    windows = context_windows(frames, field)[: len(expected)][inner]
+    return expected[inner][::8], windows[::8]
 
 
 def student_logits(student: keras.Model, utterance: np.ndarray) -> np.ndarray:
@@ -74,11 +88,12 @@ def student_logits(student: keras.Model, utterance: np.ndarray) -> np.ndarray:
         utterance: features `(frames, features)`.
 
     Returns:
-        float32 `(output frames, classes)`.
+        float32 `(output frames, classes)`; of a clip `(1, classes)`.
     """
     with tf.device("CPU:0"):
-        logits = student(utterance[None], training=False)
-    return keras.ops.cast(logits, "float32").numpy()[0]
+        logits = student(clip_input(student, utterance[None]), training=False)
+    logits = keras.ops.cast(logits, "float32").numpy()
+    return logits if is_clip(student) else logits[0]
 
 
 def long_enough(
@@ -98,6 +113,8 @@ def long_enough(
     Raises:
         ValueError: if no utterance is long enough.
     """
+    if field.is_clip:
+        return list(held)
     least = field.window if shortens(student) else 1
     long = [k for k in held if len(utterances[k]) >= least]
     if not long:
@@ -129,6 +146,7 @@ def compare(
     """
     floats = [student_logits(student, utterances[k]) for k in held]
     int8s = device.predict([utterances[k] for k in held])
+    int8s = [np.atleast_2d(z) for z in int8s]  # of a clip one row
     int8s = [z[: len(reference)] for z, reference in zip(int8s, floats, strict=True)]
     compared = {"utterances": len(held), **compare_logits(floats, int8s)}
     compared |= {"wer_float": None, "wer_int8": None}

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from keras_rnn2dnn.batches.padding import without_padding
-from keras_rnn2dnn.quantization.window import ReceptiveField
+from keras_rnn2dnn.quantization.receptive_field import ReceptiveField, field_of
 from keras_rnn2dnn.util.captured_output import captured_output
 from keras_rnn2dnn.util.errors import invalid
 
@@ -141,11 +141,16 @@ class Int8Student:
 
         Returns:
             float32 logits `(batch, ceil(frames / stride), classes)`, zero at padding,
-            or a list of `(ceil(frames / stride), classes)`.
+            or a list of `(ceil(frames / stride), classes)`. Of an utterance-level
+            student `(batch, classes)`, or a list of `(classes,)`.
 
         Raises:
-            ValueError: if an utterance is not `(frames, features)`.
+            ValueError: if an utterance is not `(frames, features)`, or a clip has
+                another number of frames than the student takes.
         """
+        if self.receptive_field.is_clip:
+            logits = [self._logits(self._clip(x))[0] for x in utterances]
+            return np.stack(logits) if isinstance(utterances, np.ndarray) else logits
         if not isinstance(utterances, np.ndarray):
             return [self._logits(np.asarray(x, np.float32)) for x in utterances]
         if utterances.ndim != 3:
@@ -158,6 +163,10 @@ class Int8Student:
             found = self._logits(without_padding(utterance))
             row[: len(found)] = found
         return logits
+
+    def _clip(self, clip):
+        clip = np.asarray(clip, np.float32)
+        return clip[..., 0] if clip.shape[1:] == (self.num_features, 1) else clip
 
     def integer_logits(self, windows: np.ndarray) -> np.ndarray:
         """Computes what the interpreter gives for context windows.
@@ -219,16 +228,25 @@ def context_windows(
 
     Args:
         utterance: `(frames, features)`, at least one frame.
-        receptive_field: the context.
+        receptive_field: the context. A whole clip is one window.
 
     Returns:
         `(ceil(frames / stride), window, features)`, a view that cannot be written to.
+
+    Raises:
+        ValueError: if a clip has another number of frames than the window.
 
     Example:
         >>> x = np.array([[1], [2], [3]])
         >>> context_windows(x, ReceptiveField(left=1, right=1))[:, :, 0].tolist()
         [[1, 1, 2], [1, 2, 3], [2, 3, 3]]
     """
+    if receptive_field.is_clip:
+        if len(utterance) != receptive_field.window:
+            expected = f"clips of {receptive_field.window} frames"
+            received = f"{len(utterance)} frames"
+            raise ValueError(invalid("utterances", expected, received))
+        return utterance[None]
     edges = (receptive_field.left, receptive_field.right)
     padded = np.pad(utterance, (edges, (0, 0)), mode="edge")
     windows = np.lib.stride_tricks.sliding_window_view(
@@ -254,5 +272,4 @@ def _stored_receptive_field(model, content):
         expected = f"the file of report.json, SHA-256 {report['sha256']}"
         hint = "It is damaged or from another conversion: convert the student again"
         raise ValueError(invalid("model", expected, model.name, hint))
-    context = report["context"]
-    return ReceptiveField(context["left"], context["right"], context["stride"])
+    return field_of(report["context"])

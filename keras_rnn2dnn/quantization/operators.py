@@ -6,6 +6,7 @@ from tensorflow.lite.python import schema_py_generated as schema
 MICRO_OPERATORS = frozenset(
     {
         "ADD",
+        "AVERAGE_POOL_2D",
         "CONCATENATION",
         "CONV_2D",
         "DEPTHWISE_CONV_2D",
@@ -14,8 +15,10 @@ MICRO_OPERATORS = frozenset(
         "LEAKY_RELU",
         "LOGISTIC",
         "MAXIMUM",
+        "MAX_POOL_2D",
         "MINIMUM",
         "MUL",
+        "PAD",
         "QUANTIZE",
         "RELU",
         "RELU6",

@@ -1,4 +1,4 @@
-"""int8 quantisation: the layers that devices run, and the conversion."""
+"""int8 quantisation of a window's graph, by TensorFlow Lite."""
 
 import keras
 import numpy as np
@@ -8,84 +8,10 @@ from tensorflow.python.framework.convert_to_constants import (
     convert_variables_to_constants_v2,
 )
 
-from keras_rnn2dnn.models.layers import SpliceFrames
-from keras_rnn2dnn.models.spliced_dense import SplicedDense
-from keras_rnn2dnn.quantization.fake_quant import FakeQuant, is_fake_quantized
+from keras_rnn2dnn.quantization.fake_quant import is_fake_quantized
 from keras_rnn2dnn.quantization.ranges import check_ranges, impose_ranges
 from keras_rnn2dnn.util.captured_output import captured_output
 from keras_rnn2dnn.util.errors import invalid
-
-MERGES = (
-    keras.layers.Add,
-    keras.layers.Average,
-    keras.layers.Concatenate,
-    keras.layers.Multiply,
-    keras.layers.Subtract,
-)
-IDENTITIES = (  # in inference
-    keras.layers.ActivityRegularization,
-    keras.layers.AlphaDropout,
-    keras.layers.Dropout,
-    keras.layers.GaussianDropout,
-    keras.layers.GaussianNoise,
-    keras.layers.Identity,
-    keras.layers.Masking,
-    keras.layers.SpatialDropout1D,
-)
-_CONVOLUTIONS = (
-    keras.layers.Conv1D,
-    keras.layers.DepthwiseConv1D,
-    keras.layers.SeparableConv1D,
-)
-_ALLOWED = (
-    *(*_CONVOLUTIONS, *IDENTITIES, *MERGES),
-    keras.layers.Activation,
-    keras.layers.AveragePooling1D,
-    keras.layers.BatchNormalization,
-    keras.layers.Dense,
-    keras.layers.LeakyReLU,
-    keras.layers.Normalization,
-    keras.layers.ReLU,
-    keras.layers.Rescaling,
-    keras.layers.ZeroPadding1D,
-    FakeQuant,
-    SpliceFrames,
-    SplicedDense,
-)
-_ACTIVATIONS = (
-    keras.activations.hard_silu,
-    keras.activations.leaky_relu,
-    keras.activations.linear,
-    keras.activations.relu,
-    keras.activations.relu6,
-    keras.activations.sigmoid,
-    keras.activations.silu,
-    keras.activations.tanh,
-)
-_SOFTMAX = (
-    "Remove it: convert wants logits, since an int8 softmax turns most posteriors "
-    "into 0"
-)
-RECURRENT = (keras.layers.RNN, keras.layers.Bidirectional)
-_RECURRENT_HINT = (
-    "Recurrent: it cannot run on a window; distil it into a feed-forward student"
-)
-_FLOAT = "It leaves int8 on a device: use relu, silu or hard_silu instead"
-_HINTS = {
-    "Softmax": _SOFTMAX,
-    "softmax": _SOFTMAX,
-    "log_softmax": _SOFTMAX,
-    "ELU": _FLOAT,
-    "elu": _FLOAT,
-    "gelu": _FLOAT,
-    "GroupNormalization": "Use BatchNormalization, which folds into the weights",
-    "LayerNormalization": "Use BatchNormalization, which folds into the weights",
-    "RMSNormalization": "Use BatchNormalization, which folds into the weights",
-    "Lambda": "Use Keras layers instead of own functions",
-    "TimeDistributed": "Dense works on every frame by itself: leave it out",
-    "PReLU": "Use ReLU, which the C code runs, or LeakyReLU, with one slope for all",
-    "MaxPooling1D": "Use AveragePooling1D, or a Conv1D with strides",
-}
 
 _OPERATOR_SETS = {
     "int8": tf.lite.OpsSet.TFLITE_BUILTINS_INT8,
@@ -93,78 +19,6 @@ _OPERATOR_SETS = {
         tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
     ),
 }
-
-
-def refuse(layer: keras.Operation, hint: str) -> None:
-    """Raises the error for a layer that cannot be converted."""
-    received = f"{layer.name} ({type(layer).__name__})"
-    expected = "layers that run in int8 on one context window"
-    raise ValueError(invalid("student", expected, received, hint))
-
-
-def check_layer(layer: keras.Operation) -> None:
-    """Checks that a layer can run in int8 on one context window.
-
-    Args:
-        layer: a layer, or another Keras operation.
-
-    Raises:
-        ValueError: if it cannot; names the layer and says what to do.
-
-    Example:
-        >>> check_layer(keras.layers.Softmax(name="posteriors"))
-        Traceback (most recent call last):
-        ...
-        ValueError: Invalid value for `student`. Expected layers that run in int8 on
-        one context window. Received: student='posteriors (Softmax)'. Remove it: ...
-    """
-    if isinstance(layer, RECURRENT):
-        refuse(layer, _RECURRENT_HINT)
-    if type(layer) not in _ALLOWED:
-        refuse(layer, _hint(type(layer), _ALLOWED))
-    activation = getattr(layer, "activation", None)
-    if activation is not None and activation not in _ACTIVATIONS:
-        name = getattr(activation, "__name__", type(activation).__name__)
-        refuse(layer, f"Its activation is {name}. {_hint(activation, _ACTIVATIONS)}")
-    _check_options(layer)
-
-
-def _hint(given, allowed):
-    """Says what to use in place of a class of layers, or of an activation."""
-    name = getattr(given, "__name__", type(given).__name__)
-    is_class = isinstance(given, type)
-    names = {one.__name__: one for one in allowed}
-    bases = [n for n, one in names.items() if is_class and issubclass(given, one)]
-    if name in names or bases:
-        place = "keras.layers" if is_class else "keras.activations"
-        same = names.get(name) or names[bases[0]]
-        place = place if same.__module__.startswith("keras.") else "keras_rnn2dnn"
-        return (
-            "It is one of your own, of which nothing is known: use "
-            f"{place}.{same.__name__} itself"
-        )
-    return _HINTS.get(name, f"Allowed: {', '.join(sorted(names))}")
-
-
-def _check_options(layer):
-    windowed = isinstance(layer, (*_CONVOLUTIONS, keras.layers.AveragePooling1D))
-    if windowed and layer.padding == "same" and np.max(layer.strides) > 1:
-        refuse(
-            layer,
-            'padding="same" with strides > 1 depends on the length of the '
-            'utterance: use padding="causal" or "valid"',
-        )
-    if getattr(layer, "data_format", None) == "channels_first":
-        refuse(layer, 'Use data_format="channels_last"')
-    if isinstance(layer, keras.layers.ReLU) and (
-        layer.max_value not in (None, 6) or layer.negative_slope or layer.threshold
-    ):
-        refuse(layer, "Use ReLU() or ReLU(max_value=6), or LeakyReLU")
-    axis = getattr(layer, "axis", -1)
-    if isinstance(layer, keras.layers.Normalization):
-        axis = axis[0] if len(axis) == 1 else axis or -1
-    if axis not in (-1, 2):
-        refuse(layer, f"Its axis is {axis}. Use the last one, axis=-1")
 
 
 def quantize(

@@ -5,16 +5,16 @@ the frames around it. The graph is read backwards from output frame 0: each laye
 which frames of its input it needs, which gives the receptive field and what is cut.
 """
 
-from dataclasses import dataclass
-
 import keras
 
 from keras_rnn2dnn.models.layers import SpliceFrames
 from keras_rnn2dnn.models.spliced_dense import SplicedDense
+from keras_rnn2dnn.quantization.clips import clip_model
 from keras_rnn2dnn.quantization.folding.affine_folding import fold_affine
 from keras_rnn2dnn.quantization.folding.graph import student_graph
 from keras_rnn2dnn.quantization.folding.splice_folding import fold_splice
-from keras_rnn2dnn.quantization.quantize import refuse
+from keras_rnn2dnn.quantization.layer_rules import refuse
+from keras_rnn2dnn.quantization.receptive_field import ReceptiveField
 from keras_rnn2dnn.quantization.window_layers import (
     build_layer,
     layer_stride,
@@ -23,35 +23,13 @@ from keras_rnn2dnn.quantization.window_layers import (
 )
 
 
-@dataclass(frozen=True)
-class ReceptiveField:
-    """The input frames behind one output frame.
-
-    Output frame `t` is computed from the input frames `t * stride - left` to
-    `t * stride + right`, so that it is late by `right` frames on a device.
-
-    Attributes:
-        left: number of frames before the current one.
-        right: number of frames after the current one.
-        stride: input frames per output frame.
-
-    Example:
-        >>> ReceptiveField(left=15, right=5, stride=1).window
-        21
-    """
-
-    left: int
-    right: int
-    stride: int = 1
-
-    @property
-    def window(self) -> int:
-        """Number of frames in the context window, `left + 1 + right`."""
-        return self.left + 1 + self.right
-
-
-def window_model(student: keras.Model) -> tuple[keras.Model, ReceptiveField]:
+def window_model(
+    student: keras.Model, frames: int | None = None
+) -> tuple[keras.Model, ReceptiveField]:
     """Builds the student's graph for one context window, in float32.
+
+    Of an utterance-level student `(batch, classes)` the window is the whole clip; see
+    `clips.clip_model`.
 
     Convolutions lose their padding, masking and dropout vanish, and so does a softmax
     at the end. Batch normalization and other scales and shifts go into the weights of
@@ -60,7 +38,9 @@ def window_model(student: keras.Model) -> tuple[keras.Model, ReceptiveField]:
 
     Args:
         student: feed-forward Functional or Sequential model (or nested ones)
-            `(batch, frames, features) -> (batch, frames, classes)`.
+            `(batch, frames, features) -> (batch, frames, classes)` or `(batch,
+            classes)`.
+        frames: of a clip, where an utterance-level student leaves them open.
 
     Returns:
         A Keras model `(1, window, features) -> (1, classes)` with copied weights, and
@@ -82,7 +62,10 @@ def window_model(student: keras.Model) -> tuple[keras.Model, ReceptiveField]:
         >>> model.input_shape, model.output_shape
         ((1, 9, 24), (1, 51))
     """
-    steps = student_graph(student).steps
+    graph = student_graph(student)
+    if graph.clip:
+        return clip_model(student, frames)
+    steps = graph.steps
     fold_affine(steps)
     fold_splice(steps)
     _set_strides(steps)

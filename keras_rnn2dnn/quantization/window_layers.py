@@ -1,11 +1,12 @@
 """Layers of a student rebuilt for one context window."""
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_rnn2dnn.models.layers import SpliceFrames
 from keras_rnn2dnn.models.spliced_dense import SplicedDense
-from keras_rnn2dnn.quantization.quantize import IDENTITIES, MERGES
+from keras_rnn2dnn.quantization.layer_rules import IDENTITIES, MERGES
 
 
 def layer_stride(layer) -> int:
@@ -24,7 +25,7 @@ class _SliceFrames(keras.layers.Layer):
         return inputs[:, self.frames]
 
 
-class _Reshape(keras.layers.Layer):
+class Reshaped(keras.layers.Layer):
     """Reshapes with the batch left open, so that a file can be resized to a batch."""
 
     def __init__(self, shape, **kwargs):
@@ -32,6 +33,7 @@ class _Reshape(keras.layers.Layer):
         self.shape = shape
 
     def call(self, inputs):
+        """Reshapes."""
         return ops.reshape(inputs, (-1, *self.shape))
 
 
@@ -45,7 +47,7 @@ def reshape_frames(x, frames: int, name: str):
     for length in x.shape[1:]:
         size *= length
     shape = (size,) if frames == 1 else (frames, 1, size // frames)
-    return x if x.shape[1:] == shape else _Reshape(shape, name=name)(x)
+    return x if x.shape[1:] == shape else Reshaped(shape, name=name)(x)
 
 
 def take_frames(x, have: range, need: range, name: str):
@@ -105,7 +107,7 @@ def _splice(layer, x, frames, name):
 
 def _dense(layer, kernel, x, frames, activation, name):
     """One frame: fully connected. Several: a convolution with a kernel of one frame."""
-    kernel = _array(kernel)
+    kernel = array(kernel)
     options = {"activation": activation, "use_bias": layer.use_bias, "name": name}
     # TensorFlow 2.17 takes a sum apart that a dense layer reads, and makes one half of
     # it that layer's bias, which no runtime loads.
@@ -115,12 +117,12 @@ def _dense(layer, kernel, x, frames, activation, name):
     else:
         new = keras.layers.Conv2D(kernel.shape[-1], 1, dtype="float32", **options)
         kernel, x = kernel[None, None], _as_image(x, name)
-    y = _with_weights(new, x, kernel, layer.bias if layer.use_bias else None)
+    y = with_weights(new, x, kernel, layer.bias if layer.use_bias else None)
     return reshape_frames(y, frames, f"{name}_frames")
 
 
 def _conv(layer, x, frames, name):
-    kernel = _array(layer.kernel)
+    kernel = array(layer.kernel)
     dilated = layer.dilation_rate[0] > 1 and kernel.shape[0] > 1
     if frames == 1 and layer.groups == 1 and not dilated:
         x = reshape_frames(x, 1, f"{name}_join")
@@ -138,7 +140,7 @@ def _conv(layer, x, frames, name):
         name=name,
     )
     bias = layer.bias if layer.use_bias else None
-    y = _with_weights(new, _as_image(x, name), kernel[:, None], bias)
+    y = with_weights(new, _as_image(x, name), kernel[:, None], bias)
     return reshape_frames(y, frames, f"{name}_frames")
 
 
@@ -146,7 +148,7 @@ def _spliced_conv(layer, x, frames, name):
     """Several windows, or one with gaps: a convolution, without slices."""
     splice = layer.splice
     width = splice.left + 1 + splice.right
-    kernel = _array(layer.kernel)
+    kernel = array(layer.kernel)
     new = keras.layers.Conv2D(
         layer.units,
         (width, 1),
@@ -158,12 +160,12 @@ def _spliced_conv(layer, x, frames, name):
     )
     kernel = kernel.reshape(width, 1, -1, layer.units)
     bias = layer.bias if layer.use_bias else None
-    y = _with_weights(new, _as_image(x, name), kernel, bias)
+    y = with_weights(new, _as_image(x, name), kernel, bias)
     return reshape_frames(y, frames, f"{name}_frames")
 
 
 def _depthwise(layer, kernel, bias, activation, x, frames, name):
-    kernel = _array(kernel)
+    kernel = array(kernel)
     # TensorFlow's depthwise convolution wants equal strides; the width is 1.
     new = keras.layers.DepthwiseConv2D(
         (kernel.shape[0], 1),
@@ -175,21 +177,23 @@ def _depthwise(layer, kernel, bias, activation, x, frames, name):
         dtype="float32",
         name=name,
     )
-    y = _with_weights(new, _as_image(x, name), kernel[:, None], bias)
+    y = with_weights(new, _as_image(x, name), kernel[:, None], bias)
     return reshape_frames(y, frames, f"{name}_frames")
 
 
 def _as_image(x, name):
     if len(x.shape) == 4:
         return x
-    return _Reshape((1, 1, x.shape[-1]), name=f"{name}_image")(x)
+    return Reshaped((1, 1, x.shape[-1]), name=f"{name}_image")(x)
 
 
-def _with_weights(layer, x, kernel, bias):
+def with_weights(layer, x, kernel, bias):
+    """Applies a new layer to `x` and gives it weights; `bias` may be None."""
     y = layer(x)
-    layer.set_weights([kernel] if bias is None else [kernel, _array(bias)])
+    layer.set_weights([kernel] if bias is None else [kernel, array(bias)])
     return y
 
 
-def _array(weight):
+def array(weight) -> np.ndarray:
+    """Returns a weight in float32."""
     return ops.convert_to_tensor(weight, "float32").numpy()

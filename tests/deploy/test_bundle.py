@@ -29,6 +29,7 @@ C += [
     "model.h",
     "network.c",
     "network.h",
+    "network_kernels.h",
     "recognizer.c",
     "recognizer.h",
 ]
@@ -148,7 +149,12 @@ def test_without_features_or_decoder_the_c_code_is_the_network(
     report = convert(student(), tmp_path / "a", features(), **options)
     assert report.firmware["c"] == "network"
     assert reason in report.firmware["refused"]
-    assert names(tmp_path / "a" / "c") == ["model.h", "network.c", "network.h"]
+    assert names(tmp_path / "a" / "c") == [
+        "model.h",
+        "network.c",
+        "network.h",
+        "network_kernels.h",
+    ]
     assert load_bundle(tmp_path / "a").recognizer is None
     with pytest.raises(ValueError, match=r"Invalid value for `recordings`") as error:
         convert(

@@ -8,7 +8,7 @@ from keras_rnn2dnn.quantization.calibration import (
     split,
     utterances_of,
 )
-from keras_rnn2dnn.quantization.window import ReceptiveField
+from keras_rnn2dnn.quantization.receptive_field import ReceptiveField
 
 
 def test_the_utterances_held_back_are_a_fifth_and_calibrate_nothing():

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from keras_rnn2dnn.audio.features import FeatureSpec
 from keras_rnn2dnn.hmm.reporting import Reporting
-from keras_rnn2dnn.quantization.window import ReceptiveField
+from keras_rnn2dnn.quantization.receptive_field import ReceptiveField
 from keras_rnn2dnn.scoring.thresholds import CONFIDENCE_STEPS
 
 OVER = -1  # in the place of a word: an utterance is over

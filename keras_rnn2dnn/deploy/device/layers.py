@@ -2,11 +2,12 @@
 
 import dataclasses
 import math
+from typing import Any
 
 import numpy as np
 from tensorflow.lite.python import schema_py_generated as schema
 
-from keras_rnn2dnn.quantization.window import ReceptiveField
+from keras_rnn2dnn.quantization.receptive_field import ReceptiveField
 
 _INT32 = 2**31
 _ACTIVATIONS = {
@@ -14,7 +15,10 @@ _ACTIVATIONS = {
     schema.ActivationFunctionType.RELU: math.inf,
     schema.ActivationFunctionType.RELU6: 6.0,
 }
-_ALLOWED = "FULLY_CONNECTED, CONV_2D (of Conv1D, valid) and RESHAPE, with ReLU or ReLU6"
+_ALLOWED = (
+    "FULLY_CONNECTED, CONV_2D, DEPTHWISE_CONV_2D, AVERAGE_POOL_2D, MAX_POOL_2D, ADD "
+    "and RESHAPE, with ReLU or ReLU6"
+)
 
 
 class UnsupportedStudent(ValueError):
@@ -90,20 +94,20 @@ def read_layers(tflite: bytes) -> list[Int8Layer]:
         kind = names[max(code.builtinCode, code.deprecatedBuiltinCode)]
         name = graph.tensors[operator.outputs[0]].name.decode()
         if kind not in ("FULLY_CONNECTED", "CONV_2D", "RESHAPE"):
-            _refuse(f"the operator {kind} ({name})")
+            refuse(f"the operator {kind} ({name})")
         if operator.inputs[0] != current:
-            _refuse(f"a branch before {kind} ({name}), not a plain row of layers")
+            refuse(f"a branch before {kind} ({name}), not a plain row of layers")
         if kind != "RESHAPE":
             layers.append(_layer(model, graph, operator, kind, name))
         current = operator.outputs[0]
     return layers
 
 
-def _refuse(what):
+def refuse(what: str) -> None:
+    """Raises UnsupportedStudent."""
     raise UnsupportedStudent(
         f"The C code of the bundle does not run {what}. It runs {_ALLOWED}. Rebuild "
-        "the student of Dense and Conv1D layers, or run student.tflite in TensorFlow "
-        "Lite Micro"
+        "the student of such layers, or run student.tflite in TensorFlow Lite Micro"
     )
 
 
@@ -112,42 +116,76 @@ def _layer(model, graph, operator, kind, name):
     x, kernel, output = (
         tensors[k] for k in (*operator.inputs[:2], operator.outputs[0])
     )
+    weights = tensor_values(model, kernel, np.int8).reshape(kernel.shape[0], -1)
+    sums = sums_of(model, graph, operator, weights, f"{kind} ({name})")
+    geometry = _geometry(x, kernel, output, operator.builtinOptions, kind, name)
+    names = ("frames", "taps", "tap_length", "tap_step", "frame_step")
+    return Int8Layer(name=name, **sums, **dict(zip(names, geometry, strict=True)))
+
+
+def sums_of(model, graph, operator, weights: np.ndarray, what: str) -> dict[str, Any]:
+    """Returns how the outputs of an operator come of its weights.
+
+    Args:
+        model: the file.
+        graph: its graph.
+        operator: with weights.
+        weights: int8 `(outputs, products of each)`.
+        what: it is, for errors.
+
+    Returns:
+        `weights`, `bias`, `multipliers`, `shifts`, `output_offset`, `minimum` and
+        `maximum`, as of `Int8Layer`.
+
+    Raises:
+        UnsupportedStudent: if it is not of int8, has another activation than ReLU and
+            ReLU6, or its sums could overflow.
+    """
+    tensors = graph.tensors
+    x, kernel, output = (
+        tensors[k] for k in (*operator.inputs[:2], operator.outputs[0])
+    )
     if x.type != schema.TensorType.INT8 or kernel.type != schema.TensorType.INT8:
-        _refuse(f"{kind} ({name}) with other types than int8")
-    options = operator.builtinOptions
-    if options.fusedActivationFunction not in _ACTIVATIONS:
-        _refuse(f"the activation of {kind} ({name})")
-    weights = _values(model, kernel, np.int8).reshape(kernel.shape[0], -1)
+        refuse(f"{what} with other types than int8")
     bias = np.zeros(len(weights), np.int64)
     if len(operator.inputs) > 2 and operator.inputs[2] >= 0:
-        bias += _values(model, tensors[operator.inputs[2]], np.int32)
-    scale, zero_point = _quantization(x)
-    output_scale, output_offset = _quantization(output)
+        bias += tensor_values(model, tensors[operator.inputs[2]], np.int32)
+    scale, zero_point = quantization(x)
+    output_scale = quantization(output)[0]
     # As TensorFlow Lite does: the product of the two float32 scales in double.
     scales = [scale * float(s) / output_scale for s in kernel.quantization.scale]
     multipliers, shifts = zip(*map(quantized_multiplier, scales), strict=True)
+    found = {
+        "weights": weights,
+        "bias": bias - zero_point * weights.astype(np.int64).sum(axis=1),
+        "multipliers": np.array(multipliers, np.int64),
+        "shifts": np.array(shifts, np.int64),
+    }
+    _check_range(**found, what=what)
+    return found | output_limits(output, operator.builtinOptions, what)
+
+
+def output_limits(output, options, what: str) -> dict[str, int]:
+    """Returns `output_offset`, `minimum` and `maximum` of an operator's output."""
+    if options.fusedActivationFunction not in _ACTIVATIONS:
+        refuse(f"the activation of {what}")
+    scale, offset = quantization(output)
     highest = _ACTIVATIONS[options.fusedActivationFunction]
-    layer = Int8Layer(
-        name,
-        weights,
-        bias - zero_point * weights.astype(np.int64).sum(axis=1),
-        np.array(multipliers, np.int64),
-        np.array(shifts, np.int64),
-        *_geometry(x, kernel, output, options, kind, name),
-        output_offset,
-        -128 if highest is None else max(-128, output_offset),
-        _upper_limit(highest, output_scale, output_offset),
-    )
-    _check_range(layer, kind)
-    return layer
+    return {
+        "output_offset": offset,
+        "minimum": -128 if highest is None else max(-128, offset),
+        "maximum": _upper_limit(highest, scale, offset),
+    }
 
 
-def _values(model, tensor, kind):
+def tensor_values(model, tensor, kind) -> np.ndarray:
+    """Returns the values of a constant tensor."""
     data = np.asarray(model.buffers[tensor.buffer].data, np.uint8)
     return data.view(kind)
 
 
-def _quantization(tensor):
+def quantization(tensor) -> tuple[float, int]:
+    """Returns scale and zero point of a tensor."""
     return float(tensor.quantization.scale[0]), int(tensor.quantization.zeroPoint[0])
 
 
@@ -163,13 +201,13 @@ def _geometry(x, kernel, output, options, kind, name):
     """Returns frames, taps, tap_length, tap_step, frame_step."""
     if kind == "FULLY_CONNECTED":
         if int(np.prod(x.shape)) != kernel.shape[1]:
-            _refuse(f"{kind} ({name}) on several frames")
+            refuse(f"{kind} ({name}) on several frames")
         return 1, 1, int(kernel.shape[1]), int(kernel.shape[1]), 0
     _, height, width, channels = map(int, kernel.shape)
     if options.padding != schema.Padding.VALID:
-        _refuse(f"{kind} ({name}) with padding")
+        refuse(f"{kind} ({name}) with padding")
     if width != 1 or x.shape[2] != 1 or channels != x.shape[3]:
-        _refuse(f"{kind} ({name}) over two axes, or in groups")
+        refuse(f"{kind} ({name}) over two axes, or in groups")
     taps, length, dilation = height, channels, int(options.dilationHFactor)
     if dilation == 1:  # the taps lie side by side
         taps, length = 1, height * channels
@@ -177,21 +215,21 @@ def _geometry(x, kernel, output, options, kind, name):
     return int(output.shape[1]), taps, length, dilation * channels, frame_step
 
 
-def _check_range(layer, kind):
+def _check_range(weights, bias, multipliers, shifts, what):
     """Refuses what could overflow 32 bits, whatever the input.
 
     A unit with weights of 0 may have a bias of 2^30 and a tiny scale, as TensorFlow
     Lite makes them: so the limits are those of the C code's arithmetic, no closer.
     """
-    left, right = np.maximum(layer.shifts, 0), np.maximum(-layer.shifts, 0)
-    reach = 128 * np.abs(layer.weights.astype(np.int64)).sum(axis=1)
-    reach = (reach + np.abs(layer.bias)) << left
+    left, right = np.maximum(shifts, 0), np.maximum(-shifts, 0)
+    reach = 128 * np.abs(weights.astype(np.int64)).sum(axis=1)
+    reach = (reach + np.abs(bias)) << left
     if reach.max() < _INT32 and left.max() < 31:
         # Rounding adds half a step of the shift before it, the offset at most 128.
-        scaled = (reach * layer.multipliers + (1 << 30) >> 31) + ((1 << right) >> 1)
+        scaled = (reach * multipliers + (1 << 30) >> 31) + ((1 << right) >> 1)
         if scaled.max() + 128 < _INT32:
             return
-    _refuse(f"{kind} ({layer.name}): its sums do not fit into 31 bits")
+    refuse(f"{what}: its sums do not fit into 31 bits")
 
 
 def streaming_spans(

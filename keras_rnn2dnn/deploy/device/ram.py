@@ -3,6 +3,7 @@
 import ctypes
 
 from keras_rnn2dnn.deploy.device.decoder import CtcTables
+from keras_rnn2dnn.deploy.device.images.arena import plan
 from keras_rnn2dnn.deploy.device.layers import streaming_spans
 from keras_rnn2dnn.deploy.device.recognizer import DeviceRecognizer
 
@@ -24,7 +25,7 @@ def recognizer_ram(recognizer: DeviceRecognizer) -> dict[str, int]:
         "features": _features(recognizer.spec),
         "decoder": _decoder(recognizer.tables),
         "network": ctypes.c_int8 * _history(recognizer),
-        "logits": ctypes.c_int8 * recognizer.network.layers[-1].outputs,
+        "logits": ctypes.c_int8 * recognizer.network.outputs,
         "frames": ctypes.c_uint32,
         "busy": ctypes.c_uint32,
         "scratch": _scratch(recognizer),
@@ -52,6 +53,8 @@ def step_size(layers) -> int:
 
 def _spans(recognizer):
     network = recognizer.network
+    if network.is_images:
+        return None
     return streaming_spans(network.layers, network.field, network.num_features)
 
 
@@ -103,7 +106,12 @@ def _decoder(tables):
 
 def _scratch(recognizer):
     spectrum = ctypes.c_float * recognizer.spec.fft_length
-    size = step_size if _spans(recognizer) else scratch_size
-    layers = ctypes.c_int8 * (2 * size(recognizer.network.layers))
+    network = recognizer.network
+    if network.is_images:
+        size = plan(network.layers).total
+    else:
+        largest = step_size if _spans(recognizer) else scratch_size
+        size = 2 * largest(network.layers)
+    layers = ctypes.c_int8 * size
     fields = [("features", spectrum), ("network", layers)]
     return type("Scratch", (ctypes.Union,), {"_fields_": fields})

@@ -27,13 +27,20 @@ from keras_rnn2dnn.deploy.device.features import (
     feature_tables,
     quantized_features,
 )
+from keras_rnn2dnn.deploy.device.images.operators import ImageNetwork
+from keras_rnn2dnn.deploy.device.images.reading import read_images
+from keras_rnn2dnn.deploy.device.images.running import run_images
 from keras_rnn2dnn.deploy.device.labels import best_labels
-from keras_rnn2dnn.deploy.device.layers import Int8Layer, read_layers
+from keras_rnn2dnn.deploy.device.layers import (
+    Int8Layer,
+    UnsupportedStudent,
+    read_layers,
+)
 from keras_rnn2dnn.deploy.device.network import run_network
 from keras_rnn2dnn.deploy.device.paths import search
 from keras_rnn2dnn.hmm import WordLoopDecoder
 from keras_rnn2dnn.quantization.interpreter import Int8Student, context_windows
-from keras_rnn2dnn.quantization.window import ReceptiveField
+from keras_rnn2dnn.quantization.receptive_field import ReceptiveField
 from keras_rnn2dnn.util.errors import invalid
 
 
@@ -42,7 +49,8 @@ class DeviceNetwork:
     """The int8 network of a bundle.
 
     Args:
-        layers: of `read_layers`.
+        layers: of `read_layers`; or of `read_images` a network of two-dimensional
+            operators.
         field: context of the student.
         input_quantization: `(scale, zero_point)` of the features.
         output_quantization: `(scale, zero_point)` of the logits.
@@ -50,7 +58,7 @@ class DeviceNetwork:
         rounding: `"double"` or `"single"`; see `run_network`.
     """
 
-    layers: Sequence[Int8Layer]
+    layers: Sequence[Int8Layer] | ImageNetwork
     field: ReceptiveField
     input_quantization: tuple[float, int]
     output_quantization: tuple[float, int]
@@ -69,7 +77,7 @@ class DeviceNetwork:
             UnsupportedStudent: if the C code does not run it.
         """
         return cls(
-            read_layers(tflite),
+            _layers(tflite),
             student.receptive_field,
             student.input_quantization,
             student.output_quantization,
@@ -95,9 +103,53 @@ class DeviceNetwork:
             int8 `(ceil(frames / stride), classes)`.
         """
         if not len(quantized):
-            return np.zeros((0, self.layers[-1].outputs), np.int8)
-        windows = context_windows(quantized, self.field)
-        return run_network(self.layers, windows, self.rounding)
+            return np.zeros((0, self.outputs), np.int8)
+        return self.run(context_windows(quantized, self.field))
+
+    def run(self, windows: np.ndarray, rounding: str | None = None) -> np.ndarray:
+        """Computes the int8 logits of windows.
+
+        Args:
+            windows: int8 `(windows, frames, features)`.
+            rounding: `"double"` or `"single"`; by default that of the network.
+
+        Returns:
+            int8 `(windows, classes)`.
+        """
+        rounding = rounding or self.rounding
+        if not self.is_images:
+            return run_network(self.layers, windows, rounding)
+        return run_images(self.layers, windows.reshape(len(windows), -1), rounding)
+
+    @property
+    def is_images(self) -> bool:
+        """Whether its layers are two-dimensional, which have C code of their own."""
+        return isinstance(self.layers, ImageNetwork)
+
+    @property
+    def inputs(self) -> int:
+        """Values of a window."""
+        return self.field.window * self.num_features
+
+    @property
+    def outputs(self) -> int:
+        """Classes."""
+        return self.layers.outputs if self.is_images else self.layers[-1].outputs
+
+    @property
+    def multiply_accumulates(self) -> int:
+        """Products in one window."""
+        if self.is_images:
+            return self.layers.multiply_accumulates
+        return sum(layer.multiply_accumulates for layer in self.layers)
+
+
+def _layers(tflite):
+    """Reads a row of dense layers and convolutions, or what else the C code runs."""
+    try:
+        return read_layers(tflite)
+    except UnsupportedStudent:
+        return read_images(tflite)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -124,7 +176,7 @@ class DeviceRecognizer:
             expected = f"features of {self.network.num_features} bins"
             received = f"{self.spec.num_bins} bins"
             raise ValueError(invalid("feature_spec", expected, received))
-        classes = self.network.layers[-1].outputs
+        classes = self.network.outputs
         if isinstance(self.decoder, GreedyDecoder):
             expected, given = "labels", len(self.decoder.labels)
         else:

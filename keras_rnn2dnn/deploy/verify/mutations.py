@@ -14,6 +14,8 @@ import numpy as np
 from keras_rnn2dnn.deploy import golden
 from keras_rnn2dnn.deploy.c_prefix import prefixed
 from keras_rnn2dnn.deploy.device.features import device_features, feature_tables
+from keras_rnn2dnn.deploy.device.images.operators import DEPTHWISE
+from keras_rnn2dnn.deploy.device.images.running import run_images
 from keras_rnn2dnn.deploy.device.network import gathered, run_network
 from keras_rnn2dnn.deploy.loading import Bundle
 from keras_rnn2dnn.deploy.toolchain import Workbench
@@ -27,6 +29,7 @@ _WORDS = ("decoder_table.h", "words", "recordings.pcm", "words.u32")
 
 _TRIED = 3  # changes of a table
 _MOST_LOOKED_AT = 64
+_WINDOWS_HEARD = 20  # of a network of two-dimensional layers
 
 
 class Change(NamedTuple):
@@ -78,10 +81,11 @@ def mutations(bundle: Bundle, bench: Workbench, _: Sequence) -> Iterator[Outcome
 
 
 def _all_changes(bundle) -> Iterator[tuple[str, Iterator[Change]]]:
-    last = len(bundle.network.layers) - 1
-    for which, number in (("first", 0), ("last", last)):
+    for which in ("first", "last"):
         what = f"a weight of the {which} layer by one"
-        yield what, _heard_weights(bundle, number)
+        of_images = bundle.network.is_images
+        heard = _heard_weights_of_images if of_images else _heard_weights
+        yield what, heard(bundle, which == "last")
     if bundle.recognizer is None:
         return
     yield "a mel weight", _heard_values(bundle, "mel_weights", _mel_places)
@@ -102,12 +106,36 @@ def _all_changes(bundle) -> Iterator[tuple[str, Iterator[Change]]]:
         yield "the scale of confidences", _heard_slope(bundle)
 
 
-def _heard_weights(bundle, number) -> Iterator[Change]:
+def _heard_weights_of_images(bundle, of_last) -> Iterator[Change]:
+    """As `_heard_weights`, of a network of two-dimensional layers."""
+    network = bundle.network.layers
+    numbers = [k for k, one in enumerate(network.operators) if one.weights is not None]
+    number = numbers[-of_last]
+    operator = network.operators[number]
+    windows = np.frombuffer(bundle.golden("network_inputs.s8"), np.int8)
+    windows = windows.reshape(-1, bundle.network.inputs)[-_WINDOWS_HEARD:]
+    expected = run_images(network, windows)
+    order = np.argsort(-np.abs(operator.weights.astype(int)), axis=None, kind="stable")
+    for place in order[:_MOST_LOOKED_AT].tolist():
+        weights = operator.weights.copy()
+        weights.flat[place] += -1 if weights.flat[place] > 0 else 1
+        operators = list(network.operators)
+        operators[number] = dataclasses.replace(operator, weights=weights)
+        changed = dataclasses.replace(network, operators=tuple(operators))
+        if not np.array_equal(run_images(changed, windows), expected):
+            row, column = divmod(place, weights.shape[1])
+            if operator.kind == DEPTHWISE:
+                place = column * weights.shape[0] + row
+            yield Change(f"weights_{number}", place, *_NETWORK)
+
+
+def _heard_weights(bundle, of_last) -> Iterator[Change]:
     """Finds weights which, changed by one, change an output for a golden window."""
     layers = bundle.network.layers
+    number = len(layers) - 1 if of_last else 0
     layer, rest = layers[number], layers[number + 1 :]
     windows = np.frombuffer(bundle.golden("network_inputs.s8"), np.int8)
-    x = windows.reshape(-1, bundle.network.field.window * bundle.network.num_features)
+    x = windows.reshape(-1, bundle.network.inputs)
     before = run_network(layers[:number], x) if number else x
     own = run_network([layer], before)
     expected = run_network(rest, own) if rest else own

@@ -13,7 +13,6 @@ from keras_rnn2dnn.deploy import golden, held_back, tflm
 from keras_rnn2dnn.deploy.bundle import Firmware
 from keras_rnn2dnn.deploy.device.events import words_of
 from keras_rnn2dnn.deploy.device.features import feature_tables
-from keras_rnn2dnn.deploy.device.network import run_network
 from keras_rnn2dnn.deploy.loading import Bundle
 from keras_rnn2dnn.deploy.report import ConversionReport
 from keras_rnn2dnn.deploy.toolchain import CORES, PORTS, Workbench
@@ -21,7 +20,6 @@ from keras_rnn2dnn.deploy.verify.outcome import Outcome, judged, missing, on_tar
 from keras_rnn2dnn.util import bundle_checksums as sums
 from keras_rnn2dnn.util.errors import pip_line
 
-LEAST_WINDOWS = 2000
 INTERPRETER = threading.Lock()  # that of TensorFlow Lite has one user at a time
 # Of the logarithms of the energies, or of PCEN, float32 against float64.
 MOST_FEATURE_ERROR, USUAL_FEATURE_ERROR = 1e-2, 1e-3
@@ -53,7 +51,7 @@ def generated_files(bundle: Bundle, bench: Workbench, _: Sequence) -> Iterator[O
         recordings = golden.read_pcm(bundle.golden("test_set.pcm"))
     expected = parts.generated(bundle.tflite, report["operators"], recordings)
     if bundle.network is not None:
-        outputs = run_network(bundle.network.layers, _windows(bundle))
+        outputs = bundle.network.run(_windows(bundle))
         expected["golden/network_outputs.s8"] = outputs.tobytes()
     decoder = report.get("decoder") or {"reporting": {}}
     earlier = "format" not in report or "reporting" not in decoder
@@ -83,9 +81,9 @@ def generated_files(bundle: Bundle, bench: Workbench, _: Sequence) -> Iterator[O
         text += f" (written by version {made}, this is {keras_rnn2dnn.__version__})"
     yield judged("generated anew", not other, text)
     if bundle.network is not None:
-        count = len(_windows(bundle))
-        least = f"{count:,} golden windows (at least {LEAST_WINDOWS:,})"
-        yield judged("golden: size", count >= LEAST_WINDOWS, least)
+        count, least = len(_windows(bundle)), golden.least_windows(bundle.network)
+        text = f"{count:,} golden windows (at least {least:,})"
+        yield judged("golden: size", count >= least, text)
 
 
 def tflm_outputs(bundle: Bundle, bench: Workbench, _: Sequence) -> Iterator[Outcome]:
@@ -129,7 +127,7 @@ def network_outputs(bundle: Bundle, bench: Workbench, _: Sequence) -> Iterator[O
 
 
 def _single_rounding(bundle, stage, target):
-    expected = run_network(bundle.network.layers, _windows(bundle), "single")
+    expected = bundle.network.run(_windows(bundle), "single")
     with Workbench(bundle.directory, rounding="single") as bench:
         found = bench.run(target, "network", bundle.golden("network_inputs.s8"))
     differing = _differing(expected.tobytes(), found)

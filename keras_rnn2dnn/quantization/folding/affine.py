@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from keras_rnn2dnn.quantization.quantize import refuse
+from keras_rnn2dnn.quantization.layer_rules import refuse
 
 
 class Affine(keras.layers.Layer):

@@ -14,10 +14,13 @@ from keras_rnn2dnn.models.layers import SpliceFrames
 from keras_rnn2dnn.models.spliced_dense import SplicedDense
 from keras_rnn2dnn.quantization.folding.affine import Affine
 from keras_rnn2dnn.quantization.folding.plain_layers import copied
-from keras_rnn2dnn.quantization.quantize import IDENTITIES
+from keras_rnn2dnn.quantization.layer_rules import IDENTITIES
 
 _MOST_CHANNELS = 256  # 64 kB
-_PASSED = (*IDENTITIES, keras.layers.ZeroPadding1D)
+_PADDINGS = (keras.layers.ZeroPadding1D, keras.layers.ZeroPadding2D)
+_DEPTHWISE = (keras.layers.DepthwiseConv1D, keras.layers.DepthwiseConv2D)
+_SEPARABLE = (keras.layers.SeparableConv1D, keras.layers.SeparableConv2D)
+_PASSED = (*IDENTITIES, *_PADDINGS)
 
 
 def fold_affine(steps: list, padded: bool = False) -> None:
@@ -121,11 +124,11 @@ def _keeps_edges(steps, place, reader):
     """Whether no zeros come in between a step and the weights of its reader."""
     layer = steps[reader].layer
     padding = getattr(layer, "padding", "valid")
-    if padding != "valid" and layer.kernel_size[0] > 1:
+    if padding != "valid" and max(layer.kernel_size) > 1:
         return False
     while reader != place:
         reader = steps[reader].inputs[0]
-        if type(steps[reader].layer) is keras.layers.ZeroPadding1D:
+        if type(steps[reader].layer) in _PADDINGS:
             return False
     return True
 
@@ -141,8 +144,8 @@ def _identity(layer):
 
 def _scaled_after(layer, scale, offset):
     *kernels, bias = _weights(layer)
-    if isinstance(layer, keras.layers.DepthwiseConv1D):
-        outputs = kernels[-1].shape[1:]
+    if isinstance(layer, _DEPTHWISE):
+        outputs = kernels[-1].shape[-2:]
         kernels[-1] = kernels[-1] * np.broadcast_to(scale, bias.shape).reshape(outputs)
     else:
         kernels[-1] = kernels[-1] * scale
@@ -156,25 +159,24 @@ def _scaled_before(layer, scale, offset):
         scale, offset = (np.tile(v, width) if v.ndim else v for v in (scale, offset))
     rows = _rows(layer, scale, first), _rows(layer, offset, first)
     # What the shift adds to each output: summed over taps, and over inputs.
-    added = (first * rows[1]).sum(axis=0)
-    if isinstance(layer, keras.layers.SeparableConv1D):
-        added = added.reshape(-1) @ others[0][0]
-    elif isinstance(layer, keras.layers.DepthwiseConv1D):
+    added = (first * rows[1]).sum(axis=tuple(range(first.ndim - 2)))
+    if isinstance(layer, _SEPARABLE):
+        added = added.reshape(-1) @ others[0].reshape(added.size, -1)
+    elif isinstance(layer, _DEPTHWISE):
         added = added.reshape(-1)
-    elif first.ndim == 3:
+    else:
         added = added.sum(axis=0)
     return _copy(layer, [first * rows[0], *others, bias + added])
 
 
 def _rows(layer, values, kernel):
     """Spreads values by channel over the kernel that meets them."""
-    if isinstance(layer, keras.layers.Conv1D):
-        channels, filters = kernel.shape[1:]
+    if isinstance(layer, keras.layers.Conv1D | keras.layers.Conv2D):
+        channels, filters = kernel.shape[-2:]
         values = np.broadcast_to(values, channels * layer.groups)
         by_group = values.reshape(layer.groups, channels)
         return np.repeat(by_group, filters // layer.groups, axis=0).T
-    inputs = kernel.shape[0] if kernel.ndim == 2 else kernel.shape[1]
-    return np.broadcast_to(values, inputs)[:, None]
+    return np.broadcast_to(values, kernel.shape[-2])[:, None]
 
 
 def _weights(layer):
@@ -182,8 +184,8 @@ def _weights(layer):
     arrays = [np.asarray(weight, np.float64) for weight in layer.get_weights()]
     if layer.use_bias:
         return arrays
-    depthwise = isinstance(layer, keras.layers.DepthwiseConv1D)
-    outputs = np.prod(arrays[-1].shape[1:]) if depthwise else arrays[-1].shape[-1]
+    depthwise = isinstance(layer, _DEPTHWISE)
+    outputs = np.prod(arrays[-1].shape[-2:]) if depthwise else arrays[-1].shape[-1]
     return [*arrays, np.zeros(int(outputs))]
 
 

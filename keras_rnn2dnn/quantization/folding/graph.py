@@ -16,8 +16,9 @@ from keras_rnn2dnn.quantization.folding.plain_layers import (
     SOFTMAXES,
     copied,
     plain_layers,
+    reshaping,
 )
-from keras_rnn2dnn.quantization.quantize import IDENTITIES, RECURRENT, check_layer
+from keras_rnn2dnn.quantization.layer_rules import IDENTITIES, RECURRENT, check_layer
 from keras_rnn2dnn.util.errors import invalid
 
 
@@ -57,11 +58,13 @@ class StudentGraph:
         softmax: `"softmax"` or `"log_softmax"` where the student ended in one, which
             is left out here; or None.
         softmax_name: name of the layer that ended it.
+        clip: whether the student gives one output for an utterance.
     """
 
     steps: list[Step]
     softmax: str | None = None
     softmax_name: str | None = None
+    clip: bool = False
 
 
 def student_graph(student: keras.Model) -> StudentGraph:
@@ -69,7 +72,8 @@ def student_graph(student: keras.Model) -> StudentGraph:
 
     Args:
         student: feed-forward Functional or Sequential model (or nested ones)
-            `(batch, frames, features) -> (batch, frames, classes)`.
+            `(batch, frames, features) -> (batch, frames, classes)` or `(batch,
+            classes)`; with outputs of utterances also `(batch, frames, features, 1)`.
 
     Returns:
         The graph.
@@ -90,13 +94,19 @@ def student_graph(student: keras.Model) -> StudentGraph:
         'linear'
     """
     _check_model(student)
-    graph = StudentGraph(_steps(student))
+    clip = is_clip(student)
+    graph = StudentGraph(_steps(student, clip), clip=clip)
     _leave_softmax_out(graph)
     for step in graph.steps[1:]:
         if _softmax_of(step.layer):
-            check_layer(step.layer)
+            check_layer(step.layer, clip)
         step.layer = affine_form(step.layer)
     return graph
+
+
+def is_clip(student: keras.Model) -> bool:
+    """Tells whether a student gives one output for an utterance, `(batch, classes)`."""
+    return len(student.output_shape) == 2
 
 
 def _is_graph(model) -> bool:
@@ -134,7 +144,10 @@ def _check_model(student):
         hint = "It must have one input"
         raise ValueError(invalid("student", expected, received, hint))
     shapes = [tuple(student.inputs[0].shape), tuple(student.outputs[0].shape)]
-    if any(len(shape) != 3 or shape[-1] is None for shape in shapes):
+    ranks = tuple(map(len, shapes))
+    known = all(shape[-1] is not None for shape in shapes) and shapes[0][2:3] != (None,)
+    is_image = ranks[0] == 4 and shapes[0][-1] == 1
+    if not known or not (ranks in ((3, 3), (3, 2)) or (is_image and ranks[1] == 2)):
         hint = (
             f"Its input and output shapes are {shapes[0]} and {shapes[1]}; features "
             "are computed outside of it"
@@ -145,12 +158,13 @@ def _check_model(student):
             hint = "Its training diverged: take an earlier checkpoint"
             received = f"NaN or inf in {weight.path}"
             raise ValueError(invalid("student", "finite weights", received, hint))
-    if isinstance(student, keras.Function) and shapes[0][1] is not None:
+    fixed = isinstance(student, keras.Function) and shapes[0][1] is not None
+    if fixed and not is_clip(student):
         hint = "Its number of frames is fixed: use keras.Input((None, features))"
         raise ValueError(invalid("student", expected, received, hint))
 
 
-def _steps(model) -> list[Step]:
+def _steps(model, clip) -> list[Step]:
     """Lists the calls of layers that lead to the output, nested models inlined."""
     steps = [Step(None, [])]
 
@@ -159,7 +173,7 @@ def _steps(model) -> list[Step]:
             return known[id(tensor)]
         layer, node, output = tensor._keras_history
         arguments = layer._inbound_nodes[node].arguments
-        plain = [] if _is_graph(layer) else _checked(layer, arguments)
+        plain = [] if _is_graph(layer) else _checked(layer, arguments, tensor, clip)
         sources = [visit(source, known) for source in _sources(layer, arguments)]
         if _is_graph(layer):
             inside = {id(t): i for t, i in zip(layer.inputs, sources, strict=True)}
@@ -175,12 +189,14 @@ def _steps(model) -> list[Step]:
     return steps[: last + 1]
 
 
-def _checked(operation, arguments):
+def _checked(operation, arguments, output, clip):
     """Returns the plain layers of a call; a softmax is checked once it is not last."""
-    layers = plain_layers(plain_layer(operation), arguments)
+    if clip and (found := reshaping(operation, output.shape)) is not None:
+        return [found]
+    layers = plain_layers(plain_layer(operation), arguments, clip)
     for layer in layers:
         if not (isinstance(layer, Affine) or _softmax_of(layer)):
-            check_layer(layer)
+            check_layer(layer, clip)
     return layers
 
 

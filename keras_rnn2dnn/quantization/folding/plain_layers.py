@@ -6,7 +6,7 @@ import tensorflow as tf
 from keras import ops
 
 from keras_rnn2dnn.quantization.folding.affine import Affine
-from keras_rnn2dnn.quantization.quantize import check_layer, refuse
+from keras_rnn2dnn.quantization.layer_rules import check_layer, refuse
 
 SOFTMAXES = ("softmax", "log_softmax")
 _MERGES = {
@@ -51,15 +51,19 @@ _OPERATOR_HINT = (
     "sigmoid, tanh, silu, hard_silu"
 )
 _LOG_HINT = "Leave it out, and the softmax before it too: convert wants logits"
+_RESHAPES = ("ExpandDims", "Reshape", "Squeeze")
 _OF_CONSTANTS = ("Add", "Subtract", "Multiply", "Divide", "TrueDivide", "Maximum")
 
 
-def plain_layers(operation: keras.Operation, arguments) -> list[keras.Layer]:
+def plain_layers(
+    operation: keras.Operation, arguments, clip: bool = False
+) -> list[keras.Layer]:
     """Returns the layers that compute what an operation of a student does.
 
     Args:
         operation: a layer, or an operator such as that of `a + b`.
         arguments: of this call, `node.arguments`.
+        clip: whether the window is the whole clip.
 
     Returns:
         The layer itself, or what stands for it; two where a layer has another one as
@@ -82,7 +86,7 @@ def plain_layers(operation: keras.Operation, arguments) -> list[keras.Layer]:
         inner = layer.layer
         if type(inner) in _FRAME_BY_FRAME and getattr(inner, "axis", -1) in (-1, 1):
             layer = inner
-    if type(layer) is keras.layers.AveragePooling1D:
+    if type(layer) is keras.layers.AveragePooling1D and not clip:
         return [_mean_of_frames(layer, arguments.keras_tensors[0].shape[-1])]
     activation = getattr(layer, "activation", None)
     if isinstance(activation, keras.layers.Layer):
@@ -92,6 +96,23 @@ def plain_layers(operation: keras.Operation, arguments) -> list[keras.Layer]:
         if activation is function:
             return [copied(layer, activation=name)]
     return [layer]
+
+
+def reshaping(operation: keras.Operation, shape) -> keras.layers.Reshape | None:
+    """Returns the layer of an operation that changes the shape alone, or None.
+
+    Args:
+        operation: a layer, or an operator such as that of `expand_dims`.
+        shape: of its output, `(batch, ...)`.
+    """
+    own = type(operation).__module__.startswith("keras.src.ops.")
+    changes = own and type(operation).__name__ in _RESHAPES
+    flattens = type(operation) is keras.layers.TimeDistributed
+    flattens = flattens and type(operation.layer) is keras.layers.Flatten
+    sizes = tuple(-1 if length is None else length for length in shape[1:])
+    if not (changes or flattens) or sizes.count(-1) > 1:
+        return None
+    return keras.layers.Reshape(sizes, name=operation.name, dtype="float32")
 
 
 def copied(layer: keras.Layer, weights=None, **changes) -> keras.Layer:

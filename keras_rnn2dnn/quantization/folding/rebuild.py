@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 import keras
 
 from keras_rnn2dnn.quantization.folding.graph import Step, StudentGraph
-from keras_rnn2dnn.quantization.quantize import MERGES
+from keras_rnn2dnn.quantization.layer_rules import MERGES
 
 
 def logits_student(student: keras.Model, graph: StudentGraph) -> keras.Model:

@@ -10,7 +10,7 @@ import keras
 
 from keras_rnn2dnn.models.layers import SpliceFrames
 from keras_rnn2dnn.models.spliced_dense import SplicedDense
-from keras_rnn2dnn.quantization.quantize import IDENTITIES
+from keras_rnn2dnn.quantization.layer_rules import IDENTITIES
 
 
 def fold_splice(steps: list) -> None:

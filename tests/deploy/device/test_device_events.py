@@ -22,7 +22,7 @@ from keras_rnn2dnn.deploy.device.events import (
 from keras_rnn2dnn.deploy.device.labels import best_labels
 from keras_rnn2dnn.deploy.device.paths import search
 from keras_rnn2dnn.hmm import Reporting, Topology, WordLoopDecoder
-from keras_rnn2dnn.quantization.window import ReceptiveField
+from keras_rnn2dnn.quantization.receptive_field import ReceptiveField
 
 SCALE = 0.125
 TOPOLOGY = Topology("a b", 2, other=3)  # states: a 0 1, b 2 3, other 4, silence 5

@@ -349,9 +349,9 @@ def test_what_the_c_code_does_not_run_is_refused_by_its_operator(name):
     assert isinstance(error.value, ValueError)
     start = f"The C code of the bundle does not run {before}"
     end = (
-        f"{after}. It runs FULLY_CONNECTED, CONV_2D (of Conv1D, valid) and RESHAPE, "
-        "with ReLU or ReLU6. Rebuild the student of Dense and Conv1D layers, or run "
-        "student.tflite in TensorFlow Lite Micro"
+        f"{after}. It runs FULLY_CONNECTED, CONV_2D, DEPTHWISE_CONV_2D, "
+        "AVERAGE_POOL_2D, MAX_POOL_2D, ADD and RESHAPE, with ReLU or ReLU6. Rebuild "
+        "the student of such layers, or run student.tflite in TensorFlow Lite Micro"
     )
     text = str(error.value)
     assert text.startswith(start) and text.endswith(end)

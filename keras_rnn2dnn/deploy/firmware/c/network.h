@@ -1,4 +1,5 @@
-/* The int8 network: one output frame from one context window. No heap, no libc. */
+/* The int8 network: one output frame from one context window, or one output from a whole
+ * clip where NETWORK_IS_CLIP is 1. No heap, no libc. */
 #ifndef NETWORK_H
 #define NETWORK_H
 
@@ -11,9 +12,21 @@ extern "C" {
 #endif
 
 /* Outputs of the hidden layers; its content means nothing between two calls. */
+#if defined(NETWORK_IMAGES)
+typedef union {
+    uint32_t words[(NETWORK_COLUMN_SIZE + 3) / 4];
+    int8_t bytes[NETWORK_COLUMN_SIZE];
+} network_column;
+
+typedef struct {
+    network_column column;
+    int8_t arena[NETWORK_ARENA_SIZE];
+} network_scratch;
+#else
 typedef struct {
     int8_t layers[2][NETWORK_SCRATCH_SIZE];
 } network_scratch;
+#endif
 
 /* What one step of the stream needs beside: see network_step. */
 #if NETWORK_STREAMS

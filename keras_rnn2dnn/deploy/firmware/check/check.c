@@ -294,12 +294,22 @@ static void run_sizes(void)
 
 #else
 
-/* As above, of the network alone, a frame after the other of int8 features. */
+/* As above, of the network alone: a frame after the other of int8 features, or a clip. */
+#if defined(NETWORK_IS_CLIP) && NETWORK_IS_CLIP
+#define NETWORK_COUNTED NETWORK_INPUTS
+#else
+#define NETWORK_COUNTED NETWORK_FEATURES
+#endif
+
 static void run_count(void)
 {
-    static int8_t frame[NETWORK_FEATURES], y[NETWORK_OUTPUTS];
+    static int8_t frame[NETWORK_COUNTED], y[NETWORK_OUTPUTS];
+#if defined(NETWORK_IS_CLIP) && NETWORK_IS_CLIP
+    static network_scratch scratch;
+#else
     static network_state state;
     static network_step_scratch scratch;
+#endif
     static uint64_t counts[7];
     uint32_t before = io_ticks();
 
@@ -307,7 +317,11 @@ static void run_count(void)
     counts[0] = (before - io_ticks()) & 0xffffffu;
     while (read_all(frame, sizeof frame)) {
         before = io_ticks();
+#if defined(NETWORK_IS_CLIP) && NETWORK_IS_CLIP
+        network_run(frame, y, &scratch);
+#else
         network_step(&state, &scratch, frame, y, counts[5] % NETWORK_STRIDE == 0);
+#endif
         counts[2] += (before - io_ticks()) & 0xffffffu;
         counts[5]++;
     }

@@ -1,0 +1,314 @@
+/* Two-dimensional layers in int8, with the arithmetic of TensorFlow Lite Micro: Conv2D,
+ * DepthwiseConv2D, pooling, sums, and Dense layers as convolutions of one pixel. An
+ * image is stored pixel by pixel, row by row, with all channels of a pixel side by side.
+ * Where images lie in the arena, and whether a layer begins with its last pixel, is
+ * planned by the generator, so that an output may overwrite its own input. */
+#include "network_image_kernels.h"
+
+enum { CONV, DEPTHWISE, AVERAGE, MAXIMUM, ADD };
+
+static void copy(int8_t *to, const int8_t *from, uint32_t count)
+{
+    uint32_t i = 0;
+
+#if defined(__ARM_FEATURE_UNALIGNED)
+    for (; i + 4 <= count; i += 4)
+        ((any_word *)(void *)(to + i))->value =
+            ((const any_word *)(const void *)(from + i))->value;
+#endif
+    for (; i < count; i++)
+        to[i] = from[i];
+}
+
+static void fill(int8_t *to, int8_t value, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        to[i] = value;
+}
+
+/* The pixels that an output pixel reads: taps[0] rows of taps[1] pixels, from the row
+ * and column `top`, `left` on, which may lie before the image. */
+typedef struct {
+    int32_t top;
+    int32_t left;
+} corner;
+
+static inline corner first_of(const network_layer *layer, uint32_t pixel)
+{
+    const corner c = {
+        (int32_t)(pixel / layer->out_width * layer->stride_y) - (int32_t)layer->pad_top,
+        (int32_t)(pixel % layer->out_width * layer->stride_x) - (int32_t)layer->pad_left,
+    };
+
+    return c;
+}
+
+/* Whether place `first + k * step` lies within `size` for all k < count. */
+static inline int all_within(int32_t first, uint32_t step, uint32_t count, uint32_t size)
+{
+    return first >= 0 && (uint32_t)first + (count - 1) * step < size;
+}
+
+static inline int is_within(int32_t place, uint32_t size)
+{
+    return place >= 0 && (uint32_t)place < size;
+}
+
+/* Writes `channels` values of each tap side by side, from `x` on. */
+static void gather(const network_layer *layer, corner c, const int8_t *x,
+                   uint32_t channels, int8_t *to)
+{
+    const uint32_t row = layer->width * layer->channels;
+    const int side_by_side = layer->dilation_x == 1 && channels == layer->channels &&
+                             all_within(c.left, 1, layer->taps_x, layer->width);
+
+    for (uint32_t i = 0; i < layer->taps_y; i++) {
+        const int32_t y = c.top + (int32_t)(i * layer->dilation_y);
+        const uint32_t whole = layer->taps_x * channels;
+
+        if (!is_within(y, layer->height)) {
+            fill(to, layer->padding, whole);
+            to += whole;
+        } else if (side_by_side) {
+            copy(to, x + (uint32_t)y * row + (uint32_t)c.left * channels, whole);
+            to += whole;
+        } else {
+            for (uint32_t j = 0; j < layer->taps_x; j++, to += channels) {
+                const int32_t place = c.left + (int32_t)(j * layer->dilation_x);
+
+                if (is_within(place, layer->width))
+                    copy(to, x + (uint32_t)y * row + (uint32_t)place * layer->channels,
+                         channels);
+                else
+                    fill(to, layer->padding, channels);
+            }
+        }
+    }
+}
+
+/* Computes outputs `first` to `end` of a pixel from the `row` values that they read. */
+static void outputs_of(const network_layer *layer, uint32_t first, uint32_t end,
+                       uint32_t row, const int8_t *x, int8_t *y)
+{
+    const int8_t *w = layer->weights + first * row;
+    uint32_t output = first;
+
+    for (; output + 4 <= end; output += 4, w += 4 * row) {
+        int32_t acc[4];
+
+        add_products(w, row, x, row, layer->bias + output, acc);
+        finish_four(layer, output, acc, y + output);
+    }
+    for (; output < end; output++, w += row) {
+        const int32_t acc = add_row(w, x, row, layer->bias[output]);
+
+        finish(layer, output, 1, &acc, y + output);
+    }
+}
+
+/* What an output pixel of a convolution in one group reads: `row` values, in the image
+ * where they lie side by side there, else gathered in `column`. */
+static const int8_t *patch(const network_layer *layer, uint32_t pixel, const int8_t *x,
+                           int8_t *column)
+{
+    const corner c = first_of(layer, pixel);
+
+    if (layer->is_row && all_within(c.top, 1, layer->taps_y, layer->height))
+        return x + ((uint32_t)c.top * layer->width + (uint32_t)c.left) * layer->channels;
+    gather(layer, c, x, layer->channels, column);
+    return column;
+}
+
+static void conv_pixel(const network_layer *layer, uint32_t pixel, const int8_t *x,
+                       int8_t *y, int8_t *column)
+{
+    const uint32_t channels = layer->channels / layer->groups;
+    const uint32_t outputs = layer->outputs / layer->groups;
+    const uint32_t row = layer->taps_y * layer->taps_x * channels;
+
+    if (layer->groups == 1) {
+        outputs_of(layer, 0, outputs, row, patch(layer, pixel, x, column), y);
+        return;
+    }
+    for (uint32_t group = 0; group < layer->groups; group++) {
+        gather(layer, first_of(layer, pixel), x + group * channels, channels, column);
+        outputs_of(layer, group * outputs, (group + 1) * outputs, row, column, y);
+    }
+}
+
+#if NETWORK_DSP
+
+/* Two pixels of a convolution, `pixel` and the next. */
+static void conv_two_pixels(const network_layer *layer, uint32_t pixel, const int8_t *x,
+                            int8_t *y, network_column *column)
+{
+    const uint32_t row = (uint32_t)layer->taps_y * layer->taps_x * layer->channels;
+    int8_t *gathered = column->bytes + 4 * ((row + 3) & ~3u);
+    const int8_t *a = patch(layer, pixel, x, gathered);
+    const int8_t *b = patch(layer, pixel + 1, x, gathered + row);
+
+    widen_two(a, b, row, column->words);
+    outputs_of_two(layer, row, column->words, y);
+}
+
+#endif
+
+static void depthwise_pixel(const network_layer *layer, uint32_t pixel, const int8_t *x,
+                            int8_t *y, int8_t *column)
+{
+    const uint32_t channels = layer->channels, outputs = layer->outputs;
+    const uint32_t multiple = outputs / channels;
+    const corner c = first_of(layer, pixel);
+    taps t = {layer->taps_y, layer->taps_x, layer->dilation_y * layer->width * channels,
+              layer->dilation_x * channels, outputs};
+    uint32_t output = 0;
+
+    if (all_within(c.top, layer->dilation_y, layer->taps_y, layer->height) &&
+        all_within(c.left, layer->dilation_x, layer->taps_x, layer->width)) {
+        x += ((uint32_t)c.top * layer->width + (uint32_t)c.left) * channels;
+    } else {
+        gather(layer, c, x, channels, column);
+        x = column;
+        t.columns = t.rows * t.columns; /* one row of all taps */
+        t.rows = 1;
+        t.row = t.columns * channels;
+        t.column = channels;
+    }
+    while (multiple == 1) {
+        int32_t acc[8];
+        const uint32_t count =
+            depthwise_channels(&t, layer->weights + output, x + output,
+                               layer->bias + output, acc, outputs - output);
+
+        if (count == 0)
+            break;
+        for (uint32_t k = 0; k < count; k += 4)
+            finish_channels(layer, output + k, acc + k, y + output + k);
+        output += count;
+    }
+    for (; output < outputs; output++) {
+        const int8_t *from = x + output / multiple, *w = layer->weights + output;
+        int32_t acc = layer->bias[output];
+
+        for (uint32_t i = 0; i < t.rows; i++, from += t.row)
+            for (uint32_t j = 0; j < t.columns; j++, w += outputs)
+                acc += *w * from[j * t.column];
+        finish(layer, output, 1, &acc, y + output);
+    }
+}
+
+static int8_t limited(const network_layer *layer, int32_t value)
+{
+    value = value < layer->minimum ? layer->minimum : value;
+    return (int8_t)(value > layer->maximum ? layer->maximum : value);
+}
+
+static void pool_pixel(const network_layer *layer, uint32_t pixel, const int8_t *x,
+                       int8_t *y)
+{
+    const corner c = first_of(layer, pixel);
+    const int32_t height = (int32_t)layer->height, width = (int32_t)layer->width;
+    const int32_t top = c.top > 0 ? c.top : 0, left = c.left > 0 ? c.left : 0;
+    int32_t bottom = c.top + (int32_t)layer->taps_y;
+    int32_t right = c.left + (int32_t)layer->taps_x;
+    int32_t count;
+
+    bottom = bottom < height ? bottom : height;
+    right = right < width ? right : width;
+    count = (bottom - top) * (right - left);
+    for (uint32_t channel = 0; channel < layer->channels; channel++) {
+        int32_t sum = 0, most = -128;
+
+        for (int32_t i = top; i < bottom; i++) {
+            const int8_t *from = x + (uint32_t)(i * width + left) * layer->channels;
+
+            for (int32_t j = left; j < right; j++, from += layer->channels) {
+                sum += from[channel];
+                most = from[channel] > most ? from[channel] : most;
+            }
+        }
+        if (layer->kind == AVERAGE)
+            most = (sum > 0 ? sum + count / 2 : sum - count / 2) / count;
+        y[channel] = limited(layer, most);
+    }
+}
+
+/* Of `ADD`: multipliers and shifts of both inputs and of their sum; bias[0] and [1] are
+ * the zero points of the inputs. */
+static void add_pixel(const network_layer *layer, const int8_t *a, const int8_t *b,
+                      int8_t *y)
+{
+    const int32_t *multipliers = layer->multipliers;
+    const int8_t *shifts = layer->shifts;
+
+    for (uint32_t channel = 0; channel < layer->outputs; channel++) {
+        const int32_t left = (a[channel] - layer->bias[0]) * (1 << 20);
+        const int32_t right = (b[channel] - layer->bias[1]) * (1 << 20);
+        const int32_t sum = requantize(left, multipliers[0], shifts[0]) +
+                            requantize(right, multipliers[1], shifts[1]);
+
+        y[channel] = limited(layer, requantize(sum, multipliers[2], shifts[2]) +
+                                        layer->output_offset);
+    }
+}
+
+static void run_layer(const network_layer *layer, const int8_t *x, const int8_t *other,
+                      int8_t *y, network_column *column)
+{
+    const uint32_t pixels = layer->out_height * layer->out_width;
+    const uint32_t block = NETWORK_DSP && layer->pairs ? 2 : 1;
+    const uint32_t blocks = (pixels + block - 1) / block;
+
+    for (uint32_t number = 0; number < blocks; number++) {
+        const uint32_t pixel = block * (layer->backwards ? blocks - 1 - number : number);
+        const uint32_t place = pixel * layer->outputs;
+
+#if NETWORK_DSP
+        if (block == 2 && pixel + 1 < pixels)
+            conv_two_pixels(layer, pixel, x, y + place, column);
+        else
+#endif
+        if (layer->kind == CONV)
+            conv_pixel(layer, pixel, x, y + place, column->bytes);
+        else if (layer->kind == DEPTHWISE)
+            depthwise_pixel(layer, pixel, x, y + place, column->bytes);
+        else if (layer->kind == ADD)
+            add_pixel(layer, x + place, other + place, y + place);
+        else
+            pool_pixel(layer, pixel, x, y + place);
+    }
+}
+
+void network_run(const int8_t *input, int8_t *output, network_scratch *scratch)
+{
+    for (uint32_t number = 0; number < NETWORK_LAYERS; number++) {
+        const network_layer *layer = &network_layers[number];
+        const int8_t *read[2];
+
+        for (uint32_t k = 0; k < 2; k++)
+            read[k] = layer->inputs[k] == NETWORK_OUTSIDE
+                          ? input
+                          : scratch->arena + layer->inputs[k];
+        run_layer(layer, read[0], read[1],
+                  layer->output == NETWORK_OUTSIDE ? output
+                                                   : scratch->arena + layer->output,
+                  &scratch->column);
+    }
+}
+
+void network_step(network_state *state, network_step_scratch *scratch,
+                  const int8_t *frame, int8_t *output, int wanted)
+{
+    int8_t *history = state->history;
+    const uint32_t kept = NETWORK_INPUTS - NETWORK_FEATURES;
+
+    for (uint32_t i = 0; i < kept; i++)
+        history[i] = history[i + NETWORK_FEATURES];
+    copy(history + kept, frame, NETWORK_FEATURES);
+    if (wanted)
+        network_run(history, output, scratch);
+}
+
+#if defined(__clang__) && __clang_major__ >= 10
+#pragma clang attribute pop
+#endif
