@@ -8,12 +8,11 @@ import tensorflow as tf
 
 from keras_rnn2dnn.batches.predicting import map_by_length
 from keras_rnn2dnn.hmm.decoding import WordLoopDecoder
+from keras_rnn2dnn.hmm.loop_sums import summed_paths
 from keras_rnn2dnn.util.errors import invalid
 
 # A path may end inside of a word at this weight, so that some path always ends.
 _ENDS_ANYWHERE = 1e-12
-_FEW = 512  # nodes, up to which one product of matrices is faster than several steps
-_SMALLEST = 1e-290  # of float64: scores may differ by 660 within a frame
 
 
 class LoopGraph:
@@ -48,6 +47,8 @@ class LoopGraph:
         first = last - [len(chain) - 1 for chain in chains]
         silence = [topology.num_states - 1] * topology.silence
         self.states = np.concatenate([*chains, silence]).astype("int32")
+        in_order = np.arange(topology.num_states)
+        self._shared = not np.array_equal(self.states, in_order)
         self._weights = self._transitions(first, last)
         final = np.full(len(self.states) + 1, _ENDS_ANYWHERE)
         final[last] = final[-1] = 1.0
@@ -83,16 +84,6 @@ class LoopGraph:
         shared = self._weights[2:4].T @ self._weights[4:]
         return np.diag(stay) + np.diag(step[1:], 1) + shared
 
-    def _steps(self):
-        """Returns what moves the mass of all nodes on by a frame, and back."""
-        if len(self.final) <= _FEW:
-            matrix = tf.constant(self.matrix)
-            onward = functools.partial(tf.matmul, b=matrix)
-            return onward, functools.partial(tf.matmul, b=matrix, transpose_b=True)
-        weights = tf.constant(self._weights)
-        onward = functools.partial(_onward, weights=weights)
-        return onward, functools.partial(_back, weights=weights)
-
     def scores(self, logits) -> tf.Tensor:
         """Returns logits `(..., states)` less the priors as the decoder scales them."""
         scores = tf.cast(logits, "float32")
@@ -115,11 +106,22 @@ class LoopGraph:
             float32 `(batch,)`; its gradient by the logits is the occupancy of each
             state in each frame.
         """
-        counted = tf.cast(tf.cast(weights, "float32") > 0, "float32")
-        scores = tf.gather(self.scores(logits), self.states, axis=-1)
-        scores = tf.cast(scores, "float64")  # products of many frames need its range
-        totals = _log_sum(self._steps(), tf.constant(self.final), scores, counted)
-        return tf.cast(totals, "float32")
+        counted = tf.cast(weights, "float32") > 0
+        scores = self.scores(logits)
+        if self._shared:
+            scores = tf.gather(scores, self.states, axis=-1)
+
+        @tf.custom_gradient
+        def log_sum(scores):
+            given = tf.stop_gradient(scores), counted, self._weights, self.final
+            totals, occupancies = summed_paths(*given)
+
+            def gradient(upstream):
+                return occupancies() * upstream[:, None, None]
+
+            return tf.cast(totals, "float32"), gradient
+
+        return log_sum(scores)
 
     def occupancies(self, outputs: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Returns the posterior of every state given all paths through the loop.
@@ -145,103 +147,3 @@ class LoopGraph:
 
         shape = None, None, self.decoder.topology.num_states
         return tf.function(of_batch, input_signature=[tf.TensorSpec(shape)])
-
-
-def _log_sum(steps, final, scores, counted):
-    """Sums all paths, forward; backward, on demand, the occupancies of the nodes.
-
-    Args:
-        steps: of `LoopGraph`, onward and back.
-        final: weights of the ends.
-        scores: of the nodes, `(batch, frames, nodes)`.
-        counted: 1 where a frame counts, else 0, `(batch, frames)`.
-    """
-    summed = tf.custom_gradient(lambda *values: _with_gradient(steps, final, *values))
-    return summed(scores, counted)
-
-
-def _with_gradient(steps, final, scores, counted):
-    onward, back = steps
-    peaks = tf.reduce_max(scores, axis=-1)
-    odds = tf.maximum(tf.exp(scores - peaks[..., None]), _SMALLEST)
-    odds = tf.transpose(tf.pad(odds, [[0, 0], [0, 0], [0, 1]]), (1, 0, 2))
-    present = tf.transpose(counted)[..., None] > 0
-    alphas, sizes = _forward(odds, present, onward)
-    ends = tf.reduce_sum(alphas[-1] * final, axis=-1)
-    totals = tf.reduce_sum(tf.where(counted > 0, peaks, 0), axis=1)
-    totals += tf.math.log(ends) + tf.reduce_sum(tf.math.log(sizes), axis=0)[:, 0]
-
-    def gradient(upstream):
-        last = tf.broadcast_to(final, tf.shape(alphas[-1]))
-        # Where all products underflow (paths of 700 nats less than the best start and
-        # the best end allow), the occupancies of the frame are 0.
-        joint = alphas * _backward(odds, present, back, last)
-        occupied = tf.math.divide_no_nan(joint, tf.reduce_sum(joint, -1, True))
-        occupied = tf.where(present, occupied, 0)[..., :-1]
-        by_utterance = tf.transpose(occupied, (1, 0, 2))
-        return by_utterance * upstream[:, None, None], None
-
-    return totals, gradient
-
-
-def _onward(mass, weights):
-    """Returns `mass` times the matrix of `LoopGraph`, by its weights."""
-    shared = tf.matmul(tf.matmul(mass, weights[2:4], transpose_b=True), weights[4:])
-    return mass * weights[0] + tf.roll(mass, 1, axis=-1) * weights[1] + shared
-
-
-def _back(mass, weights):
-    """Returns `mass` times the turned matrix."""
-    shared = tf.matmul(tf.matmul(mass, weights[4:], transpose_b=True), weights[2:4])
-    before = tf.roll(mass * weights[1], -1, axis=-1)
-    return mass * weights[0] + before + shared
-
-
-def _forward(odds, present, onward):
-    """Returns the mass of each node, every frame summing to 1, and what it summed to.
-
-    `(frames, batch, nodes)` and `(frames, batch, 1)`.
-    """
-    frames, batch, nodes = (tf.shape(odds)[axis] for axis in range(3))
-    start = tf.one_hot(tf.fill((batch,), nodes - 1), nodes, dtype=odds.dtype)
-    arrays = [tf.TensorArray(odds.dtype, frames) for _ in range(2)]
-
-    def step(t, alpha, alphas, sizes):
-        reached = onward(alpha) * odds[t]
-        size = tf.reduce_sum(reached, axis=-1, keepdims=True)
-        alpha = tf.where(present[t], reached / size, alpha)
-        size = tf.where(present[t], size, 1)
-        return t + 1, alpha, alphas.write(t, alpha), sizes.write(t, size)
-
-    _, _, alphas, sizes = tf.while_loop(
-        lambda t, *_: t < frames,
-        step,
-        (0, start, *arrays),
-        parallel_iterations=1,
-        maximum_iterations=frames,
-    )
-    alphas = tf.ensure_shape(alphas.stack(), odds.shape)
-    return alphas, tf.ensure_shape(sizes.stack(), (*odds.shape[:2], 1))
-
-
-def _backward(odds, present, back, last):
-    """Returns the weight of all continuations, each frame on a scale of its own.
-
-    On one scale they overflow where a student is very sure, and wrong.
-    """
-    frames = tf.shape(odds)[0]
-
-    def step(t, beta, betas):
-        betas = betas.write(t, beta)
-        before = back(odds[t] * beta)
-        before /= tf.reduce_sum(before, axis=-1, keepdims=True)
-        return t - 1, tf.where(present[t], before, beta), betas
-
-    _, _, betas = tf.while_loop(
-        lambda t, *_: t >= 0,
-        step,
-        (frames - 1, last, tf.TensorArray(odds.dtype, frames)),
-        parallel_iterations=1,
-        maximum_iterations=frames,
-    )
-    return tf.ensure_shape(betas.stack(), odds.shape)

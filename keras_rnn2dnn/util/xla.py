@@ -1,4 +1,6 @@
-"""Tells code that is compiled by XLA, which lacks some of TensorFlow's operations."""
+"""What is compiled by XLA, which lacks some of TensorFlow's operations."""
+
+import functools
 
 import tensorflow as tf
 
@@ -23,3 +25,19 @@ def compiled_by_xla() -> bool:
             context = context.outer_context
         graph = getattr(graph, "outer_graph", None)
     return False
+
+
+@functools.cache
+def can_compile() -> bool:
+    """Tells whether TensorFlow compiles by XLA here: not every build does.
+
+    Example:
+        >>> can_compile()
+        True
+    """
+    with tf.init_scope():
+        try:
+            tf.function(tf.identity, jit_compile=True)(tf.ones(()))
+        except tf.errors.OpError:
+            return False
+    return True
