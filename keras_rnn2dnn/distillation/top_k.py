@@ -169,8 +169,11 @@ def dense_of_kept(targets, num_classes: int):
     """
     log_p = targets[..., 0, :-1]
     p = ops.exp(log_p - ops.logsumexp(log_p, axis=-1, keepdims=True))
-    classes = ops.cast(targets[..., 1, :-1], "int32")
-    return ops.sum(p[..., None] * ops.one_hot(classes, num_classes), axis=-2)
+    classes, k = ops.cast(targets[..., 1, :-1], "int32"), p.shape[-1]
+    frames = ops.shape(p)[:-1]
+    p, classes = ops.reshape(p, (-1, k)), ops.reshape(classes, (-1, k))
+    none = ops.zeros((ops.shape(p)[0], num_classes), "float32")
+    return ops.reshape(_add_at(none, classes, p), (*frames, num_classes))
 
 
 @tf.custom_gradient

@@ -1,7 +1,7 @@
 """The word loop as a graph of transitions: all of its paths summed, with gradients."""
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -106,22 +106,45 @@ class LoopGraph:
             float32 `(batch,)`; its gradient by the logits is the occupancy of each
             state in each frame.
         """
-        counted = tf.cast(weights, "float32") > 0
-        scores = self.scores(logits)
-        if self._shared:
-            scores = tf.gather(scores, self.states, axis=-1)
 
         @tf.custom_gradient
         def log_sum(scores):
-            given = tf.stop_gradient(scores), counted, self._weights, self.final
-            totals, occupancies = summed_paths(*given)
+            totals, occupancies = self.paths(scores, weights)
 
             def gradient(upstream):
                 return occupancies() * upstream[:, None, None]
 
-            return tf.cast(totals, "float32"), gradient
+            return totals, gradient
 
-        return log_sum(scores)
+        return log_sum(self.scores(logits))
+
+    def paths(self, scores, weights) -> tuple[tf.Tensor, Callable]:
+        """Returns what `log_sum` does, and how to get its gradient.
+
+        Args:
+            scores: of `scores`, float32 `(batch, frames, states)`.
+            weights: as of `log_sum`.
+
+        Returns:
+            `(totals, occupancies)`: float32 `(batch,)`, and a function without
+            arguments that returns float32 `(batch, frames, states)`, 0 where no frame
+            counts.
+        """
+        scores, counted = tf.stop_gradient(scores), tf.cast(weights, "float32") > 0
+        if self._shared:
+            scores = tf.gather(scores, self.states, axis=-1)
+        totals, of_nodes = summed_paths(scores, counted, self._weights, self.final)
+
+        def occupancies():
+            found = of_nodes()
+            if not self._shared:
+                return found
+            found = tf.transpose(found, (2, 0, 1))
+            number = self.decoder.topology.num_states
+            found = tf.math.unsorted_segment_sum(found, self.states, number)
+            return tf.transpose(found, (1, 2, 0))
+
+        return tf.cast(totals, "float32"), occupancies
 
     def occupancies(self, outputs: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Returns the posterior of every state given all paths through the loop.
@@ -140,10 +163,9 @@ class LoopGraph:
     @functools.cached_property
     def _occupancies(self):
         def of_batch(logits):
-            with tf.GradientTape() as tape:
-                tape.watch(logits)
-                total = self.log_sum(logits, tf.ones(tf.shape(logits)[:2]))
-            return tape.gradient(total, logits)
+            counted = tf.ones(tf.shape(logits)[:2])
+            _, occupancies = self.paths(self.scores(logits), counted)
+            return occupancies()
 
         shape = None, None, self.decoder.topology.num_states
         return tf.function(of_batch, input_signature=[tf.TensorSpec(shape)])

@@ -13,7 +13,7 @@ import functools
 import numpy as np
 import tensorflow as tf
 
-from keras_rnn2dnn.util.xla import can_compile
+from keras_rnn2dnn.util.xla import can_compile, compiled_by_xla
 
 _FRAMES = 32  # of a block
 _ROWS = 8  # the batch is padded to a multiple of it: few sizes are compiled
@@ -35,53 +35,75 @@ def summed_paths(scores, counted, weights, final):
         `(totals, occupancies)`: float64 `(batch,)`, and a function without arguments
         that returns float32 `(batch, frames, nodes - 1)`, 0 where no frame counts.
     """
-    batch, frames, nodes = tf.shape(scores)[0], tf.shape(scores)[1], len(final)
     peaks = tf.reduce_max(scores, axis=-1, keepdims=True)
-    roots = tf.exp(tf.maximum(scores - peaks, _LEAST) / _POWER)
-    rows, blocks = -(-batch // _ROWS) * _ROWS, -(-frames // _FRAMES)
-    padding = [[0, rows - batch], [0, blocks * _FRAMES - frames]]
-    roots, present = tf.pad(roots, [*padding, [0, 1]]), tf.pad(counted, padding)
-    weights = tf.constant(weights)
-    shape = tf.TensorShape((None, nodes))
-
-    def block(number):
-        begin = (0, number * _FRAMES)
-        return (
-            weights,
-            tf.slice(roots, (*begin, 0), (rows, _FRAMES, nodes)),
-            tf.slice(present, begin, (rows, _FRAMES)),
-        )
+    scales = tf.where(counted, tf.cast(peaks[..., 0], tf.float64), 0)
+    blocks = _Blocks(tf.exp(tf.maximum(scores - peaks, _LEAST) / _POWER), counted)
+    weights, nodes = tf.constant(weights), len(final)
 
     def onward(number, alpha, logs, starts):
         starts = starts.write(number, alpha)
-        alpha, more = _compiled(_forward_block)(*block(number), alpha)
-        alpha = tf.ensure_shape(alpha, shape)
-        return number + 1, alpha, logs + tf.ensure_shape(more, (None,)), starts
+        alpha, more = _compiled(_forward_block)(weights, *blocks[number], alpha)
+        logs += tf.ensure_shape(more, (None,))
+        return number + 1, tf.ensure_shape(alpha, (None, nodes)), logs, starts
 
-    first = tf.one_hot(tf.fill((rows,), nodes - 1), nodes, dtype=tf.float64)
-    begin = (0, first, tf.zeros((rows,), tf.float64), _array(blocks, first))
-    _, last, logs, starts = _loop(lambda n, *_: n < blocks, onward, begin, blocks)
+    first = tf.one_hot(tf.fill((blocks.rows,), nodes - 1), nodes, dtype=tf.float64)
+    starts = tf.TensorArray(tf.float64, blocks.number, element_shape=(None, nodes))
+    begin = (0, first, tf.zeros((blocks.rows,), tf.float64), starts)
+    _, last, logs, starts = _loop(
+        lambda n, *_: n < blocks.number, onward, begin, blocks.number
+    )
     logs += tf.math.log(tf.reduce_sum(last * final, axis=-1))
-    scales = tf.where(counted, tf.cast(peaks[..., 0], tf.float64), 0)
+    totals = logs[: tf.shape(scores)[0]] + tf.reduce_sum(scales, axis=1)
+    starts = starts.stack()  # XLA takes no array of tensors out of a condition
+    return totals, lambda: _occupancies(blocks, starts, weights, final)
+
+
+def _occupancies(blocks, starts, weights, final):
+    """Returns what `summed_paths` promises; `starts` are the masses before blocks."""
+    nodes = len(final)
 
     def back(number, beta, found):
-        given = block(number), starts.read(number), beta
-        beta, occupied = _compiled(_backward_block)(*given[0], *given[1:])
-        return number - 1, tf.ensure_shape(beta, shape), found.write(number, occupied)
+        given = *blocks[number], starts[number], beta
+        beta, occupied = _compiled(_backward_block)(weights, *given)
+        beta = tf.ensure_shape(beta, (None, nodes))
+        return number - 1, beta, found.write(number, occupied)
 
-    def occupancies():
-        ends = tf.broadcast_to(tf.constant(final), (rows, nodes))
-        found = tf.TensorArray(tf.float32, blocks, element_shape=(_FRAMES, None, nodes))
-        begin = (blocks - 1, ends, found)
-        _, _, found = _loop(lambda n, *_: n >= 0, back, begin, blocks)
-        found = tf.reshape(found.stack(), (blocks * _FRAMES, rows, nodes))
-        return tf.transpose(found[:frames, :batch, :-1], (1, 0, 2))
-
-    return logs[:batch] + tf.reduce_sum(scales, axis=1), occupancies
+    ends = tf.broadcast_to(tf.constant(final), (blocks.rows, nodes))
+    shape = (None, None, nodes)
+    found = tf.TensorArray(tf.float32, blocks.number, element_shape=shape)
+    begin = (blocks.number - 1, ends, found)
+    _, _, found = _loop(lambda n, *_: n >= 0, back, begin, blocks.number)
+    found = tf.reshape(found.stack(), (-1, blocks.rows, nodes))
+    return tf.transpose(found[: blocks.frames, : blocks.batch, :-1], (1, 0, 2))
 
 
-def _array(size, like):
-    return tf.TensorArray(like.dtype, size, element_shape=(None, *like.shape[1:]))
+class _Blocks:
+    """The frames of a batch in blocks of one size, padded by what does not count.
+
+    Args:
+        roots: of the odds, float32 `(batch, frames, nodes - 1)`.
+        counted: whether a frame counts, `(batch, frames)`.
+    """
+
+    def __init__(self, roots, counted):
+        self.batch, self.frames = tf.shape(counted)[0], tf.shape(counted)[1]
+        self.rows, self.length, self.number = self.batch, self.frames, 1
+        padding = [[0, 0], [0, 0]]
+        if not compiled_by_xla():  # else all of it is compiled already
+            self.rows, self.length = -(-self.batch // _ROWS) * _ROWS, _FRAMES
+            self.number = -(-self.frames // _FRAMES)
+            frames = self.number * _FRAMES
+            padding = [[0, self.rows - self.batch], [0, frames - self.frames]]
+        self._roots = tf.pad(roots, [*padding, [0, 1]])
+        self._present = tf.pad(counted, padding)
+
+    def __getitem__(self, number):
+        """Returns `(rows, length, nodes)` and `(rows, length)` of a block."""
+        if isinstance(self.number, int):
+            return self._roots, self._present
+        begin, size = (0, number * self.length), (self.rows, self.length)
+        roots = tf.slice(self._roots, (*begin, 0), (*size, self._roots.shape[2]))
+        return roots, tf.slice(self._present, begin, size)
 
 
 def _loop(condition, body, begin, steps):
@@ -130,9 +152,10 @@ def _backward_block(weights, roots, present, alpha, beta):
         return t - 1, tf.where(counts, before * (1 / total[:, 2:]), beta), found
 
     one = tf.ones((alpha.shape[1], 1), tf.float64)
-    found = tf.TensorArray(tf.float32, _FRAMES, element_shape=alpha.shape)
-    begin = (_FRAMES - 1, beta, found)
-    _, beta, found = _loop(lambda t, *_: t >= 0, move, begin, _FRAMES)
+    frames = tf.shape(present)[1]
+    found = tf.TensorArray(tf.float32, frames, element_shape=alpha.shape)
+    begin = (frames - 1, beta, found)
+    _, beta, found = _loop(lambda t, *_: t >= 0, move, begin, frames)
     return beta, found.stack()
 
 
@@ -155,12 +178,13 @@ def _forward(weights, roots, present, alpha):
         shared = tf.where(counts, total * (1 / size), shared)
         return t + 1, alpha, shared, alphas.write(t, alpha), sizes.write(t, size)
 
+    frames = tf.shape(present)[1]
     arrays = [
-        tf.TensorArray(tf.float64, _FRAMES, element_shape=(alpha.shape[0], width))
+        tf.TensorArray(tf.float64, frames, element_shape=(alpha.shape[0], width))
         for width in (alpha.shape[1], 1)
     ]
     begin = (0, alpha, tf.matmul(alpha, sums), *arrays)
-    *_, alphas, sizes = _loop(lambda t, *_: t < _FRAMES, move, begin, _FRAMES)
+    *_, alphas, sizes = _loop(lambda t, *_: t < frames, move, begin, frames)
     return alphas.stack(), sizes.stack()
 
 

@@ -4,9 +4,11 @@ import math
 from collections.abc import Mapping
 
 import keras
+import tensorflow as tf
 from keras import ops
 
-from keras_rnn2dnn.distillation.losses import ScheduledNumber, frame_kl, log_posteriors
+from keras_rnn2dnn.distillation.dense_kl import posteriors
+from keras_rnn2dnn.distillation.losses import ScheduledNumber, as_logits, frame_kl
 from keras_rnn2dnn.distillation.top_k import dense_of_kept, is_top_k
 from keras_rnn2dnn.hmm.decoding import WordLoopDecoder
 from keras_rnn2dnn.hmm.loop_graph import LoopGraph
@@ -156,20 +158,44 @@ class SequenceKL(keras.losses.Loss):
 
     def of_paths(self, y_true, y_pred, weights):
         """Returns the loss of every frame without the share of the frame-wise one."""
-        log_q = log_posteriors(y_pred, self.from_logits)
         counted = ops.cast(weights > 0, "float32")
-        number = ops.maximum(ops.sum(counted, axis=1, keepdims=True), 1.0)
-        occupied = self._occupied(y_true, log_q.shape[-1])
-        total = self.graph.log_sum(log_q - self.boost * occupied, counted)[:, None]
-        scores = ops.where(occupied > 0, self.graph.scores(log_q), 0.0)
-        expected = ops.sum(occupied * scores, axis=-1)
-        return (total / number - expected) * counted
+        occupied = ops.stop_gradient(self._occupied(y_true, y_pred.shape[-1]))
+        given = as_logits(y_pred, self.from_logits), occupied, counted
+        return tf.custom_gradient(self._of_paths)(*given)
+
+    def _of_paths(self, logits, occupied, counted):
+        """Returns `of_paths`, and its gradient in few passes over all states.
+
+        Log-posteriors are logits less the same number for all states of a frame, which
+        may as well be taken off what is summed up.
+        """
+        scaled, q, log_sums = posteriors(logits, tf.constant(1.0))
+        mass = tf.reduce_sum(occupied, axis=-1)
+        scores = self.graph.scores(scaled)
+        expected = tf.reduce_sum(tf.math.multiply_no_nan(scores, occupied), axis=-1)
+        expected -= mass * log_sums
+        if self.boost:
+            scores -= self.boost * occupied
+        total, occupancies = self.graph.paths(scores, counted)
+        total -= tf.reduce_sum(counted * log_sums, axis=1)
+        shares = counted / tf.maximum(tf.reduce_sum(counted, 1, keepdims=True), 1.0)
+        values = total[:, None] * shares - expected * counted
+
+        def gradient(upstream):
+            of_total = tf.reduce_sum(upstream * shares, axis=1)[:, None]
+            upstream *= counted
+            change = of_total[..., None] * occupancies()
+            change -= upstream[..., None] * occupied
+            change -= q * (counted * of_total - mass * upstream)[..., None]
+            return change, None, None
+
+        return values, gradient
 
     def _occupied(self, y_true, num_states):
         """Returns the teacher's occupancies of either form of targets."""
         if is_top_k(y_true):
             return dense_of_kept(y_true, num_states)
-        return ops.exp(log_posteriors(y_true, self.teacher_from_logits))
+        return ops.softmax(as_logits(y_true, self.teacher_from_logits), axis=-1)
 
     def get_config(self):
         """Returns the arguments of the constructor."""

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_rnn2dnn.hmm import Topology, WordLoopDecoder
+from keras_rnn2dnn.hmm import Topology, WordLoopDecoder, loop_sums
 from keras_rnn2dnn.hmm.loop_graph import LoopGraph
 
 WORDS = Topology(("a", "b"), states_per_unit=2)
@@ -157,6 +157,28 @@ def test_a_student_that_is_very_sure_and_wrong_has_the_right_gradient(scale):
     scores = scores.astype("float32")
     expected = in_the_log_domain(graph, scores)
     assert occupancies_of(graph, scores) == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_more_than_one_block_of_frames_and_words_that_share_states(
+    compiled, monkeypatch
+):
+    if not compiled:  # as where TensorFlow lacks XLA
+        monkeypatch.setattr(loop_sums, "_compiled", lambda function: function)
+    topology = Topology(("no", "on"), 2, lexicon={"no": "n o", "on": "o n o"})
+    graph = LoopGraph(WordLoopDecoder(topology, insertion_penalty=-1.0))
+    scores = np.random.default_rng(1).normal(scale=3, size=(9, 65, 5))
+    scores = tf.constant(scores, "float32")
+    weights = np.ones((9, 65))
+    weights[8, 40:] = 0
+    with tf.GradientTape() as tape:
+        tape.watch(scores)
+        total = tf.reduce_sum(graph.log_sum(scores, weights))
+    gradient = tape.gradient(total, scores).numpy()
+    for row, frames in ((0, 65), (8, 40)):
+        expected = in_the_log_domain(graph, scores[row, :frames].numpy())
+        assert gradient[row, :frames] == pytest.approx(expected, abs=1e-5)
+    assert not gradient[8, 40:].any()
 
 
 def test_utterances_without_frames_have_no_occupancies():

@@ -21,12 +21,12 @@ def softmax(z):
     return np.exp(z) / np.exp(z).sum(axis=-1, keepdims=True)
 
 
-def gradient_of(loss, y_true, logits):
-    logits = tf.constant(logits)
+def gradient_of(loss, y_true, logits, result=np.asarray):
+    logits = tf.convert_to_tensor(logits)
     with tf.GradientTape() as tape:
         tape.watch(logits)
         value = loss(y_true, logits)
-    return value, tape.gradient(value, logits).numpy()
+    return value, result(tape.gradient(value, logits))
 
 
 def test_the_gradient_is_the_difference_of_the_occupancies():
@@ -106,6 +106,37 @@ def test_the_distiller_leaves_padding_out(boost):
     alone = evaluated(*short, np.ones((1, 5)))
     together = evaluated(x, soft, weights)
     assert together == pytest.approx((8 * whole + 5 * alone) / 13, rel=1e-5)
+
+
+def test_xla_compiles_value_and_gradient_for_unknown_lengths():
+    loss, student, teacher = SequenceKL(LOOP, boost=0.8), *random(17, 2, 2, 40, 5)
+
+    def of_loss(teacher, student):
+        return gradient_of(loss, teacher, student, tf.identity)
+
+    signature = [tf.TensorSpec((None, None, 5))] * 2
+    compiled = tf.function(of_loss, input_signature=signature, jit_compile=True)
+    for value, expected in zip(
+        compiled(teacher, student), of_loss(teacher, student), strict=True
+    ):
+        assert value.numpy() == pytest.approx(expected.numpy(), abs=1e-6)
+
+
+def test_weights_of_frames_scale_their_gradients():
+    student, teacher = random(19, 1, 6, 5), tf.constant(random(20, 1, 6, 5))
+    weights = np.float32([[1.0, 0.5, 0.0, 2.0, 1.0, 0.3]])
+    loss, logits = SequenceKL(LOOP, frame_share=0, boost=0.6), student.astype("float64")
+
+    def weighted(logits):
+        values = loss.of_frames(teacher, tf.cast(logits, "float32"), weights)
+        return tf.reduce_sum(values * weights)
+
+    _, gradient = gradient_of(lambda _, z: weighted(z), None, student)
+    for place in ((0, 0, 1), (0, 2, 2), (0, 3, 4), (0, 5, 0)):
+        step = np.zeros_like(logits)
+        step[place] = 1e-2
+        by_difference = (weighted(logits + step) - weighted(logits - step)) / 2e-2
+        assert gradient[place] == pytest.approx(float(by_difference), abs=1e-3)
 
 
 def test_a_student_learns_the_order_that_frames_do_not_tell():
