@@ -1,12 +1,12 @@
 """The whole way from a corpus to a verified bundle: `train_corpus`."""
 
-import contextlib
 import dataclasses
 import json
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import keras_rnn2dnn
 from keras_rnn2dnn.deploy import Verification, verify
 from keras_rnn2dnn.deploy.verify import Outcome
 from keras_rnn2dnn.recipe.from_corpus.lexicon import topology_of
@@ -85,7 +85,8 @@ def train_corpus(
         FileNotFoundError: if there is no audio, or no teacher.
         ImportError: if an extra is missing; holds the pip line.
         ValueError: if nothing can be trained on the corpus, the teacher does not fit,
-            or an argument is out of its range.
+            an argument is out of its range, or `plan.json` of an earlier run is
+            damaged.
         OSError: if `out` cannot be written.
     """
     out, tell = Path(out), tell or _LOG.info
@@ -140,12 +141,19 @@ def _without_silence(split, topology, seed, tell):
 
 def _kept_plan(path: Path, asked: dict, make: Callable[[], Plan]) -> Plan:
     """Returns the plan of the same run before, or a new one: times differ."""
+    asked = {**asked, "version": keras_rnn2dnn.__version__}
     asked = json.loads(json.dumps(asked))  # with lists for tuples
-    # None may be there, a damaged one, or one of another version.
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-        kept = without_sum(json.loads(path.read_text()))
-        if kept["asked"] == asked:
-            return Plan(Recipe.from_dict(kept["recipe"]), kept["seconds"])
+    if path.is_file():
+        try:
+            kept = without_sum(json.loads(path.read_text()))
+            if kept["asked"] == asked:
+                return Plan(Recipe.from_dict(kept["recipe"]), kept["seconds"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise ValueError(
+                f"Cannot go on with {str(path.parent)!r}: {path.name} is damaged. "
+                f"Expected the plan of an earlier run. Received: {error}. Remove it to "
+                "begin anew"
+            ) from error
     plan = make()
     write_json(path, {"asked": asked, **dataclasses.asdict(plan)})
     return plan

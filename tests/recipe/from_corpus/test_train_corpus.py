@@ -7,13 +7,13 @@ import pytest
 from helpers.tone_words import TINY, tone_words
 from helpers.word_corpora import write_folders, write_sentences
 
+import keras_rnn2dnn
 from keras_rnn2dnn.audio.corpora import write_wav
 from keras_rnn2dnn.deploy import Verification
 from keras_rnn2dnn.deploy.verify import Outcome
 from keras_rnn2dnn.recipe import material, run, train_corpus
 from keras_rnn2dnn.recipe.from_corpus import outcome, student_size, train
 from keras_rnn2dnn.recipe.from_corpus.plan import Plan
-from keras_rnn2dnn.recipe.trained import write_json
 
 PROVEN = Verification((Outcome("files", "passed", "all"),))
 SYSTEMS = [
@@ -116,22 +116,41 @@ def test_sentences_in_noise_and_speech_without_words_become_a_small_bundle(
     assert [s.states is None for s in heard] == [False] * 24 + [True] * 8
 
 
-@pytest.mark.parametrize("kept", [None, "{", "{}", "of another version"])
-def test_a_plan_that_cannot_be_used_is_made_anew(kept, tmp_path):
-    path, plan = tmp_path / "plan.json", Plan(TINY, {"verify": 1.0})
-    if kept == "of another version":
-        fields = {
-            "asked": {"minutes": 3},
-            "recipe": {"strings": {}, "magic": 1},
-            "seconds": {},
-        }
-        write_json(path, fields)
-    elif kept:
-        path.write_text(kept)
-    assert train._kept_plan(path, {"minutes": 3}, lambda: plan) == plan
-    other = Plan(TINY, {})
-    assert train._kept_plan(path, {"minutes": 3}, lambda: other) == plan
-    assert train._kept_plan(path, {"minutes": 4}, lambda: other) == other
+def test_the_plan_of_the_same_run_is_kept(tmp_path, monkeypatch):
+    path, plan, other = (
+        tmp_path / "plan.json",
+        Plan(TINY, {"verify": 1.0}),
+        Plan(TINY, {}),
+    )
+    asked = {"minutes": 3, "student_units": (8, 8)}
+    assert train._kept_plan(path, asked, lambda: plan) == plan
+    assert train._kept_plan(path, asked, lambda: other) == plan
+    monkeypatch.setattr(keras_rnn2dnn, "__version__", "0.0.0")
+    assert train._kept_plan(path, asked, lambda: other) == other
+    assert train._kept_plan(path, {"minutes": 4}, lambda: plan) == plan
+
+
+@pytest.mark.parametrize(
+    ("kept", "received"),
+    [
+        ("{", "Expecting property name enclosed in double quotes: line 1 column 2"),
+        ("{}", "'asked'"),
+        ("[]", "list indices must be integers or slices, not str"),
+        ('{"sha256": "0"}', "its `sha256` is not that of its content: it is damaged"),
+    ],
+)
+def test_a_damaged_plan_is_refused_as_another_would_throw_away_the_run(
+    kept, received, tmp_path
+):
+    path = tmp_path / "plan.json"
+    path.write_text(kept)
+    with pytest.raises(ValueError) as error:
+        train._kept_plan(path, {}, lambda: pytest.fail("planned anew"))
+    assert str(error.value).startswith(
+        f"Cannot go on with '{tmp_path}': plan.json is damaged. Expected the plan of "
+        f"an earlier run. Received: {received}"
+    )
+    assert str(error.value).endswith(". Remove it to begin anew")
 
 
 def rows(hard, distilled, words=1000, spread=0.01):
