@@ -21,6 +21,7 @@ from keras_rnn2dnn.audio.corpora.word_folders import (
     list_word_folders,
 )
 from keras_rnn2dnn.audio.formats.headers import read_header
+from keras_rnn2dnn.scoring.vocabulary import normalised
 from keras_rnn2dnn.util.errors import invalid
 
 _LOG = logging.getLogger(__name__)
@@ -79,6 +80,7 @@ def load_recordings(
     words: Sequence[str] | None = None,
     speaker_pattern: str | None = None,
     max_other_speech: int | None = None,
+    normalise: Sequence[str] = (),
 ) -> Corpus:
     """Loads a corpus of folders by word, or of any layout that `list_corpus` knows.
 
@@ -93,6 +95,8 @@ def load_recordings(
             `"{speaker}_{n}"`. By default what the layout tells, or a guess.
         max_other_speech: most recordings of other words that are loaded, evenly from
             among them; all by default.
+        normalise: what is done to transcripts, and to `words`: of
+            `scoring.vocabulary.OPTIONS`. Names of folders stay as they are.
 
     Returns:
         The `Corpus`, its recordings in the order of the files.
@@ -113,7 +117,9 @@ def load_recordings(
         >>> len(corpus.other_speech), corpus.speaker_pattern
         (2, '{speaker}_{n}')
     """
-    listing = list_utterances(path, speaker_pattern)
+    listing = list_utterances(path, speaker_pattern, normalise)
+    if words and normalise:
+        words = [normalised(word, normalise) for word in words]
     wanted = None if words is None else _check_words(words, listing.utterances)
     (_LOG.info if listing.found_speakers else _LOG.warning)("%s", listing.speakers)
     rates = file_rates(listing.utterances)
@@ -181,12 +187,17 @@ def _load(utterances, rate):
     return pairs, loader.skipped
 
 
-def list_utterances(path: str | Path, speaker_pattern: str | None = None) -> Listing:
+def list_utterances(
+    path: str | Path,
+    speaker_pattern: str | None = None,
+    normalise: Sequence[str] = (),
+) -> Listing:
     """Lists the utterances that `load_recordings` would load; no audio is read.
 
     Args:
         path: of the corpus.
         speaker_pattern: as of `load_recordings`.
+        normalise: likewise.
 
     Raises:
         FileNotFoundError: if there is no audio.
@@ -209,7 +220,9 @@ def list_utterances(path: str | Path, speaker_pattern: str | None = None) -> Lis
             dataclasses.replace(file, speaker=field.get("speaker", file.speaker))
             for file, field in zip(files, fields, strict=True)
         ]
-    utterances = [Utterance(f, tuple((f.text or "").split())) for f in files]
+    utterances = [
+        Utterance(f, tuple(normalised(f.text or "", normalise).split())) for f in files
+    ]
     said = [u for u in utterances if u.words]
     if not said:
         raise ValueError(

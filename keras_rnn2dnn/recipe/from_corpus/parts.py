@@ -10,9 +10,10 @@ import numpy as np
 from keras_rnn2dnn.audio.corpora.listing import list_audio
 from keras_rnn2dnn.audio.corpora.loading import AudioLoader
 from keras_rnn2dnn.audio.corpora.recordings import Recording
-from keras_rnn2dnn.audio.corpora.whole_corpus import load_recordings
+from keras_rnn2dnn.audio.corpora.whole_corpus import list_utterances, load_recordings
 from keras_rnn2dnn.audio.resampling import resample
 from keras_rnn2dnn.recipe.split import Split, split_corpus
+from keras_rnn2dnn.scoring.vocabulary import OPTIONS, normalised, remove_punctuation
 from keras_rnn2dnn.util.errors import invalid
 
 _HIGHEST_RATE_HZ = 16_000  # features end below 4 kHz
@@ -54,7 +55,8 @@ def read_parts(
 ) -> CorpusParts:
     """Reads a corpus, and splits it by speaker, or by file where there are none.
 
-    Parts that the corpus gives are kept. White space within a word becomes `_`.
+    Parts that the corpus gives are kept. White space within a word becomes `_`. Where
+    words of transcripts differ in punctuation or case alone, they are one word.
 
     Args:
         corpus: as of `load_recordings`.
@@ -76,11 +78,12 @@ def read_parts(
     for name, path in (("noise", noise), ("unlabelled", unlabelled)):
         if path is not None and not Path(path).is_dir():
             raise ValueError(invalid(name, "a directory with audio", str(path)))
-    found = load_recordings(
-        corpus, sample_rate_hz, words, speaker_pattern, _OTHER_SPEECH
-    )
+    normalise, alike = _normalising(corpus, speaker_pattern)
+    given = sample_rate_hz, words, speaker_pattern, _OTHER_SPEECH, normalise
+    found = load_recordings(corpus, *given)
     rate = sample_rate_hz or min(found.recordings[0].sample_rate_hz, _HIGHEST_RATE_HZ)
     told = [line for line in str(found).splitlines() if f"{aside}: " not in line]
+    told += alike
     usable, parts = _usable(found, told)
     split = split_corpus(
         usable, parts, other_speech=_sounding(found.other_speech), seed=seed
@@ -102,6 +105,17 @@ def read_parts(
     result = CorpusParts(split, told)
     told += _about_split(result)
     return result
+
+
+def _normalising(corpus, speaker_pattern):
+    """Returns what makes words of transcripts alike, and a sentence if it does."""
+    listed = list_utterances(corpus, speaker_pattern).utterances
+    words = {word for u in listed if u.file.text for word in u.words}
+    alike = {normalised(word, OPTIONS) for word in words} - {""}
+    if len(alike) == len(words) and all(remove_punctuation(w) == w for w in words):
+        return (), []
+    told = f"{len(words)} words of the transcripts are {len(alike)} in lower case and "
+    return tuple(OPTIONS), [f"{told}without punctuation: these are taken"]
 
 
 def _usable(found, told):

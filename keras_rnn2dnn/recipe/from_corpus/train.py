@@ -167,7 +167,7 @@ def _about(plan, minutes):
         f"{strings} word strings, {recipe.rounds} round{'s' * (recipe.rounds > 1)}"
     )
     if minutes is not None and plan.minutes > minutes:
-        text += f"; less than the {minutes:g} asked for cannot be done"
+        text += f", the least that can be; {minutes:g} are too few"
     return text
 
 

@@ -115,6 +115,22 @@ def test_sentences_of_a_manifest_keep_their_words(tmp_path):
     assert len(parts.split.train) == 8 and parts.split.by_speaker
 
 
+def test_words_that_differ_in_punctuation_and_case_alone_are_one(tmp_path):
+    path = write_sentences(tmp_path)
+    lines = path.read_text().splitlines()
+    lines[::2] = [s.replace("down up", "Down, up!") for s in lines[::2]]
+    path.write_text("\n".join(lines))
+    parts = read_parts(path, words=["DOWN", "up"])
+    assert parts.split.vocabulary == ("down", "up")
+    assert parts.told[2] == (
+        "4 words of the transcripts are 2 in lower case and without punctuation: these "
+        "are taken"
+    )
+    (tmp_path / "words" / "Up!").mkdir(parents=True)
+    write_folders(tmp_path / "words", tone_words(SPEAKERS, per_word=2), {"up": "Up!"})
+    assert read_parts(tmp_path / "words").split.vocabulary == ("Up!", "down")
+
+
 def test_lists_of_speech_commands_and_their_noise_are_used(tmp_path):
     recordings = tone_words(SPEAKERS, per_word=2)
     write_folders(tmp_path, recordings)

@@ -43,6 +43,14 @@ def test_less_time_is_less_work():
     assert work(slow) < amounts[0]
 
 
+def test_a_faster_machine_does_more_and_a_slower_one_takes_longer():
+    slow, usual, fast = (make_plan(SPLIT, 900, pace=p) for p in (2.0, 1.0, 0.3))
+    assert slow.recipe == usual.recipe
+    assert work(fast) > work(usual) and fast.minutes < 18
+    assert work(make_plan(SPLIT, 11, pace=0.3)) > work(make_plan(SPLIT, 11, pace=1.0))
+    assert slow.minutes == pytest.approx(2 * usual.minutes)
+
+
 def test_long_recordings_make_few_strings():
     long = [dataclasses.replace(r, samples=np.ones(240_000)) for r in WORDS]
     split = Split(long[:40], long[40:80], test=long[80:])
