@@ -13,7 +13,10 @@ from keras_rnn2dnn.batches.predicting import map_by_length
 from keras_rnn2dnn.recipe.material import feature_spec
 
 _EXPECTED_S, _PER_WORD_S = 2.0, 1.5  # longer ones are long
-_MARGIN_S = 0.4  # kept before and after the words
+_MARGIN_S = 0.4  # kept before and after what is loud
+# Kept before and after the words: more silence in the strings is not to be told from
+# words when these are aligned, which then last too long.
+_WORD_MARGIN_S = 0.15
 _SHORTEST = 10  # frames of a word; what is shorter is a click
 _LOUD = 0.3  # of the loudest
 
@@ -37,7 +40,7 @@ def cut_to_words(
 
     First to what is louder than the rest of the recording for 0.1 s or more; then to
     where the words are in that, as the alignment of all recordings from their
-    transcripts alone has it. 0.4 s before and after the words stay.
+    transcripts alone has it. 0.15 s before and after the words stay.
 
     Args:
         recordings: transcribed, of one rate.
@@ -54,12 +57,13 @@ def cut_to_words(
         feature_spec(recordings[0].sample_rate_hz), centering="utterance"
     )
     layer = LogMel.from_spec(spec)
-    given = _cut(recordings, map(_is_loud, _features(layer, recordings)), long, spec)
+    loud = map(_is_loud, _features(layer, recordings))
+    given = _cut(recordings, loud, long, spec, _MARGIN_S)
     features = _features(layer, given)
     transcripts = [list(r.words) for r in given]
     found = hmm.flat_start(features, transcripts, topology, seed=seed).alignments
     spoken = [states != topology.silence_state for states in found]
-    return _cut(given, spoken, long, spec)
+    return _cut(given, spoken, long, spec, _WORD_MARGIN_S)
 
 
 def _features(layer, recordings):
@@ -78,9 +82,9 @@ def _is_loud(features):
     return lasting > _LOUD * lasting.max()
 
 
-def _cut(recordings, kept, long, spec):
+def _cut(recordings, kept, long, spec, margin_s):
     """Cuts long recordings around the frames that are to stay."""
-    margin, cut = round(_MARGIN_S * spec.sample_rate_hz), []
+    margin, cut = round(margin_s * spec.sample_rate_hz), []
     for recording, frames, is_cut in zip(recordings, kept, long, strict=True):
         places = np.flatnonzero(frames)
         if is_cut and len(places):

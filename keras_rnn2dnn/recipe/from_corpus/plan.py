@@ -23,12 +23,12 @@ _STRING_WORDS, _BETWEEN_FRAMES = 5, 75  # of a string, pauses and both ends, abo
 # Where words are a small part of what is recorded, silence is long in the strings, too:
 # longer than the memory of the features' mean.
 _SPARSE = StringOptions(
-    words=(2, 6),
+    words=(3, 9),
     edge_frames=(5, 450),
     buckets=(300, 600, 900, 1200),
     active_level=True,
 )
-_SPARSE_WORDS, _SPARSE_BETWEEN_FRAMES = 4, 500
+_SPARSE_WORDS, _SPARSE_BETWEEN_FRAMES = 6, 550
 _TEACHER_UPDATES, _STUDENT_UPDATES = 400, 900  # at least, if batches of 8 are enough
 # Seconds of processor time for a million frames; two cores need no longer.
 _STRINGS_S, _TEACHER_S, _TEACHER_RUN_S, _STUDENT_S = 15.0, 22.0, 8.0, 4.0

@@ -116,6 +116,34 @@ def test_sentences_in_noise_and_speech_without_words_become_a_small_bundle(
     assert [s.states is None for s in heard] == [False] * 24 + [True] * 8
 
 
+@pytest.mark.slow
+def test_three_recordings_a_word_of_two_rates_and_broken_files_become_a_bundle(
+    tiny, tmp_path
+):
+    pytest.importorskip("soxr", reason="needs the extra `audio`")
+    corpus, out = tmp_path / "words", tmp_path / "out"
+    recordings = tone_words(("",), per_word=3)  # nobody tells who speaks
+    write_folders(corpus, recordings)
+    write_folders(corpus, recordings[::3], rate=16000)
+    (corpus / "nothing").mkdir()
+    (corpus / "up" / "003.wav").write_bytes(b"RIFF")
+    lexicon = tmp_path / "lexicon.txt"
+    lexicon.write_text("UP AH P\nDOWN D AW N\n")
+    told = []
+    found = train_corpus(corpus, out, lexicon=lexicon, tell=told.append)
+    assert "4 of 8000 Hz, 2 of 16000 Hz" in "\n".join(told)
+    assert not found.by_speaker
+    assert "The same speakers may be heard in training and test" in str(found)
+    title = (out / "table.md").read_text().partition("\n")[0]
+    assert title == (
+        "words: 2 words, split by file: the same speakers may be heard in training and "
+        "test; seed 0"
+    )
+    decoder = json.loads((out / "decoder.json").read_text())
+    assert decoder["topology"]["lexicon"]["up"] == ["AH", "P"]
+    assert [row["system"] for row in found.rows] == SYSTEMS
+
+
 def test_the_plan_of_the_same_run_is_kept(tmp_path, monkeypatch):
     path, plan, other = (
         tmp_path / "plan.json",
