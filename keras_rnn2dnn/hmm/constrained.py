@@ -8,16 +8,21 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from keras_rnn2dnn.hmm.alignment import forward_backward
+from keras_rnn2dnn.hmm.alignment import align, forward_backward
 from keras_rnn2dnn.hmm.decoding import WordLoopDecoder
 from keras_rnn2dnn.hmm.occupancies import log_transform, transcript_transform
 from keras_rnn2dnn.hmm.topology import Topology
 
 Transform = Callable[[list[np.ndarray], Sequence], list[np.ndarray]]
+_PATH = ", path"  # in the names of transforms
+_SHARP = 100.0  # of posteriors as scores: transitions decide between equal ones alone
 
 
 def constrained(
-    topology: Topology, scale: float = 1.0, self_loop: float = 0.7
+    topology: Topology,
+    scale: float = 1.0,
+    self_loop: float = 0.7,
+    path: bool = False,
 ) -> Transform:
     """Returns a transform of soft alignments: `forward_backward` over the transcripts.
 
@@ -28,6 +33,10 @@ def constrained(
         topology: the states of the words.
         scale: see `forward_backward`.
         self_loop: see `forward_backward`.
+        path: whether one path has all of the mass: the one through the transcript that
+            has the most of these posteriors. Their best classes, frame by frame, mostly
+            skip states, and are none: `SequenceKL` has no bound for what is no path
+            through the word loop, and with it a training diverges.
 
     Returns:
         A function of lists of log-posteriors `(frames, states)` and of transcripts,
@@ -39,15 +48,27 @@ def constrained(
         >>> np.exp(transform([np.zeros((3, 2))], ["a b"])[0]).round(2).tolist()
         [[1.0, 0.0], [0.5, 0.5], [0.0, 1.0]]
     """
+    posteriors_of = functools.partial(
+        _given_words, topology=topology, scale=scale, self_loop=self_loop, path=path
+    )
+    options = f"scale={scale}, self_loop={self_loop}{_PATH * path}"
     return transcript_transform(
-        functools.partial(
-            forward_backward, topology=topology, scale=scale, self_loop=self_loop
-        ),
-        f"forward_backward({_name(topology)}, scale={scale}, self_loop={self_loop})",
+        posteriors_of, f"forward_backward({_name(topology)}, {options})"
     )
 
 
-def decoded(decoder: WordLoopDecoder) -> Transform:
+def _given_words(log_posteriors, words, topology, scale, self_loop, path):
+    """Returns the posteriors given words, or a path through them as such."""
+    given = {"topology": topology, "self_loop": self_loop}
+    posteriors = forward_backward(log_posteriors, words, scale=scale, **given)
+    if not path:
+        return posteriors
+    states = align([_SHARP * p for p in posteriors], words, **given)
+    every = np.eye(topology.num_states, dtype="float32")
+    return [every[of_utterance] for of_utterance in states]
+
+
+def decoded(decoder: WordLoopDecoder, path: bool = False) -> Transform:
     """Returns a transform of soft alignments: given the words which a decoder finds.
 
     For recordings without transcripts whose words `SequenceKL` is to learn: unlike the
@@ -57,6 +78,7 @@ def decoded(decoder: WordLoopDecoder) -> Transform:
 
     Args:
         decoder: recognises words by the log-posteriors.
+        path: see `constrained`.
 
     Returns:
         A function of lists of log-posteriors `(frames, states)` and of transcripts,
@@ -72,8 +94,12 @@ def decoded(decoder: WordLoopDecoder) -> Transform:
         [[1.0, 0.0], [1.0, 0.0], [1.0, 0.0]]
     """
     topology = decoder.topology
-    align = functools.partial(
-        forward_backward, topology=topology, self_loop=decoder.self_loop
+    posteriors_of = functools.partial(
+        _given_words,
+        topology=topology,
+        scale=1.0,
+        self_loop=decoder.self_loop,
+        path=path,
     )
 
     def has_path(scores, words):
@@ -86,12 +112,13 @@ def decoded(decoder: WordLoopDecoder) -> Transform:
         aligned = iter(())
         if chosen:
             scores, found = zip(*chosen, strict=True)
-            aligned = iter(align(list(scores), list(found)))
+            aligned = iter(posteriors_of(list(scores), list(found)))
         return [next(aligned) if has_path(*p) else np.exp(p[0]) for p in pairs]
 
     settings = zlib.crc32(json.dumps(decoder.to_dict(), sort_keys=True).encode())
     loop = f"{_name(topology)}, self_loop={decoder.self_loop}"
-    return log_transform(of_found, f"decoded({loop}, decoder {settings:08x})")
+    name = f"decoded({loop}, decoder {settings:08x}{_PATH * path})"
+    return log_transform(of_found, name)
 
 
 def _name(topology):
@@ -115,9 +142,12 @@ def made_of_paths(transform: str | None, topology: Topology, self_loop: float) -
         >>> made_of_paths(None, topology, 0.7)
         False
     """
-    known = constrained(topology, self_loop=self_loop).__name__
+    known = {
+        constrained(topology, self_loop=self_loop, path=path).__name__
+        for path in (False, True)
+    }
     unknown = f"decoded({_name(topology)}, self_loop={self_loop}, decoder "
     name = transform or ""
-    if re.search(rf"{re.escape(unknown)}[0-9a-f]{{8}}\)+$", name):  # done last
-        return known in name or "by_transcript(" not in name
-    return name == known
+    if re.search(rf"{re.escape(unknown)}[0-9a-f]{{8}}({_PATH})?\)+$", name):  # last
+        return "by_transcript(" not in name or any(of in name for of in known)
+    return name in known

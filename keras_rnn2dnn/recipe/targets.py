@@ -72,13 +72,14 @@ def path_targets(
     Returns:
         The `transform` of `SoftAlignments.write`.
     """
-    known = hmm.constrained(untuned.topology)
+    known = hmm.constrained(untuned.topology, path=True)
     clean = [s.clean for s in strings if s.states is None][:_MATCHED_STRINGS]
     if not clean:
         return known
     outputs = mean_log_posteriors(labellers, clean)
     matched = matched_to_priors(outputs, untuned)
-    return by_transcript(known, chained(matched, hmm.decoded(tune(labellers))))
+    unknown = hmm.decoded(tune(labellers), path=True)
+    return by_transcript(known, chained(matched, unknown))
 
 
 def labelled_by(

@@ -100,3 +100,38 @@ def test_another_decoder_has_another_name():
         for a in (0.6, 0.7)
     }
     assert len(names) == 4
+
+
+def test_best_classes_may_skip_a_state_where_the_path_does_not():
+    topology = Topology(("a",), states_per_unit=3, silence=False)
+    scores = np.zeros((5, 3), "float32")
+    scores[:, 1] = -8  # heard for a single frame, nobody knows in which
+    scores[2, 1] = -9
+    (posteriors,) = constrained(topology)([scores], ["a"])
+    assert posteriors.argmax(axis=1).tolist() == [0, 0, 0, 2, 2]
+    places = itertools.combinations(range(1, 5), 2)  # where the path goes on
+    paths = [np.searchsorted(place, np.arange(5), "right") for place in places]
+
+    def mass(states):
+        return np.exp(posteriors)[np.arange(5), states].sum()
+
+    for transform in (
+        constrained(topology, path=True),
+        decoded(WordLoopDecoder(topology), path=True),
+    ):
+        (found,) = transform([scores], ["a"])
+        states = found.argmax(axis=1)
+        assert states[0] == 0 and sorted(np.diff(states)) == [0, 0, 1, 1]
+        assert np.exp(found).sum(axis=1) == pytest.approx(np.ones(5))
+        assert mass(states) == pytest.approx(max(map(mass, paths)))
+
+
+def test_paths_are_known_by_their_names():
+    known = constrained(SILENT, path=True)
+    unknown = chained(
+        match_priors([np.zeros((3, 3))], np.zeros(3), []),
+        decoded(WordLoopDecoder(SILENT), path=True),
+    )
+    for transform in (known, unknown, by_transcript(known, unknown)):
+        assert ", path)" in transform.__name__
+        assert made_of_paths(transform.__name__, SILENT, 0.7)

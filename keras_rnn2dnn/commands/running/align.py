@@ -115,7 +115,8 @@ def _weighted(batches, weight):
 
 def _transform(options, decoder, teachers, unlabelled):
     """Returns what is made of the posteriors, by the decoder's states and priors."""
-    known = constrained(decoder.topology, self_loop=decoder.self_loop)
+    path = options.one_best
+    known = constrained(decoder.topology, self_loop=decoder.self_loop, path=path)
     if not unlabelled:
         return known
     if decoder.log_priors is None:
@@ -128,7 +129,7 @@ def _transform(options, decoder, teachers, unlabelled):
     silence = decoder.topology.silence_state
     free = [] if silence is None else [silence]
     matched = match_priors(outputs, decoder.log_priors, free)
-    return by_transcript(known, chained(matched, decoded(decoder)))
+    return by_transcript(known, chained(matched, decoded(decoder, path)))
 
 
 def _keep_posteriors(options, path, directory):
