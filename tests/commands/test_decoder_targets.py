@@ -1,3 +1,4 @@
+import itertools
 import json
 
 import keras
@@ -14,6 +15,7 @@ from keras_rnn2dnn.util.files import Utterances
 
 FEATURES = 6
 TOPOLOGY = Topology(("no", "yes"), states_per_unit=3)
+STATES = {"no": [0, 1, 2], "yes": [3, 4, 5]}
 PRIORS = np.log(np.array([1, 1, 1, 2, 2, 2, 1]) / 10)
 
 
@@ -117,12 +119,17 @@ def test_utterances_without_frames_are_left_out(files, tmp_path, run):
         assert np.exp(soft) == pytest.approx(np.exp(expected), abs=1e-3)
 
 
-def test_of_one_best_targets_the_best_state_of_these_is_kept(files, tmp_path, run):
+def test_one_best_targets_are_one_path_through_the_words(files, tmp_path, run):
     align = ("align", files / "t.keras", files / "both", "--out", tmp_path / "store")
     assert run(*align, "--decoder", files / "decoder.json", "--one-best")[0] == 0
-    found = [u.soft for u in SoftAlignments(tmp_path / "store").utterances()]
-    for soft, expected in zip(found, expected_of(files), strict=True):
-        assert soft[:, 1, 0] == pytest.approx(expected.argmax(axis=-1))
+    found = [u.soft[:, 1, 0] for u in SoftAlignments(tmp_path / "store").utterances()]
+    expected = expected_of(files)
+    for states, words in zip(found, [["yes"], ["no", "yes"], []], strict=False):
+        passed = [int(s) for s, _ in itertools.groupby(states) if s != 6]
+        assert passed == [s for word in words for s in STATES[word]]
+    for states, log_posteriors in zip(found, expected, strict=True):
+        # Here as often as the path allows, and mostly, these are the best ones.
+        assert np.mean(states == log_posteriors.argmax(axis=-1)) > 0.7
 
 
 def test_transcribed_utterances_weigh_less_beside_others(files, tmp_path, run):
