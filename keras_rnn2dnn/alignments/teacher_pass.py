@@ -23,6 +23,7 @@ from keras_rnn2dnn.distillation.top_k import top_k_targets
 from keras_rnn2dnn.util.errors import invalid
 
 _PROBE_FRAMES = 24
+_TRANSFORMED_ELEMENTS = 2**26  # log-posteriors that a transform is given at a time
 
 
 def fingerprint(teachers: Sequence[keras.Model], weights: Sequence[float]) -> str:
@@ -152,6 +153,8 @@ class TeacherPass:
             ValueError: if a posterior is not a number; names the utterance.
         """
         softs: list = [None] * len(utterances)
+        waiting: list[int] = []  # for the transform, as many as fit into memory
+        elements = 0
         for numbers in self._batches(utterances, pads):
             longest = utterances[numbers[0]]
             try:
@@ -161,22 +164,36 @@ class TeacherPass:
             for number, output in zip(numbers, outputs.numpy(), strict=True):
                 frames = self._frames(utterances[number]), self._frames(longest)
                 softs[number] = output[: outputs_of(*frames, len(output))]
-        if self.transform:
-            softs = [*map(self._targets_of, self._transformed(softs, utterances))]
+                elements += softs[number].size
+            waiting += numbers
+            if elements > _TRANSFORMED_ELEMENTS:
+                self._transform(softs, utterances, waiting)
+                waiting, elements = [], 0
+        self._transform(softs, utterances, waiting)
         return [
             _aligned(utterance, soft)
             for utterance, soft in zip(utterances, softs, strict=True)
         ]
 
-    def _transformed(self, softs, utterances):
+    def _transform(self, softs, utterances, numbers):
+        """Puts what is kept in place of the log-posteriors of these utterances."""
+        if not self.transform or not numbers:
+            return
+        numbers = sorted(numbers)
+        chosen = [utterances[n] for n in numbers]
+        given = [softs[n] for n in numbers], [u.transcript for u in chosen]
         try:
-            return self.transform(softs, [u.transcript for u in utterances])
+            transformed = self.transform(*given)
         except ValueError as error:
-            names = [utterance.name for utterance in utterances]
+            names = [utterance.name for utterance in chosen]
+            shown = f"{names[0]!r} to {names[-1]!r}"
+            if len(names) < len(utterances):
+                shown = ", ".join(map(repr, names))
             raise ValueError(
-                f"In the utterances {names[0]!r} to {names[-1]!r}, numbered from 0: "
-                f"{error}"
+                f"In the utterances {shown}, numbered from 0: {error}"
             ) from error
+        for number, one in zip(numbers, transformed, strict=True):
+            softs[number] = self._targets_of(one)
 
     def _batches(self, utterances, pads):
         groups: dict[Any, list[int]] = {}

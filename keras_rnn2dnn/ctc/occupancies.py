@@ -5,7 +5,6 @@ optional, except between two equal labels (Graves et al., "Connectionist tempora
 classification", 2006).
 """
 
-import functools
 from collections.abc import Sequence
 
 import numpy as np
@@ -84,8 +83,7 @@ def ctc_occupancies(
         priors = checked_priors(log_priors, prior_scale, num_classes)
         utterances = [scores - priors for scores in utterances]
     paths = _paths(labels, utterances, blank, num_classes)
-    graph_of = functools.partial(_LabelGraph, num_classes=num_classes)
-    return occupancies(log_probs, utterances, paths, graph_of, blank, scale)
+    return occupancies(log_probs, utterances, paths, _LabelGraph, blank, scale)
 
 
 def class_log_priors(log_posteriors: Sequence[np.ndarray]) -> np.ndarray:
@@ -155,8 +153,8 @@ def _paths(labels, utterances, blank, num_classes):
 class _LabelGraph:
     """Nodes of a batch as columns; see `hmm.topology.TranscriptGraph`."""
 
-    def __init__(self, paths: list[np.ndarray], num_classes: int):
-        self.paths, self.num_states = paths, num_classes
+    def __init__(self, paths: list[np.ndarray]):
+        self.paths = paths
         lengths = np.array([len(path) for path in paths])
         self.nodes = np.zeros((lengths.max(), len(paths)), np.int32)
         for column, path in enumerate(paths):

@@ -79,7 +79,7 @@ def log_transform(posteriors_of: Callable, name: str) -> Callable:
     def transform(log_posteriors, transcripts):
         posteriors = posteriors_of(log_posteriors, transcripts)
         with np.errstate(divide="ignore"):
-            return [np.log(p) for p in posteriors]
+            return [np.log(p, out=p) for p in posteriors]
 
     transform.__name__ = name
     return transform
@@ -134,9 +134,12 @@ def _posteriors(emissions, graph, lengths, out):
     for occupancy, path, length, target in zip(
         by_utterance, graph.paths, lengths, out, strict=True
     ):
-        states = np.zeros((len(path), graph.num_states), np.float32)
-        states[np.arange(len(path)), path] = 1
-        np.matmul(occupancy[:length, : len(path)], states, out=target)
+        # Nodes of a state next to each other: their sums go where the state is.
+        order = np.argsort(path, kind="stable")
+        states, first = np.unique(path[order], return_index=True)
+        occupancy = occupancy[:length].take(order, axis=1)
+        target.fill(0)
+        target[:, states] = np.add.reduceat(occupancy, first, axis=1)
 
 
 def _log_sum(stay, move, skip, rows):

@@ -65,7 +65,6 @@ class TranscriptGraph:
 
     def __init__(self, paths: list[np.ndarray], topology: Topology, self_loop: float):
         self.paths = paths
-        self.num_states = topology.num_states
         self.lengths = np.array([len(path) for path in paths])
         self.nodes = np.zeros((self.lengths.max(), len(paths)), np.int32)
         for column, path in enumerate(paths):

@@ -1,9 +1,16 @@
+import itertools
+
 import numpy as np
 import pytest
 from helpers.stores import expected, padded, teacher
 
 from keras_rnn2dnn import SoftAlignments
-from keras_rnn2dnn.alignments import by_transcript, chained, match_priors
+from keras_rnn2dnn.alignments import (
+    by_transcript,
+    chained,
+    match_priors,
+    teacher_pass,
+)
 from keras_rnn2dnn.hmm import Topology, constrained
 
 
@@ -62,3 +69,32 @@ def test_a_store_keeps_what_a_chain_gives(tmp_path):
     store = SoftAlignments.write(tmp_path / "s", model, x, transform=transform)
     soft = np.concatenate([u.soft for u in store.utterances()])
     assert np.allclose(np.exp(soft).mean(axis=0), 1 / 9, atol=1e-3)
+
+
+def test_a_transform_is_given_what_fits_into_memory(tmp_path, monkeypatch):
+    model, x, told = teacher(), padded((12, 8, 30, 5)), []
+
+    def negated(log_posteriors, transcripts):
+        told.append(transcripts)
+        return [-z for z in log_posteriors]
+
+    def softs(name):
+        y = {"transcripts": ["a", "b", "c", "d"]}
+        options = {"transform": negated, "batch_frames": 30}
+        store = SoftAlignments.write(tmp_path / name, model, (x, y), **options)
+        return [utterance.soft for utterance in store.utterances()]
+
+    whole = softs("whole")
+    monkeypatch.setattr(teacher_pass, "_TRANSFORMED_ELEMENTS", 12 * 9)
+    for one, other in zip(softs("parts"), whole, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert told[0] == ["a", "b", "c", "d"]
+    assert len(told) > 2 and sorted(itertools.chain(*told[1:])) == told[0]
+
+    def refused(log_posteriors, transcripts):
+        raise ValueError("not these")
+
+    with pytest.raises(ValueError) as error:
+        options = {"transform": refused, "batch_frames": 30}
+        SoftAlignments.write(tmp_path / "refused", model, x, **options)
+    assert str(error.value) == "In the utterances '2', numbered from 0: not these"

@@ -1,5 +1,7 @@
 """Graphs of 201 and 3,400 states, and of 10,000 words."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -13,7 +15,6 @@ from keras_rnn2dnn.hmm import (
     WordLoopDecoder,
     decoding,
     flat_start,
-    loop_graph,
 )
 from keras_rnn2dnn.hmm.loop_graph import LoopGraph
 from keras_rnn2dnn.recognition.streaming import WordLoopStream
@@ -108,12 +109,25 @@ def test_the_matrix_of_a_large_loop_is_never_made(monkeypatch, silence):
     topology = Topology([f"w{n}" for n in range(40)], 5, silence=silence)
     decoder = WordLoopDecoder(topology, insertion_penalty=-2.0)
     scores = np.random.default_rng(0).normal(size=(2, 15, topology.num_states))
-    whole = LoopGraph(decoder).occupancies(list(scores))
-    monkeypatch.setattr(loop_graph, "_FEW", 0)
     monkeypatch.delattr(LoopGraph, "matrix")
-    again = LoopGraph(decoder).occupancies(list(scores))
-    for one, other in zip(again, whole, strict=True):
-        assert one == pytest.approx(other, abs=1e-6)
+    for occupied in LoopGraph(decoder).occupancies(list(scores)):
+        assert occupied.sum(axis=1) == pytest.approx(1, abs=1e-5)
+
+
+def test_the_memory_of_alignments_grows_with_transcripts_not_with_states():
+    """Beside what is returned."""
+    beside = []
+    for words in (40, 3399):
+        topology = Topology([f"w{number}" for number in range(words)], 1)
+        scores = np.zeros((8, 200, topology.num_states), "float32")
+        said = [topology.words[:5]] * len(scores)
+        topology.states_of_transcript(said[0])  # whose tables stay
+        tracemalloc.start()
+        found = hmm.forward_backward(scores, said, topology)
+        beside.append(tracemalloc.get_traced_memory()[1] - found.nbytes)
+        tracemalloc.stop()
+        assert (found[0, 100] > 0).sum() <= 6
+    assert beside[1] < 1.1 * beside[0]
 
 
 def test_a_flat_start_of_many_states_finds_them(monkeypatch):
