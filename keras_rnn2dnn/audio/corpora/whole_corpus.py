@@ -118,9 +118,9 @@ def load_recordings(
         (2, '{speaker}_{n}')
     """
     listing = list_utterances(path, speaker_pattern, normalise)
-    if words and normalise:
-        words = [normalised(word, normalise) for word in words]
-    wanted = None if words is None else _check_words(words, listing.utterances)
+    wanted = None
+    if words is not None:
+        wanted = _check_words(words, listing.utterances, normalise)
     (_LOG.info if listing.found_speakers else _LOG.warning)("%s", listing.speakers)
     rates = file_rates(listing.utterances)
     commonest = min(rates, key=lambda r: (-rates[r], r), default=None)
@@ -256,10 +256,12 @@ def _rates(rates, rate):
     return f"Files of several sample rates are changed to {rate} Hz: {counts}"
 
 
-def _check_words(words, utterances):
+def _check_words(words, utterances, normalise):
     """Returns the keys of the words; raises where one does not occur."""
     if isinstance(words, str) or not words:
         raise ValueError(invalid("words", "a list of words", words))
+    if normalise:
+        words = [normalised(word, normalise) for word in words]
     known = {_key(word): word for u in utterances for word in u.words}
     unknown = [word for word in words if _key(word) not in known]
     if unknown:
