@@ -1,6 +1,5 @@
 """A day as a device hears it that is left switched on: what is found, and what is not.
 
-- `stream`: hours with words at known times, in blocks of one background each
 - `tasks`: whose recordings: digits, commands, ten keywords among other words
 - `hearing`: what the arithmetic of a bundle reports, and when
 - `__main__`: trains, chooses thresholds on a day of development, and prints the tables

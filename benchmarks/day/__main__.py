@@ -13,13 +13,12 @@ import math
 from pathlib import Path
 
 from benchmarks.day.hearing import detections
-from benchmarks.day.stream import BACKGROUNDS, make_day
 from benchmarks.day.tasks import read_task
 from keras_rnn2dnn.audio.streams import StreamOptions
+from keras_rnn2dnn.audio.streams.day import BACKGROUNDS, make_day
 from keras_rnn2dnn.deploy import load_bundle
 from keras_rnn2dnn.recipe import Recipe, RecipeRun
 from keras_rnn2dnn.scoring.detections import (
-    Detection,
     detection_curve,
     score_detections,
 )
@@ -134,17 +133,10 @@ def _joined(blocks, found):
     """Returns words and detections on one axis of time, and its length."""
     spoken, kept, start = [], [], 0.0
     for block, detected in zip(blocks, found, strict=True):
-        spoken += [_later(word, start) for word in block.words]
-        kept += [_later(word, start) for word in detected]
+        spoken += [word.later(start) for word in block.words]
+        kept += [word.later(start) for word in detected]
         start += len(block.pcm) / 8  # samples of 8 kHz
     return spoken, kept, start
-
-
-def _later(word, start):
-    times = {"start_ms": word.start_ms + start, "end_ms": word.end_ms + start}
-    if isinstance(word, Detection):
-        times["reported_ms"] = word.reported_ms + start
-    return dataclasses.replace(word, **times)
 
 
 if __name__ == "__main__":

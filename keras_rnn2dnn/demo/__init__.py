@@ -2,6 +2,8 @@
 
 - `plan`: how much of it, and how long that takes
 - `data`: whose recordings, and who is heard when
+- `other_speech`: what is none of the words, by espeak-ng
+- `left_on`: what a device finds in minutes of a stream
 - `run`: the recipe on each split, and the table of what is measured on its test
 """
 

@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Mapping
 
+from keras_rnn2dnn.audio.streams.day import BACKGROUNDS
 from keras_rnn2dnn.recipe.measured import ALL_TRAINED
 from keras_rnn2dnn.recipe.settings import Recipe
 from keras_rnn2dnn.report import table
@@ -27,6 +28,8 @@ _SIZES = {  # of a recipe, as they are called where they are smaller than usual
     "agreed_strings": "strings without transcripts to tune decoders on",
     "test_strings": "test strings",
 }
+LEFT_ON = "left switched on"
+_LEFT_ON_S = 0.02  # a second of the two streams
 _TUNING_S, _INT8_S = 0.012, 10.0  # a string of development; conversion with its costs
 
 
@@ -40,6 +43,7 @@ class Plan:
             of the trainings: attributes of `RecipeRun`.
         voices: of synthetic speech.
         repetitions: of each word by each of these voices.
+        block_s: seconds of each background in the streams of what is left switched on.
         minutes: that one fold takes on two idle cores, with the synthesis.
     """
 
@@ -49,6 +53,7 @@ class Plan:
     )
     voices: int = 12
     repetitions: int = 40
+    block_s: float = 30.0
     minutes: int = 6
 
     def less(self, synthetic: bool) -> str:
@@ -89,7 +94,9 @@ class Plan:
             for model in (*(f"{name}_round{n}" for n in range(1, rounds)), name):
                 found[f"{model}: train"] = seconds * epoch * recipe.epochs
             found[f"{name}: recognise"] = _TUNING_S * tuned
-        return {**found, "int8: convert and recognise": _INT8_S}
+        found["int8: convert and recognise"] = _INT8_S
+        found[LEFT_ON] = _LEFT_ON_S * 2 * len(BACKGROUNDS) * self.block_s
+        return found
 
 
 FULL = Plan()

@@ -7,8 +7,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from keras_rnn2dnn.audio.corpora.recordings import Recording, write_wav
+from keras_rnn2dnn.demo import left_on
 from keras_rnn2dnn.demo.data import folds_of, split_recordings
-from keras_rnn2dnn.demo.plan import FULL, Plan
+from keras_rnn2dnn.demo.other_speech import other_speech
+from keras_rnn2dnn.demo.plan import FULL, LEFT_ON, Plan
 from keras_rnn2dnn.recipe.measured import MeasuredRun
 from keras_rnn2dnn.recipe.run import RecipeRun
 from keras_rnn2dnn.recipe.settings import Recipe
@@ -16,6 +18,7 @@ from keras_rnn2dnn.report import table
 from keras_rnn2dnn.util.files import Audio, new_file
 from keras_rnn2dnn.util.progress import StageProgress
 
+_OTHER_SPEECH = {"train": 150, "development": 40, "test": 40}  # recordings
 _NO_NAME = re.compile(r"[/\\\0-\x1f:%]")  # in the name of a directory
 
 
@@ -42,7 +45,9 @@ def run_demo(
     `development.npz`, `test.npz`, `test_audio.npz`), the first one of the test to
     listen to (`example.wav`), what each system recognised (`hypotheses.json`), the
     course of the training (`history.json`, and `tensorboard/` for TensorBoard), the
-    fold's own table, and what a later call goes on from (`steps/`).
+    fold's own table, what its device finds when it is left switched on
+    (`left_on.json`, as beside `table.json`), and what a later call goes on from
+    (`steps/`).
 
     Args:
         recordings: of single words by several speakers.
@@ -77,29 +82,58 @@ def run_demo(
     progress = _progress(plan, splits, titles)
     for name in names:  # what cannot be written is known before the training
         (out / name).mkdir(parents=True, exist_ok=True)
-    outputs = []
+    outputs, left = [], []
     for held, split, name, title in zip(folds, splits, names, titles, strict=True):
+        speech = _other_speech(split, seed) if synthetic else {}
+        if plan.recipe.streams:
+            split = dataclasses.replace(split, other_speech=speech.get("train", ()))
         given = plan.recipe, seed, progress, title, keep_alignments
         run = RecipeRun(split, out / name, *given)
         tell = _tell(on_row, title, progress)
         outputs.append(MeasuredRun(run, plan.trained, tell).outputs())
+        progress.start(_stage(title, LEFT_ON))
+        left.append(left_on.left_on_rows(run, speech, plan.block_s))
+        progress.finish()
         table.write_hypotheses(out / name, outputs[-1])
         _write_example(out / name)
-        rows = table.table_rows(outputs[-1])
         heading = _title(protocol, held, synthetic, seed, plan)
-        table.write_table(out / name, heading, rows)
+        _write(out / name, heading, table.table_rows(outputs[-1]), left[-1])
     held = [name for fold in folds for name in fold]
     rows = table.table_rows(table.pooled(outputs))
     heading = _title(protocol, held, synthetic, seed, plan)
-    table.write_table(out, heading, rows)
+    _write(out, heading, rows, left_on.pooled(left))
     with new_file(out / "run.json") as path:
         path.write_text(json.dumps({"title": heading, "folds": names}, indent=2) + "\n")
     return rows
 
 
+def _other_speech(split, seed):
+    """Returns other speech by its use, of the voices that say the words."""
+    return {
+        use: other_speech(
+            split.vocabulary,
+            sorted({r.speaker for r in getattr(split, use)}),
+            count,
+            seed,
+            use,
+        )
+        for use, count in _OTHER_SPEECH.items()
+    }
+
+
+def _write(directory, heading, rows, left):
+    """Writes what the page and the table are made of."""
+    left_on.write(directory, left)
+    table.write_table(directory, heading, rows, left_on.to_markdown(left))
+
+
+def _stage(title, stage):
+    return f"{title}: {stage}" if title else stage
+
+
 def _progress(plan, splits, titles):
     seconds = {
-        f"{title}: {stage}" if title else stage: expected
+        _stage(title, stage): expected
         for split, title in zip(splits, titles, strict=True)
         for stage, expected in plan.stages(len(split.train)).items()
     }

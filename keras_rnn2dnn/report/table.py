@@ -156,8 +156,19 @@ def to_markdown(rows: Sequence[dict]) -> str:
         "KL",
         "agreement",
     )
-    cells = [header, *(_cells(row) for row in rows)]
-    widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
+    return aligned([header, *(_cells(row) for row in rows)])
+
+
+def aligned(cells: Sequence[Sequence[str]]) -> str:
+    """Returns rows of cells, the first of them the header, as aligned Markdown.
+
+    Example:
+        >>> print(aligned([("system", "bytes"), ("small", "9")]), end="")
+        | system | bytes |
+        | ------ | ----: |
+        | small  |     9 |
+    """
+    widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
     lines = [
         "| "
         + " | ".join(
@@ -203,18 +214,22 @@ def _cells(row):
     )
 
 
-def write_table(directory: Path, title: str, rows: Sequence[dict]) -> None:
+def write_table(
+    directory: Path, title: str, rows: Sequence[dict], below: str = ""
+) -> None:
     """Writes `table.json` and `table.md`.
 
     Args:
         directory: where.
         title: what the rows were measured on.
         rows: of `table_rows`.
+        below: what stands below the table in `table.md`, if anything.
     """
     with new_file(directory / "table.json") as path:
         path.write_text(json.dumps(list(rows), indent=2) + "\n")
     with new_file(directory / "table.md") as path:
-        path.write_text(f"{title}\n\n{to_markdown(rows)}")
+        after = f"\n{below}" if below else ""
+        path.write_text(f"{title}\n\n{to_markdown(rows)}{after}")
 
 
 def lines_of(systems: Sequence[str]) -> dict[str, tuple[str, str]]:

@@ -30,6 +30,11 @@ class SpokenWord:
     start_ms: float
     end_ms: float
 
+    def later(self, ms: float) -> "SpokenWord":
+        """Returns the word so much later."""
+        times = {"start_ms": self.start_ms + ms, "end_ms": self.end_ms + ms}
+        return dataclasses.replace(self, **times)
+
 
 @dataclasses.dataclass(frozen=True)
 class Detection(SpokenWord):
@@ -45,6 +50,11 @@ class Detection(SpokenWord):
 
     reported_ms: float = 0.0
     confidence: float = 0.0
+
+    def later(self, ms: float) -> "Detection":
+        """Returns the word so much later."""
+        moved = super().later(ms)
+        return dataclasses.replace(moved, reported_ms=self.reported_ms + ms)
 
 
 @dataclasses.dataclass(frozen=True)

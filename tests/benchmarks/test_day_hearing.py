@@ -7,7 +7,7 @@ import pytest
 from helpers.bundles import recordings, written
 
 from benchmarks.day.hearing import detections
-from benchmarks.day.stream import Block
+from keras_rnn2dnn.audio.streams.day import Block
 from keras_rnn2dnn.deploy import load_bundle
 from keras_rnn2dnn.deploy.toolchain import Workbench
 

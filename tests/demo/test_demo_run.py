@@ -14,8 +14,11 @@ from keras_rnn2dnn.alignments import SoftAlignments
 from keras_rnn2dnn.alignments.teacher_pass import fingerprint
 from keras_rnn2dnn.audio.corpora.recordings import read_wav
 from keras_rnn2dnn.audio.features import FeatureSpec
+from keras_rnn2dnn.audio.streams import StreamOptions
 from keras_rnn2dnn.batches.predicting import predict_utterances
 from keras_rnn2dnn.demo import DEFAULT, FULL, run_demo
+from keras_rnn2dnn.demo import run as demo_run
+from keras_rnn2dnn.demo.left_on import read_markdown
 from keras_rnn2dnn.demo.run import _fold_name
 from keras_rnn2dnn.deploy import Int8Student, load_bundle
 from keras_rnn2dnn.distillation.frozen_teacher import as_list
@@ -44,7 +47,11 @@ RECIPES = {
     "full": TINY,
     "default": dataclasses.replace(TINY, rounds=1, agreed_by="itself"),
 }
-PLANS = {"full": FULL, "default": DEFAULT}
+BLOCK_S = 6.0  # of each background, when it is left switched on
+PLANS = {
+    "full": dataclasses.replace(FULL, block_s=BLOCK_S),
+    "default": dataclasses.replace(DEFAULT, block_s=BLOCK_S),
+}
 BOTH = [pytest.param("full", marks=pytest.mark.slow), "default"]
 
 
@@ -129,11 +136,24 @@ def test_the_demo_measures_every_system_and_keeps_its_files(finished):
     tflite = out / "bob" / "bundle" / "student.tflite"
     assert rows[-2]["bytes"] == rows[-1]["bytes"] == tflite.stat().st_size
     files = "calibration.npz development.npz features.json history.json hypotheses.json"
-    files += " table.json table.md test.npz test_audio.npz example.wav"
+    files += " table.json table.md test.npz test_audio.npz example.wav left_on.json"
     expected = {"bundle", "steps", "student.align", "tensorboard", *files.split()}
     for name in finished.trained.values():
         expected |= {f"{name}.keras", f"{name}.decoder.json"}
     assert {path.name for path in finished.fold.iterdir()} == expected
+
+
+def test_what_is_found_when_it_is_left_switched_on_is_kept_and_shown(finished):
+    kept = json.loads((finished.out / "left_on.json").read_text())
+    assert kept == json.loads((finished.fold / "left_on.json").read_text())
+    every, above = kept
+    assert (every["threshold"], above["threshold"]) == (False, True)
+    for row in kept:
+        assert row["minutes"] == pytest.approx(7 * BLOCK_S / 60)
+        counts = row["hits"] + row["substitutions"] + row["misses"]
+        assert row["words"] == counts > 0
+    assert above["false_words"] <= every["false_words"]
+    assert read_markdown(finished.out) in (finished.out / "table.md").read_text()
 
 
 def test_rows_are_told_as_soon_as_they_are_measured(finished):
@@ -307,9 +327,12 @@ def test_the_example_makes_the_bundle_of_the_demo_again(full, tmp_path, capsys):
         assert (tmp_path / name).read_bytes() == (fold / "bundle" / name).read_bytes()
 
 
+FULL_AGAIN = {"speaker": "bob", "recipe": TINY, "seed": 3, "plan": PLANS["full"]}
+
+
 @pytest.mark.slow
 def test_the_demo_repeats_to_the_last_digit(full, tmp_path):
-    again = run_demo(tone_words(), tmp_path, speaker="bob", recipe=TINY, seed=3)
+    again = run_demo(tone_words(), tmp_path, **FULL_AGAIN)
     assert again == full.rows
 
 
@@ -346,7 +369,7 @@ def test_a_demo_that_is_stopped_again_and_again_gives_the_same_files(
     stops, rows = 0, None
     while rows is None:
         try:
-            rows = run_demo(tone_words(), tmp_path, speaker="bob", recipe=TINY, seed=3)
+            rows = run_demo(tone_words(), tmp_path, **FULL_AGAIN)
         except KeyboardInterrupt:
             stops += 1
     assert (stops, len(epochs)) == (4, 6 * TINY.epochs)  # none of them twice
@@ -358,6 +381,34 @@ def test_a_demo_that_is_stopped_again_and_again_gives_the_same_files(
             assert other.read_bytes() == path.read_bytes(), path.name
     left = {path.name for path in (again / "steps").iterdir()}
     assert not [name for name in left if name.endswith((".backup", ".align"))]
+
+
+@pytest.mark.slow
+def test_a_demo_of_streams_trains_on_other_speech_and_hears_other(
+    tmp_path, monkeypatch
+):
+    heard = []
+
+    def spoken(vocabulary, voices, count, seed, use):
+        heard.append((use, *voices))
+        return [dataclasses.replace(r, words=()) for r in tone_words(("zoe",), 5)]
+
+    monkeypatch.setattr(demo_run, "other_speech", spoken)
+    recipe = dataclasses.replace(
+        RECIPES["default"], features="pcen", streams=StreamOptions()
+    )
+    given = {"plan": PLANS["default"], "recipe": recipe, "speaker": "bob"}
+    run_demo(tone_words(), tmp_path, synthetic=True, **given)
+    assert heard == [
+        ("train", "ada", "eve"),
+        ("development", "ada", "eve"),
+        ("test", "bob"),
+    ]
+    (fold,) = json.loads((tmp_path / "run.json").read_text())["folds"]
+    recognizer = load_bundle(tmp_path / fold / "bundle").recognizer
+    assert recognizer.spec.compression == "pcen"
+    assert recognizer.decoder.topology.other > 0
+    assert read_markdown(tmp_path).count("\n") == 4
 
 
 @pytest.mark.slow

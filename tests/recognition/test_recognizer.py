@@ -18,6 +18,7 @@ from keras_rnn2dnn.deploy.device.paths import search
 from keras_rnn2dnn.hmm import Topology, WordLoopDecoder
 from keras_rnn2dnn.quantization.interpreter import context_windows
 from keras_rnn2dnn.quantization.quantize import quantize
+from keras_rnn2dnn.recognition.hearing import detections
 
 FSDD = Path(__file__).parents[3] / "shared" / "fsdd" / "recordings"
 GREEDY = GreedyDecoder(("", "a", "b", " ", "c"))
@@ -152,6 +153,20 @@ def test_keywords_may_be_changed_while_a_stream_is_open(made):
     with pytest.raises(ValueError, match="`keywords`. Expected at least one word"):
         recognizer.keywords = ()
     assert recognizer.keywords is None
+
+
+@pytest.mark.parametrize("name", ["loop", "ctc", "strided"])
+def test_detections_are_the_words_of_the_device_and_tell_when_they_come(name, made):
+    device = load_bundle(made / name).recognizer
+    logits = device.logits(LONG)
+    found = detections(device, logits, len(LONG), chunk=80)
+    words = device.decode([logits])[0]
+    assert [(d.text, d.start_ms, d.end_ms, d.confidence) for d in found] == [
+        (w.text, w.start_ms, w.end_ms, w.confidence) for w in words
+    ]
+    late = [d.reported_ms - d.end_ms for d in found]
+    most = 500 if device.is_word_loop else 75  # window, context, a frame
+    assert len(found) >= 5 and min(late) > 0 and max(late) <= most + 10
 
 
 def test_times_and_text(made):

@@ -12,6 +12,7 @@ from pathlib import Path
 from keras_rnn2dnn import demo
 from keras_rnn2dnn.audio import espeak
 from keras_rnn2dnn.commands.terminal import program_name, say
+from keras_rnn2dnn.demo.left_on import read_markdown
 from keras_rnn2dnn.deploy import tflm, toolchain
 from keras_rnn2dnn.deploy.verify.summary import PYTHON_TOOL, installing
 from keras_rnn2dnn.report import write_report
@@ -54,6 +55,8 @@ def run(options: argparse.Namespace) -> None:
     synthetic = options.data is None
     source = "SYNTHETIC speech" if synthetic else "real recordings"
     say(f"\n{to_markdown(rows)}")
+    if left := read_markdown(options.out):
+        say(left)
     say(_wrapped(f"Measured on {source}. {plan.less(synthetic)}"))
     say(f"Files: {options.out}\nReport: {write_report(options.out)}\n")
     say("\n".join(["To try next:", *_next_lines(Path(options.out))]))

@@ -1,4 +1,4 @@
-"""Hours of audio with words at known times: `make_day`."""
+"""Minutes to hours of audio with words at known times: `make_day`."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -8,7 +8,8 @@ import numpy as np
 from keras_rnn2dnn.audio import augment
 from keras_rnn2dnn.audio.corpora.recordings import Recording
 from keras_rnn2dnn.audio.feature_spec import FeatureSpec
-from keras_rnn2dnn.audio.streams import backgrounds, speech_spans
+from keras_rnn2dnn.audio.streams import backgrounds
+from keras_rnn2dnn.audio.streams.speech_spans import speech_spans
 from keras_rnn2dnn.audio.word_strings import StringOptions, make_strings
 from keras_rnn2dnn.scoring.detections import SpokenWord
 
@@ -17,8 +18,8 @@ BACKGROUNDS = (
     "other speech alone",
 )
 _STRINGS = StringOptions(words=(1, 5), snr_db=(40.0, 40.0))
-_BLOCK_S = 300
-_PAUSE_S, _GAIN_DB, _SNR_DB = (0.3, 60.0), (-30.0, 10.0), (0.0, 30.0)
+_WITH_SPEECH = {"babble", "other speech", "other speech alone"}
+_GAIN_DB, _SNR_DB = (-30.0, 10.0), (0.0, 30.0)
 _QUIET_RMS, _NOISE_RMS = (0.5, 30.0), (30.0, 1000.0)  # of 32,768
 _SPEECH_RMS = 0.05
 _SOUNDS = {"notes": (backgrounds.note, 2.0), "clicks": (backgrounds.click, 1.0)}
@@ -46,31 +47,36 @@ def make_day(
     hours: float,
     seed: int,
     spec: FeatureSpec,
+    block_s: float = 300.0,
+    pause_s: tuple[float, float] = (0.3, 60.0),
 ) -> list[Block]:
-    """Makes blocks of five minutes, their backgrounds in turn.
+    """Makes blocks of some minutes, their backgrounds in turn.
 
-    Strings and single words of one speaker after the other are heard at pauses of 0.3
-    to 60 s, log-uniform, at -30 to +10 dB of their usual level. Backgrounds are 0 to
-    30 dB softer than they; in quiet and in noise they have levels of their own. In the
-    last kind of blocks nobody says a word of the vocabulary.
+    Strings and single words of one speaker after the other are heard between pauses, at
+    -30 to +10 dB of their usual level. Backgrounds are 0 to 30 dB softer than they; in
+    quiet and in noise they have levels of their own. In the last kind of blocks nobody
+    says a word of the vocabulary.
 
     Args:
         recordings: of single words of the vocabulary.
         others: of words that are none of it, of the same speakers; half of what is said
             is theirs, if there are any.
-        other_speech: of anybody.
+        other_speech: of anybody; without any its backgrounds are left out.
         hours: of all blocks together.
         seed: of everything random.
         spec: gives sample rate and frames.
+        block_s: seconds of a block.
+        pause_s: shortest and longest pause, log-uniform.
     """
+    kinds = [k for k in BACKGROUNDS if len(other_speech) or k not in _WITH_SPEECH]
     blocks = []
-    for number in range(round(hours * 3600 / _BLOCK_S)):
-        kind = BACKGROUNDS[number % len(BACKGROUNDS)]
+    for number in range(round(hours * 3600 / block_s)):
+        kind = kinds[number % len(kinds)]
         rng = np.random.default_rng((seed, number))
-        heard = np.zeros(_BLOCK_S * spec.sample_rate_hz)
+        heard = np.zeros(round(block_s * spec.sample_rate_hz))
         words = []
         if kind != "other speech alone":
-            words = _lay_words(rng, heard, recordings, others, spec)
+            words = _lay_words(rng, heard, recordings, others, spec, pause_s)
         heard += _background(rng, kind, len(heard), other_speech, spec.sample_rate_hz)
         heard *= 10 ** (rng.uniform(*_GAIN_DB) / 20)
         pcm = np.clip(np.rint(heard * 32768), -32768, 32767).astype(np.int16)
@@ -78,11 +84,27 @@ def make_day(
     return blocks
 
 
-def _lay_words(rng, heard, recordings, others, spec):
+def joined(
+    blocks: Sequence[Block], sample_rate_hz: int
+) -> tuple[np.ndarray, list[SpokenWord]]:
+    """Returns blocks as one stream: its samples, and the words with their times in it.
+
+    Args:
+        blocks: of `make_day`.
+        sample_rate_hz: of the blocks.
+    """
+    words, start = [], 0
+    for block in blocks:
+        words += [word.later(1000 * start / sample_rate_hz) for word in block.words]
+        start += len(block.pcm)
+    return np.concatenate([block.pcm for block in blocks]), words
+
+
+def _lay_words(rng, heard, recordings, others, spec, pause_s):
     """Adds what is said, and returns the words of the vocabulary with their times."""
     place, words = 0, []
     while True:
-        place += int(backgrounds.log_uniform(rng, *_PAUSE_S) * spec.sample_rate_hz)
+        place += int(backgrounds.log_uniform(rng, *pause_s) * spec.sample_rate_hz)
         known = not others or rng.random() < 0.5
         chosen = recordings if known else others
         speaker = chosen[int(rng.integers(len(chosen)))].speaker

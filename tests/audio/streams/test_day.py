@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from benchmarks.day.stream import BACKGROUNDS, make_day
 from keras_rnn2dnn.audio.corpora.recordings import Recording
 from keras_rnn2dnn.audio.feature_spec import FeatureSpec
+from keras_rnn2dnn.audio.streams.day import BACKGROUNDS, joined, make_day
 
 RATE = 8000
 SPEC = FeatureSpec(RATE, num_bins=8)
@@ -47,3 +47,22 @@ def test_a_block_of_each_background_is_the_same_for_a_seed():
         assert np.array_equal(a.pcm, b.pcm) and a.words == b.words
     assert one[-1].words == [] and np.any(one[-1].pcm)
     assert {w.text for block in one for w in block.words} == {"go", "no"}
+
+
+def test_without_other_speech_its_backgrounds_are_left_out():
+    given = {"block_s": 5, "pause_s": (0.2, 0.5)}
+    blocks = make_day(SAID, [], [], 25 / 3600, 3, SPEC, **given)
+    kinds = [block.background for block in blocks]
+    assert kinds == ["quiet", "noise", "notes", "clicks", "quiet"]
+    assert all(len(block.pcm) == 5 * RATE for block in blocks)
+    assert any(block.words for block in blocks)
+
+
+def test_blocks_become_one_stream_in_which_words_are_later():
+    given = {"block_s": 10, "pause_s": (0.2, 0.5)}
+    blocks = make_day(SAID, [], SPEECH, 20 / 3600, 3, SPEC, **given)
+    pcm, words = joined(blocks, RATE)
+    assert np.array_equal(pcm, np.concatenate([b.pcm for b in blocks]))
+    first, second = (block.words for block in blocks)
+    assert words[: len(first)] == first
+    assert [w.later(-10_000) for w in words[len(first) :]] == second and second
