@@ -2,16 +2,18 @@
 
 - `topology`: the states of words, other speech and silence; `transcript_graph`: those
   along a transcript; `utterances`: batches and checks of arguments
-- `flat_start`, `alignment`, `occupancies`, `constrained`: alignments, hard and soft
+- `flat_start`, `gaussian_mixtures`, `alignment`, `occupancies`, `constrained`:
+  alignments, hard and soft
 - `decoding`, `word_loop`, `tuning`: recognition of words; `reporting`: which of them a
   device reports, and when
-- `loop_graph`, `sequence_kl`: all paths at once, as a loss
+- `loop_graph`, `loop_sums`, `sequence_kl`: all paths at once, as a loss
 """
 
 from keras_rnn2dnn.hmm.alignment import align, forward_backward
 from keras_rnn2dnn.hmm.constrained import constrained, decoded
 from keras_rnn2dnn.hmm.decoding import WordLoopDecoder
-from keras_rnn2dnn.hmm.flat_start import FlatStart, GaussianMixtures, flat_start
+from keras_rnn2dnn.hmm.flat_start import FlatStart, flat_start
+from keras_rnn2dnn.hmm.gaussian_mixtures import GaussianMixtures
 from keras_rnn2dnn.hmm.loop_graph import LoopGraph
 from keras_rnn2dnn.hmm.reporting import Reporting
 from keras_rnn2dnn.hmm.sequence_kl import SequenceKL

@@ -65,7 +65,9 @@ def align(
     check_scores(utterances, topology.num_states, "log_scores")
     fill = topology.silence_state or 0
     result, views = results_for(log_scores, utterances, (), np.int32, fill)
-    viterbi(utterances, transcripts, topology, self_loop, views)
+    check_self_loop(self_loop)
+    paths = transcript_paths(transcripts, topology, [len(u) for u in utterances])
+    viterbi(utterances, paths, paths, topology, self_loop, views)
     return result
 
 
@@ -121,7 +123,8 @@ def forward_backward(
 
 def viterbi(
     utterances: list[np.ndarray],
-    transcripts: Transcripts,
+    paths: list[np.ndarray],
+    columns: list[np.ndarray],
     topology: Topology,
     self_loop: float,
     out: list[np.ndarray],
@@ -129,8 +132,9 @@ def viterbi(
     """Writes the best path of each utterance to `out`; returns their weights.
 
     Args:
-        utterances: log-scores, a list of `(frames, states)`.
-        transcripts: for each utterance a sequence of words, or a string of words.
+        utterances: log-scores, a list of `(frames, X)`.
+        paths: of `transcript_paths`, `(nodes,)` each.
+        columns: in which the scores of these nodes are, int `(nodes,)` each.
         topology: the states of the words.
         self_loop: probability of staying in a state from one frame to the next.
         out: int arrays `(frames,)` that receive the states.
@@ -138,12 +142,12 @@ def viterbi(
     Returns:
         The weight of each best path, float64 `(batch,)`.
     """
-    check_self_loop(self_loop)
-    paths = transcript_paths(transcripts, topology, [len(u) for u in utterances])
     weights = np.zeros(len(utterances))
     for indices in batches([len(u) for u in utterances], max(map(len, paths))):
         graph = TranscriptGraph([paths[i] for i in indices], topology, self_loop)
-        emissions, peaks = emissions_of([utterances[i] for i in indices], graph)
+        emissions, peaks = emissions_of(
+            [utterances[i] for i in indices], [columns[i] for i in indices]
+        )
         lengths = np.array([len(utterances[i]) for i in indices])
         best = _best_paths(emissions, graph, lengths, [out[i] for i in indices])
         weights[indices] = best + peaks + (lengths - 1) * np.log(self_loop)

@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import tensorflow as tf
 
-from keras_rnn2dnn.batches.predicting import map_by_length
+from keras_rnn2dnn.batches.padding import stacked
 from keras_rnn2dnn.hmm.decoding import WordLoopDecoder
 from keras_rnn2dnn.hmm.loop_sums import summed_paths
+from keras_rnn2dnn.hmm.utterances import batches
 from keras_rnn2dnn.util.errors import invalid
 
 # A path may end inside of a word at this weight, so that some path always ends.
@@ -155,17 +156,24 @@ class LoopGraph:
         Returns:
             float32 `(frames, states)` for each; every frame sums to 1.
         """
-        spoken = [output for output in outputs if len(output)]
-        found = iter(map_by_length(self._occupancies, spoken))
-        silent = np.zeros((0, self.decoder.topology.num_states), "float32")
-        return [next(found) if len(output) else silent for output in outputs]
+        lengths, states = [len(o) for o in outputs], self.decoder.topology.num_states
+        found = [np.zeros((0, states), "float32")] * len(outputs)
+        for indices in batches(lengths, len(self.final)):
+            if not any(lengths[n] for n in indices):
+                continue
+            logits = stacked(*[outputs[n] for n in indices], dtype="float32")
+            counted = stacked(*[np.ones(lengths[n], "float32") for n in indices])
+            occupied = self._occupancies(logits, counted).numpy()
+            for n, frames in zip(indices, occupied, strict=True):
+                found[n] = frames[: lengths[n]]
+        return found
 
     @functools.cached_property
     def _occupancies(self):
-        def of_batch(logits):
-            counted = tf.ones(tf.shape(logits)[:2])
+        def of_batch(logits, counted):
             _, occupancies = self.paths(self.scores(logits), counted)
             return occupancies()
 
-        shape = None, None, self.decoder.topology.num_states
-        return tf.function(of_batch, input_signature=[tf.TensorSpec(shape)])
+        states = self.decoder.topology.num_states
+        signature = tf.TensorSpec((None, None, states)), tf.TensorSpec((None, None))
+        return tf.function(of_batch, input_signature=signature)

@@ -42,8 +42,9 @@ def occupancies(
     padding[padding_state] = 1
     result, views = results_for(values, utterances, (num_states,), np.float32, padding)
     for indices in batches([len(u) for u in utterances], max(map(len, paths))):
-        graph = graph_of([paths[i] for i in indices])
-        emissions, _ = emissions_of([utterances[i] for i in indices], graph, scale)
+        chosen = [paths[i] for i in indices]
+        graph = graph_of(chosen)
+        emissions, _ = emissions_of([utterances[i] for i in indices], chosen, scale)
         lengths = np.array([len(utterances[i]) for i in indices])
         _posteriors(emissions, graph, lengths, [views[i] for i in indices])
     return result
@@ -85,20 +86,24 @@ def log_transform(posteriors_of: Callable, name: str) -> Callable:
     return transform
 
 
-def emissions_of(utterances, graph, scale=1.0):
+def emissions_of(utterances, columns, scale=1.0):
     """Gathers the scores of the nodes, `(frames, nodes, batch)`, each frame's best 0.
 
     Also returns what was subtracted, summed over the frames, `(batch,)`.
+
+    Args:
+        utterances: scores, `(frames, X)` each.
+        columns: those of the nodes in them, int `(nodes,)` for each utterance.
+        scale: factor on the scores.
     """
-    num_nodes, batch = graph.nodes.shape
-    longest = max(map(len, utterances))
-    gathered = np.full((batch, longest, num_nodes), _FLOOR, np.float32)
-    peaks = np.zeros(batch)
-    for row, (scores, path) in enumerate(zip(utterances, graph.paths, strict=True)):
-        scores = np.maximum(scores[:, path], NEVER) * np.float32(scale)
+    num_nodes, longest = max(map(len, columns)), max(map(len, utterances))
+    gathered = np.full((len(utterances), longest, num_nodes), _FLOOR, np.float32)
+    peaks = np.zeros(len(utterances))
+    for row, (scores, chosen) in enumerate(zip(utterances, columns, strict=True)):
+        scores = np.maximum(scores[:, chosen], NEVER) * np.float32(scale)
         peak = scores.max(axis=1, keepdims=True)
         scores -= peak
-        np.maximum(scores, _FLOOR, out=gathered[row, : len(scores), : len(path)])
+        np.maximum(scores, _FLOOR, out=gathered[row, : len(scores), : len(chosen)])
         peaks[row] = peak.sum(dtype=np.float64)
     return np.ascontiguousarray(gathered.transpose(1, 2, 0)), peaks
 

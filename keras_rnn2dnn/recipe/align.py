@@ -92,6 +92,5 @@ def align_strings(
     states = list(found.alignments)
     for start in range(first, len(features), first):
         part = slice(start, start + first)
-        scores = found.mixtures.log_likelihoods(list(features[part]))
-        states += hmm.align(scores, words[part], topology)
+        states += found.mixtures.align(features[part], words[part], topology)
     return states

@@ -15,6 +15,7 @@ from keras_rnn2dnn.hmm import (
     WordLoopDecoder,
     decoding,
     flat_start,
+    gaussian_mixtures,
 )
 from keras_rnn2dnn.hmm.loop_graph import LoopGraph
 from keras_rnn2dnn.recognition.streaming import WordLoopStream
@@ -146,11 +147,16 @@ def test_a_flat_start_of_many_states_finds_them(monkeypatch):
     everything = np.concatenate(features)
     mixtures = found.mixtures  # state 0 is never said
     assert mixtures.means[0, 0] == pytest.approx(everything.mean(axis=0), rel=1e-4)
-    module = flat_start.__globals__
-    monkeypatch.setitem(module, "_PART_ELEMENTS", 3400 * 50)
-    monkeypatch.setitem(module, "_CHUNK_ELEMENTS", 3400 * 16)
+    monkeypatch.setattr(gaussian_mixtures, "_PART_ELEMENTS", 4 * 50)
+    monkeypatch.setattr(gaussian_mixtures, "_CHUNK_ELEMENTS", 4 * 16)
     again = flat_start(features, words, topology, components=1, cepstra=None)
     for one, other in zip(again.alignments, found.alignments, strict=True):
+        assert one.tolist() == other.tolist()
+    scores = mixtures.log_likelihoods(features)
+    by_scores = hmm.align(scores, words, topology)
+    for one, other in zip(
+        mixtures.align(features, words, topology), by_scores, strict=True
+    ):
         assert one.tolist() == other.tolist()
 
 
