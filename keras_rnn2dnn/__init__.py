@@ -9,6 +9,7 @@ Train a student (docs/start.md, docs/your_model.md):
 - `SoftAlignmentKL`: the loss, Kullback-Leibler divergence from the teacher per frame
 - `KLCallback`: divergence and agreement on development data after each epoch
 - `rnn_teacher`, `dnn_student`: reference models to begin with
+- `crnn_teacher`, `ds_cnn_student`: the same of whole clips, such as keywords
 - `SpliceFrames`: the layer that gives each frame its context
 - `distillation`, `models`: all of their parts (docs/numbers.md, docs/migrating.md)
 
@@ -63,6 +64,7 @@ if TYPE_CHECKING:  # for type checkers and the site; `_PLACES` says the same
     from keras_rnn2dnn.distillation.distiller import Distiller
     from keras_rnn2dnn.distillation.kl_callback import KLCallback
     from keras_rnn2dnn.distillation.losses import SoftAlignmentKL
+    from keras_rnn2dnn.models.keywords import crnn_teacher, ds_cnn_student
     from keras_rnn2dnn.models.layers import SpliceFrames
     from keras_rnn2dnn.models.reference import dnn_student, rnn_teacher
     from keras_rnn2dnn.recognition.recognizer import Recognizer
@@ -80,7 +82,9 @@ __all__ = [
     "SpliceFrames",
     "WordErrorRateCallback",
     "convert",
+    "crnn_teacher",
     "dnn_student",
+    "ds_cnn_student",
     "rnn_teacher",
     "word_error_rate",
 ]
@@ -95,7 +99,9 @@ _PLACES = {
     "SpliceFrames": "models.layers",
     "WordErrorRateCallback": "scoring.word_errors",
     "convert": "deploy.convert",
+    "crnn_teacher": "models.keywords",
     "dnn_student": "models.reference",
+    "ds_cnn_student": "models.keywords",
     "rnn_teacher": "models.reference",
     "word_error_rate": "scoring.word_errors",
 }

@@ -49,7 +49,7 @@ def dnn_student(
         >>> student.output_shape, student.count_params()
         ((None, None, 51), 39795)
     """
-    num_features, num_classes, units = _sizes(num_features, num_classes, units)
+    num_features, num_classes, units = checked_sizes(num_features, num_classes, units)
     if len(tuple(context)) != 2:
         raise ValueError(invalid("context", "a pair (left, right) of frames", context))
     inputs = keras.Input((None, num_features), name="features")
@@ -94,7 +94,7 @@ def tdnn_student(
         >>> student.output_shape, student.count_params()
         ((None, None, 51), 12931)
     """
-    num_features, num_classes, units = _sizes(num_features, num_classes, units)
+    num_features, num_classes, units = checked_sizes(num_features, num_classes, units)
     if len(steps) != len(units):
         expected = f"{len(units)} numbers, one for each layer"
         raise ValueError(invalid("steps", expected, steps))
@@ -140,7 +140,7 @@ def rnn_teacher(
         >>> teacher.output_shape
         (None, None, 51)
     """
-    num_features, num_classes, units = _sizes(num_features, num_classes, units)
+    num_features, num_classes, units = checked_sizes(num_features, num_classes, units)
     if cell not in _CELLS:
         raise ValueError(invalid("cell", f"one of {sorted(_CELLS)}", cell))
     inputs = keras.Input((None, num_features), name="features")
@@ -159,8 +159,19 @@ def rnn_teacher(
     return keras.Model(inputs, logits, name="rnn_teacher")
 
 
-def _sizes(num_features, num_classes, units):
-    """Returns the sizes as ints of Python, which Keras insists on."""
+def checked_sizes(
+    num_features: int, num_classes: int, units: tuple[int, ...]
+) -> tuple[int, int, tuple[int, ...]]:
+    """Returns the sizes of a model as ints of Python, which Keras insists on.
+
+    Args:
+        num_features: features per frame.
+        num_classes: classes.
+        units: width of each hidden layer.
+
+    Raises:
+        ValueError: if one of them is no positive integer.
+    """
     sizes = {"num_features": [num_features], "num_classes": [num_classes]}
     for name, values in {**sizes, "units": list(units)}.items():
         if not values or any(not is_integer(v) or v < 1 for v in values):
