@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 
 from keras_rnn2dnn.commands import (
     align,
+    check,
     convert,
     demo,
     distill,
@@ -32,7 +33,14 @@ from keras_rnn2dnn.util.captured_output import captured_output
 _TASKS = {
     "try it": (demo,),
     "from recordings to firmware": (train,),
-    "from a teacher to firmware, step by step": (align, distill, convert, tune, verify),
+    "from a teacher to firmware, step by step": (
+        align,
+        check,
+        distill,
+        convert,
+        tune,
+        verify,
+    ),
     "use a bundle on this host": (transcribe, listen, evaluate),
     "look at a run": (report,),
 }

@@ -1,5 +1,6 @@
 """From a student to a device: a float student in, a proven firmware bundle out.
 
+- `forecast`: what a conversion will say and cost, before the training
 - `convert`, `report`, `recordings`: the conversion and what it says
 - `bundle`, `c_tables`, `c_prefix`, `golden`, `held_back`: the files of a bundle
 - `atomic_directory`: they appear all at once
@@ -8,6 +9,7 @@
 """
 
 from keras_rnn2dnn.deploy.convert import convert
+from keras_rnn2dnn.deploy.forecast import Forecast, forecast, refusal
 from keras_rnn2dnn.deploy.loading import Bundle, load_bundle
 from keras_rnn2dnn.deploy.report import ConversionReport
 from keras_rnn2dnn.deploy.verify import Verification, verify
@@ -19,13 +21,16 @@ from keras_rnn2dnn.quantization.window import window_model
 __all__ = [
     "Bundle",
     "ConversionReport",
+    "Forecast",
     "Int8Student",
     "ReceptiveField",
     "Verification",
     "convert",
+    "forecast",
     "load_bundle",
     "load_interpreter",
     "quantization_aware",
+    "refusal",
     "verify",
     "window_model",
 ]

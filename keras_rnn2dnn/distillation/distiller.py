@@ -1,5 +1,7 @@
 """The Distiller: a Keras model that trains a student on a teacher's soft alignments."""
 
+import logging
+
 import keras
 import tensorflow as tf
 
@@ -21,6 +23,15 @@ from keras_rnn2dnn.distillation.whole_utterances import check_reduction
 from keras_rnn2dnn.util.errors import invalid, is_integer
 from keras_rnn2dnn.util.multi_worker import SameEpoch
 from keras_rnn2dnn.util.running_means import TotalLoss
+
+_LOG = logging.getLogger(__name__)
+
+
+def _deploy():
+    """Imports what comes behind this package, once it is needed."""
+    from keras_rnn2dnn import deploy
+
+    return deploy
 
 
 @keras.saving.register_keras_serializable(package="keras_rnn2dnn")
@@ -124,6 +135,7 @@ class Distiller(Preparation):
             teacher=teacher,
             outputs=None,
             nan_watch=NaNWatch(),
+            told=False,
             known=None,
             own_loss=None,
         )
@@ -227,6 +239,7 @@ class Distiller(Preparation):
         batch, x = first_batch(x, y, weights, batch_size)
         # The first of them must be able to teach.
         self.check_first_batch(*batch)
+        self._tell_of_conversion()
         check_options(kwargs, self._has_metrics, self._labels(batch[1]) is not None)
         # Keras keeps the weights of all frames, and finds all variables there.
         y, kwargs["sample_weight"] = keep_weights(x, y, weights)
@@ -268,9 +281,15 @@ class Distiller(Preparation):
 
     def convert(self, directory, calibration, **options):
         """Converts the student to int8; see `keras_rnn2dnn.convert`."""
-        from keras_rnn2dnn.deploy import convert
+        return _deploy().convert(self.student, directory, calibration, **options)
 
-        return convert(self.student, directory, calibration, **options)
+    def _tell_of_conversion(self):
+        """Warns, once, of a student that trains, and that no device will run."""
+        if self._held.told:
+            return
+        self._held.told = True
+        if (said := _deploy().refusal(self.student)) is not None:
+            _LOG.warning("This student can be trained, but `convert` says: %s", said)
 
     def get_config(self):
         """Returns the arguments of the constructor, models included."""

@@ -1,3 +1,5 @@
+import itertools
+
 import keras
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ def memory(size):
     model = window_model(ds_cnn_student(10, 12, size=size))[0]
     images = [one.output for one in model.layers if hasattr(one, "kernel_size")]
     sizes = [np.prod(image.shape) for image in images]
-    pairs = [a + b for a, b in zip(sizes, sizes[1:], strict=False)]
+    pairs = [a + b for a, b in itertools.pairwise(sizes)]
     return model.count_params() + max(pairs)
 
 
