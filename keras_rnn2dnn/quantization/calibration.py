@@ -28,8 +28,7 @@ def utterances_of(
     Args:
         calibration: as `convert` takes it.
         num_features: of a frame.
-        clips: whether each is a whole clip, whose last frames count whatever they are;
-            then `(batch, frames, features, 1)` will do, too.
+        clips: whether each is a whole clip, whose last frames count whatever they are.
 
     Returns:
         float32 `(frames, features)` of each. Those of no frames are named in a warning.
@@ -53,7 +52,8 @@ def utterances_of(
             utterances += [_array(row, expected) for row in x]
             continue
         x = _array(x, expected)
-        if clips and x.ndim > 2 and x.shape[-2:] == (num_features, 1):
+        is_image = x.ndim == 4 or (x.ndim == 3 and num_features > 1)
+        if is_image and x.shape[-2:] == (num_features, 1):
             x = x[..., 0]
         if x.ndim == 3:
             utterances += list(x)

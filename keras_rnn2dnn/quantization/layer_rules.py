@@ -1,7 +1,6 @@
 """Which layers and activations devices run, and what to use in place of the others."""
 
 import keras
-import numpy as np
 
 from keras_rnn2dnn.models.layers import SpliceFrames
 from keras_rnn2dnn.models.spliced_dense import SplicedDense
@@ -46,23 +45,31 @@ _ALLOWED = (
     SpliceFrames,
     SplicedDense,
 )
-# Of utterance-level students, whose window is the whole clip.
-_OF_CLIPS = (
-    *(layer for layer in _ALLOWED if layer.__module__.startswith("keras.")),
+TWO_DIMENSIONAL = (
     keras.layers.AveragePooling2D,
     keras.layers.Conv2D,
     keras.layers.DepthwiseConv2D,
+    keras.layers.MaxPooling2D,
+    keras.layers.SeparableConv2D,
+    keras.layers.ZeroPadding2D,
+)
+# Of students with two-dimensional layers.
+_OF_IMAGES = (
+    *(layer for layer in _ALLOWED if layer.__module__.startswith("keras.")),
+    *TWO_DIMENSIONAL,
+    keras.layers.MaxPooling1D,
+    keras.layers.Reshape,
+)
+# Of utterance-level students, whose window is the whole clip.
+_OF_CLIPS = (
+    *_OF_IMAGES,
     keras.layers.Flatten,
     keras.layers.GlobalAveragePooling1D,
     keras.layers.GlobalAveragePooling2D,
     keras.layers.GlobalMaxPooling1D,
     keras.layers.GlobalMaxPooling2D,
-    keras.layers.MaxPooling1D,
-    keras.layers.MaxPooling2D,
-    keras.layers.Reshape,
-    keras.layers.SeparableConv2D,
-    keras.layers.ZeroPadding2D,
 )
+_BY_KIND = {"frames": _ALLOWED, "images": _OF_IMAGES, "clip": _OF_CLIPS}
 _ACTIVATIONS = (
     keras.activations.hard_silu,
     keras.activations.leaky_relu,
@@ -97,7 +104,8 @@ _HINTS = {
     "PReLU": "Use ReLU, which the C code runs, or LeakyReLU, with one slope for all",
     "MaxPooling1D": "Use AveragePooling1D, or a Conv1D with strides",
 }
-_CLIP_HINTS = {
+_IMAGE_HINTS = {
+    "Flatten": "Keep the frames: Reshape((-1, bins * channels))",
     "Permute": "Give the student features as (batch, frames, bins) or with a last 1",
     "SpliceFrames": 'Use Conv1D(units, window, padding="same") in its place',
     "SplicedDense": 'Use Conv1D(units, window, padding="same") in its place',
@@ -111,12 +119,14 @@ def refuse(layer: keras.Operation, hint: str) -> None:
     raise ValueError(invalid("student", expected, received, hint))
 
 
-def check_layer(layer: keras.Operation, clip: bool = False) -> None:
+def check_layer(layer: keras.Operation, kind: str = "frames") -> None:
     """Checks that a layer can run in int8 on one context window.
 
     Args:
         layer: a layer, or another Keras operation.
-        clip: whether the window is the whole clip, which has edges of its own.
+        kind: of the student: `"frames"`, or `"images"` where some of its layers are
+            two-dimensional, or `"clip"` where the window is the whole clip, which has
+            edges of its own.
 
     Raises:
         ValueError: if it cannot; names the layer and says what to do.
@@ -130,15 +140,15 @@ def check_layer(layer: keras.Operation, clip: bool = False) -> None:
     """
     if isinstance(layer, RECURRENT):
         refuse(layer, _RECURRENT_HINT)
-    allowed = _OF_CLIPS if clip else _ALLOWED
+    allowed = _BY_KIND[kind]
     if type(layer) not in allowed:
-        hint = _CLIP_HINTS.get(type(layer).__name__) if clip else None
+        hint = _IMAGE_HINTS.get(type(layer).__name__) if kind != "frames" else None
         refuse(layer, hint or _hint(type(layer), allowed))
     activation = getattr(layer, "activation", None)
     if activation is not None and activation not in _ACTIVATIONS:
         name = getattr(activation, "__name__", type(activation).__name__)
         refuse(layer, f"Its activation is {name}. {_hint(activation, _ACTIVATIONS)}")
-    _check_options(layer, clip)
+    _check_options(layer, kind)
 
 
 def _hint(given, allowed):
@@ -158,9 +168,9 @@ def _hint(given, allowed):
     return _HINTS.get(name, f"Allowed: {', '.join(sorted(names))}")
 
 
-def _check_options(layer, clip):
-    windowed = isinstance(layer, (*_CONVOLUTIONS, keras.layers.AveragePooling1D))
-    if windowed and not clip and layer.padding == "same" and np.max(layer.strides) > 1:
+def _check_options(layer, kind):
+    pads = getattr(layer, "padding", None) == "same"
+    if pads and kind != "clip" and layer.strides[0] > 1:
         refuse(
             layer,
             'padding="same" with strides > 1 depends on the length of the '
@@ -176,6 +186,6 @@ def _check_options(layer, clip):
     if isinstance(layer, keras.layers.Normalization):
         axis = axis[0] if len(axis) == 1 else axis or -1
     rank = getattr(getattr(layer, "input_spec", None), "ndim", None) or 3
-    any_axis = clip and isinstance(layer, keras.layers.Concatenate)
+    any_axis = kind != "frames" and isinstance(layer, keras.layers.Concatenate)
     if axis not in (-1, rank - 1) and not any_axis:
         refuse(layer, f"Its axis is {axis}. Use the last one, axis=-1")

@@ -6,6 +6,7 @@ which frames of its input it needs, which gives the receptive field and what is 
 """
 
 import keras
+import numpy as np
 
 from keras_rnn2dnn.models.layers import SpliceFrames
 from keras_rnn2dnn.models.spliced_dense import SplicedDense
@@ -15,12 +16,15 @@ from keras_rnn2dnn.quantization.folding.graph import student_graph
 from keras_rnn2dnn.quantization.folding.splice_folding import fold_splice
 from keras_rnn2dnn.quantization.layer_rules import refuse
 from keras_rnn2dnn.quantization.receptive_field import ReceptiveField
+from keras_rnn2dnn.quantization.window_images import window_of_images
 from keras_rnn2dnn.quantization.window_layers import (
     build_layer,
     layer_stride,
     reshape_frames,
     take_frames,
 )
+
+_PADDINGS = (keras.layers.ZeroPadding1D, keras.layers.ZeroPadding2D)
 
 
 def window_model(
@@ -65,8 +69,8 @@ def window_model(
     graph = student_graph(student)
     if graph.clip:
         return clip_model(student, frames)
-    steps = graph.steps
-    fold_affine(steps)
+    steps, images = graph.steps, graph.kind == "images"
+    fold_affine(steps, padded=images)
     fold_splice(steps)
     _set_strides(steps)
     steps[-1].needed.append(range(0, 1))
@@ -78,10 +82,13 @@ def window_model(
     frames = steps[0].frames
     receptive_field = ReceptiveField(-frames.start, frames.stop - 1, steps[-1].stride)
     inputs = keras.Input(
-        batch_shape=(1, receptive_field.window, student.input_shape[-1]),
+        batch_shape=(1, receptive_field.window, student.input_shape[2]),
         dtype="float32",
         name="window",
     )
+    if images:
+        output = window_of_images(student, steps, inputs, _needed)
+        return keras.Model(inputs, output, name="window_model"), receptive_field
     outputs = [reshape_frames(inputs, receptive_field.window, "input_frames")]
     for number, step in enumerate(steps[1:], 1):
         name = f"{type(step.layer).__name__.lower()}_{number}"
@@ -99,9 +106,15 @@ def window_model(
 def shortens(student: keras.Model) -> bool:
     """Whether the student gives fewer frames than `ceil(frames / stride)`."""
     return any(
-        getattr(step.layer, "padding", "") == "valid" and step.layer.kernel_size[0] > 1
+        getattr(step.layer, "padding", "") == "valid" and _taps(step.layer) > 1
         for step in student_graph(student).steps
     )
+
+
+def _taps(layer):
+    """Returns the frames that one frame of a convolution or pooling reads; else 1."""
+    size = getattr(layer, "kernel_size", getattr(layer, "pool_size", (1,)))
+    return size[0]
 
 
 def _set_strides(steps):
@@ -114,15 +127,17 @@ def _set_strides(steps):
 
 def _needed(layer, frames: range) -> range:
     """Returns the input frames that these output frames of the layer depend on."""
-    if isinstance(layer, keras.layers.ZeroPadding1D):
-        return range(frames.start - layer.padding[0], frames.stop - layer.padding[0])
+    if isinstance(layer, _PADDINGS):
+        before = int(np.ravel(layer.padding)[0])
+        return range(frames.start - before, frames.stop - before)
     if isinstance(layer, SplicedDense):
         layer = layer.splice
     if isinstance(layer, SpliceFrames):
         before, after = layer.left * layer.step, layer.right * layer.step
         return range(frames.start - before, frames.stop + after)
-    if hasattr(layer, "kernel_size"):
-        reach = (layer.kernel_size[0] - 1) * layer.dilation_rate[0]
+    if hasattr(layer, "kernel_size") or hasattr(layer, "pool_size"):
+        dilation = getattr(layer, "dilation_rate", (1,))[0]
+        reach = (_taps(layer) - 1) * dilation
         before = {"valid": 0, "causal": reach, "same": reach // 2}[layer.padding]
         start = frames.start * layer_stride(layer) - before
         return range(
@@ -133,11 +148,11 @@ def _needed(layer, frames: range) -> range:
 
 def _check_length(student, steps):
     """Refuses a student that gives more frames than it was given."""
-    paddings = [s for s in steps if isinstance(s.layer, keras.layers.ZeroPadding1D)]
+    paddings = [s for s in steps if isinstance(s.layer, _PADDINGS)]
     if not paddings:
         return
     frames = 1000 * steps[-1].stride
-    shape = (1, frames, student.input_shape[-1])
+    shape = (1, frames, *student.input_shape[2:])
     given = student.compute_output_shape(shape)[1]
     if given > 1000:
         hint = (

@@ -14,7 +14,7 @@ def layer_stride(layer) -> int:
     return layer.strides[0] if hasattr(layer, "strides") else 1
 
 
-class _SliceFrames(keras.layers.Layer):
+class SliceFrames(keras.layers.Layer):
     """Takes frames `start:stop:step`."""
 
     def __init__(self, start, stop, step, **kwargs):
@@ -22,6 +22,7 @@ class _SliceFrames(keras.layers.Layer):
         self.frames = slice(start, stop, step)
 
     def call(self, inputs):
+        """Slices."""
         return inputs[:, self.frames]
 
 
@@ -55,7 +56,7 @@ def take_frames(x, have: range, need: range, name: str):
     if have == need:
         return x
     start = need.start - have.start
-    x = _SliceFrames(start, start + len(need), 1, name=name)(x)
+    x = SliceFrames(start, start + len(need), 1, name=name)(x)
     return reshape_frames(x, len(need), f"{name}_frames")
 
 
@@ -96,10 +97,10 @@ def _splice(layer, x, frames, name):
         return x
     if frames == 1:
         if layer.step > 1:
-            x = _SliceFrames(0, None, layer.step, name=f"{name}_step")(x)
+            x = SliceFrames(0, None, layer.step, name=f"{name}_step")(x)
         return reshape_frames(x, 1, name)
     shifted = [
-        _SliceFrames(start, start + frames, 1, name=f"{name}_{start}")(x)
+        SliceFrames(start, start + frames, 1, name=f"{name}_{start}")(x)
         for start in range(0, width * layer.step, layer.step)
     ]
     return keras.layers.Concatenate(dtype="float32", name=name)(shifted)

@@ -9,7 +9,7 @@ import pytest
 from helpers.bundles import BINS, features, student
 from helpers.clips import clips, ds_cnn, row
 
-from keras_rnn2dnn import Distiller, convert, ds_cnn_student, rnn_teacher
+from keras_rnn2dnn import Distiller, convert, dnn_student, ds_cnn_student, rnn_teacher
 from keras_rnn2dnn.deploy import bundle, forecast
 
 L = keras.layers
@@ -39,6 +39,13 @@ def test_the_small_keyword_model_is_as_large_as_measured():
     assert lines["window"] == "49 frames, a whole clip"
     assert lines["products"] == "2,656,768 per clip"
     assert lines["RAM"] == "9,642 bytes of the network"
+
+
+def test_the_instructions_of_a_frame_are_near_those_counted():
+    """Counted in QEMU, of the newest frame of each layer alone."""
+    found = forecast(dnn_student(24, 201, units=(128, 128, 128)))
+    counted = {"m3": 377_698, "m4": 271_200, "m55": 36_921}
+    assert found.instructions == pytest.approx(counted, rel=0.15)
 
 
 def test_what_the_c_code_lacks_is_named():

@@ -18,7 +18,12 @@ from keras_rnn2dnn.quantization.folding.plain_layers import (
     plain_layers,
     reshaping,
 )
-from keras_rnn2dnn.quantization.layer_rules import IDENTITIES, RECURRENT, check_layer
+from keras_rnn2dnn.quantization.layer_rules import (
+    IDENTITIES,
+    RECURRENT,
+    TWO_DIMENSIONAL,
+    check_layer,
+)
 from keras_rnn2dnn.util.errors import invalid
 
 
@@ -58,13 +63,19 @@ class StudentGraph:
         softmax: `"softmax"` or `"log_softmax"` where the student ended in one, which
             is left out here; or None.
         softmax_name: name of the layer that ended it.
-        clip: whether the student gives one output for an utterance.
+        kind: `"clip"` where the student gives one output for an utterance, `"images"`
+            where it gives frames by two-dimensional layers, else `"frames"`.
     """
 
     steps: list[Step]
     softmax: str | None = None
     softmax_name: str | None = None
-    clip: bool = False
+    kind: str = "frames"
+
+    @property
+    def clip(self) -> bool:
+        """Whether the student gives one output for an utterance."""
+        return self.kind == "clip"
 
 
 def student_graph(student: keras.Model) -> StudentGraph:
@@ -94,12 +105,12 @@ def student_graph(student: keras.Model) -> StudentGraph:
         'linear'
     """
     _check_model(student)
-    clip = is_clip(student)
-    graph = StudentGraph(_steps(student, clip), clip=clip)
+    kind = _kind(student)
+    graph = StudentGraph(_steps(student, kind), kind=kind)
     _leave_softmax_out(graph)
     for step in graph.steps[1:]:
         if _softmax_of(step.layer):
-            check_layer(step.layer, clip)
+            check_layer(step.layer, kind)
         step.layer = affine_form(step.layer)
     return graph
 
@@ -107,6 +118,15 @@ def student_graph(student: keras.Model) -> StudentGraph:
 def is_clip(student: keras.Model) -> bool:
     """Tells whether a student gives one output for an utterance, `(batch, classes)`."""
     return len(student.output_shape) == 2
+
+
+def _kind(student):
+    if is_clip(student):
+        return "clip"
+    layers = list(_all_layers(student))
+    two = len(student.input_shape) == 4
+    two |= any(isinstance(layer, TWO_DIMENSIONAL) for layer in layers)
+    return "images" if two else "frames"
 
 
 def _is_graph(model) -> bool:
@@ -147,7 +167,7 @@ def _check_model(student):
     ranks = tuple(map(len, shapes))
     known = all(shape[-1] is not None for shape in shapes) and shapes[0][2:3] != (None,)
     is_image = ranks[0] == 4 and shapes[0][-1] == 1
-    if not known or not (ranks in ((3, 3), (3, 2)) or (is_image and ranks[1] == 2)):
+    if not known or ranks[1] not in (2, 3) or not (ranks[0] == 3 or is_image):
         hint = (
             f"Its input and output shapes are {shapes[0]} and {shapes[1]}; features "
             "are computed outside of it"
@@ -164,7 +184,7 @@ def _check_model(student):
         raise ValueError(invalid("student", expected, received, hint))
 
 
-def _steps(model, clip) -> list[Step]:
+def _steps(model, kind) -> list[Step]:
     """Lists the calls of layers that lead to the output, nested models inlined."""
     steps = [Step(None, [])]
 
@@ -173,7 +193,7 @@ def _steps(model, clip) -> list[Step]:
             return known[id(tensor)]
         layer, node, output = tensor._keras_history
         arguments = layer._inbound_nodes[node].arguments
-        plain = [] if _is_graph(layer) else _checked(layer, arguments, tensor, clip)
+        plain = [] if _is_graph(layer) else _checked(layer, arguments, tensor, kind)
         sources = [visit(source, known) for source in _sources(layer, arguments)]
         if _is_graph(layer):
             inside = {id(t): i for t, i in zip(layer.inputs, sources, strict=True)}
@@ -189,14 +209,15 @@ def _steps(model, clip) -> list[Step]:
     return steps[: last + 1]
 
 
-def _checked(operation, arguments, output, clip):
+def _checked(operation, arguments, output, kind):
     """Returns the plain layers of a call; a softmax is checked once it is not last."""
-    if clip and (found := reshaping(operation, output.shape)) is not None:
+    images = kind != "frames"
+    if images and (found := reshaping(operation, output.shape)) is not None:
         return [found]
-    layers = plain_layers(plain_layer(operation), arguments, clip)
+    layers = plain_layers(plain_layer(operation), arguments, images)
     for layer in layers:
         if not (isinstance(layer, Affine) or _softmax_of(layer)):
-            check_layer(layer, clip)
+            check_layer(layer, kind)
     return layers
 
 

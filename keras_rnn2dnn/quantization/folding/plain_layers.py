@@ -56,14 +56,14 @@ _OF_CONSTANTS = ("Add", "Subtract", "Multiply", "Divide", "TrueDivide", "Maximum
 
 
 def plain_layers(
-    operation: keras.Operation, arguments, clip: bool = False
+    operation: keras.Operation, arguments, images: bool = False
 ) -> list[keras.Layer]:
     """Returns the layers that compute what an operation of a student does.
 
     Args:
         operation: a layer, or an operator such as that of `a + b`.
         arguments: of this call, `node.arguments`.
-        clip: whether the window is the whole clip.
+        images: whether two-dimensional layers stand for others.
 
     Returns:
         The layer itself, or what stands for it; two where a layer has another one as
@@ -86,7 +86,7 @@ def plain_layers(
         inner = layer.layer
         if type(inner) in _FRAME_BY_FRAME and getattr(inner, "axis", -1) in (-1, 1):
             layer = inner
-    if type(layer) is keras.layers.AveragePooling1D and not clip:
+    if type(layer) is keras.layers.AveragePooling1D and not images:
         return [_mean_of_frames(layer, arguments.keras_tensors[0].shape[-1])]
     activation = getattr(layer, "activation", None)
     if isinstance(activation, keras.layers.Layer):
