@@ -10,7 +10,7 @@ from keras_rnn2dnn.deploy.device.layers import read_layers
 from keras_rnn2dnn.models.spliced_dense import SplicedDense
 from keras_rnn2dnn.quantization.folding.affine import Affine
 from keras_rnn2dnn.quantization.quantize import quantize
-from keras_rnn2dnn.quantization.window_layers import _SliceFrames
+from keras_rnn2dnn.quantization.window_layers import SliceFrames
 
 L = keras.layers
 FEATURES, CLASSES, FRAMES = 4, 3, 40
@@ -210,7 +210,7 @@ def test_strided_averages_are_strided_convolutions():
     for t, logits in enumerate(expected):
         window = x[:, 2 * t : 2 * t + 4]
         np.testing.assert_allclose(model(window)[0], logits, rtol=1e-5, atol=1e-6)
-    assert not any(isinstance(layer, _SliceFrames) for layer in model.layers)
+    assert not any(isinstance(layer, SliceFrames) for layer in model.layers)
 
 
 def test_a_fold_is_that_of_algebra():
