@@ -21,10 +21,12 @@ _MOST_FRAMES = 1_200_000  # of the strings of an epoch
 _MEASURED_FRAMES = 250_000  # of development and test each
 _STRING_WORDS, _BETWEEN_FRAMES = 5, 75  # of a string, pauses and both ends, about
 # Where words are a small part of what is recorded, silence is long in the strings, too:
-# longer than the memory of the features' mean.
+# longer than the memory of the features' mean. Such recordings bring their own noise; a
+# minute has more of it that can be taken for a word.
 _SPARSE = StringOptions(
     words=(3, 9),
     edge_frames=(5, 450),
+    snr_db=(5.0, 25.0),
     buckets=(300, 600, 900, 1200),
     active_level=True,
 )
