@@ -1,4 +1,5 @@
 import dataclasses
+import functools
 import json
 import re
 import runpy
@@ -10,6 +11,7 @@ import pytest
 from helpers.event_files import scalars
 from helpers.tone_words import TINY, tone_words
 
+from keras_rnn2dnn import deploy
 from keras_rnn2dnn.alignments import SoftAlignments
 from keras_rnn2dnn.alignments.teacher_pass import fingerprint
 from keras_rnn2dnn.audio.corpora.recordings import read_wav
@@ -318,7 +320,11 @@ def test_the_bundle_of_the_demo_gives_the_row_of_the_device_again(finished):
 
 
 @pytest.mark.slow
-def test_the_example_makes_the_bundle_of_the_demo_again(full, tmp_path, capsys):
+def test_the_example_makes_the_bundle_of_the_demo_again(
+    full, tmp_path, capsys, monkeypatch
+):
+    short = functools.partial(deploy.verify, stream_s=5.0)
+    monkeypatch.setattr(deploy, "verify", short)
     example = Path(__file__).parents[2] / "examples" / "firmware_bundle.py"
     fold = full.fold
     runpy.run_path(str(example))["main"](str(fold), str(tmp_path))
@@ -394,10 +400,13 @@ def test_a_demo_of_streams_trains_on_other_speech_and_hears_other(
         return [dataclasses.replace(r, words=()) for r in tone_words(("zoe",), 5)]
 
     monkeypatch.setattr(demo_run, "other_speech", spoken)
+    streams = StreamOptions(pause_s=(0.1, 0.5), other_s=(0.5, 1.0))
+    less = {"transcribed_strings": 8, "unlabelled_strings": 4, "epochs": 1}
     recipe = dataclasses.replace(
-        RECIPES["default"], features="pcen", streams=StreamOptions()
+        RECIPES["default"], features="pcen", streams=streams, **less
     )
-    given = {"plan": PLANS["default"], "recipe": recipe, "speaker": "bob"}
+    plan = dataclasses.replace(DEFAULT, block_s=2.0)
+    given = {"plan": plan, "recipe": recipe, "speaker": "bob"}
     run_demo(tone_words(), tmp_path, synthetic=True, **given)
     assert heard == [
         ("train", "ada", "eve"),
