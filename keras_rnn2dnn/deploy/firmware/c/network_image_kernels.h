@@ -22,8 +22,13 @@ typedef struct {
     uint32_t outputs;
 } taps;
 
-/* depthwise_channels: acc[k] = bias[k] + the sum over all taps of w[k] * x[k], of the
- * next 4 or 8 channels k. Returns how many; 0 where less are left. */
+/* depthwise_channels: acc[k] = bias[k] + the sum over all taps of w[k] * x[k], of so many
+ * channels k. */
+#if defined(__ARM_FEATURE_MVE) && !defined(NETWORK_PLAIN)
+#define DEPTHWISE_CHANNELS 8u
+#else
+#define DEPTHWISE_CHANNELS 4u
+#endif
 
 /* How sums of a layer become int8, read from its table once: what is written through
  * int8_t pointers might otherwise have changed it. */
@@ -242,17 +247,14 @@ APART static void outputs_of_two(const network_layer *layer, uint32_t row,
             : [outputs] "r"(outputs), [column] "r"(column)                                 \
             : "memory")
 
-static uint32_t depthwise_channels(const taps *t, const int8_t *w, const int8_t *x,
-                                   const int32_t *bias, int32_t *acc, uint32_t left)
+static void depthwise_channels(const taps *t, const int8_t *w, const int8_t *x,
+                               const int32_t *bias, int32_t *acc)
 {
     const uint32_t outputs = t->outputs, column = t->column, columns = t->columns;
     const uint32_t next_row = t->row - columns * column;
-    int32_t a0, a1, a2, a3;
+    int32_t a0 = bias[0], a1 = bias[1], a2 = bias[2], a3 = bias[3];
     uint32_t v, u, v0, u0;
 
-    if (left < 4)
-        return 0;
-    a0 = bias[0], a1 = bias[1], a2 = bias[2], a3 = bias[3];
     for (uint32_t i = t->rows; i > 0; i--, x += next_row) {
         uint32_t j = columns;
 
@@ -268,18 +270,15 @@ static uint32_t depthwise_channels(const taps *t, const int8_t *w, const int8_t 
     acc[1] = a1;
     acc[2] = a2;
     acc[3] = a3;
-    return 4;
 }
 
 #elif defined(__ARM_FEATURE_MVE) && !defined(NETWORK_PLAIN)
 
-static uint32_t depthwise_channels(const taps *t, const int8_t *w, const int8_t *x,
-                                   const int32_t *bias, int32_t *acc, uint32_t left)
+static void depthwise_channels(const taps *t, const int8_t *w, const int8_t *x,
+                               const int32_t *bias, int32_t *acc)
 {
     int32x4x2_t sums = {{vdupq_n_s32(0), vdupq_n_s32(0)}};
 
-    if (left < 8)
-        return 0;
     for (uint32_t i = t->rows; i > 0; i--, x += t->row) {
         const int8_t *place = x;
 
@@ -293,19 +292,15 @@ static uint32_t depthwise_channels(const taps *t, const int8_t *w, const int8_t 
     vst2q_s32(acc, sums); /* even and odd channels in turn */
     vstrwq_s32(acc, vaddq_s32(vldrwq_s32(acc), vldrwq_s32(bias)));
     vstrwq_s32(acc + 4, vaddq_s32(vldrwq_s32(acc + 4), vldrwq_s32(bias + 4)));
-    return 8;
 }
 
 #else
 
-static uint32_t depthwise_channels(const taps *t, const int8_t *w, const int8_t *x,
-                                   const int32_t *bias, int32_t *acc, uint32_t left)
+static void depthwise_channels(const taps *t, const int8_t *w, const int8_t *x,
+                               const int32_t *bias, int32_t *acc)
 {
-    int32_t a0, a1, a2, a3;
+    int32_t a0 = bias[0], a1 = bias[1], a2 = bias[2], a3 = bias[3];
 
-    if (left < 4)
-        return 0;
-    a0 = bias[0], a1 = bias[1], a2 = bias[2], a3 = bias[3];
     for (uint32_t i = t->rows; i > 0; i--, x += t->row) {
         const int8_t *from = x;
 
@@ -320,7 +315,6 @@ static uint32_t depthwise_channels(const taps *t, const int8_t *w, const int8_t 
     acc[1] = a1;
     acc[2] = a2;
     acc[3] = a3;
-    return 4;
 }
 
 #endif

@@ -161,7 +161,8 @@ static void depthwise_pixel(const network_layer *layer, uint32_t pixel, const in
     const corner c = first_of(layer, pixel);
     taps t = {layer->taps_y, layer->taps_x, layer->dilation_y * layer->width * channels,
               layer->dilation_x * channels, outputs};
-    uint32_t output = 0;
+    /* outputs that are computed one by one */
+    const uint32_t rest = multiple == 1 ? outputs % DEPTHWISE_CHANNELS : outputs;
 
     if (all_within(c.top, layer->dilation_y, layer->taps_y, layer->height) &&
         all_within(c.left, layer->dilation_x, layer->taps_x, layer->width)) {
@@ -174,19 +175,15 @@ static void depthwise_pixel(const network_layer *layer, uint32_t pixel, const in
         t.row = t.columns * channels;
         t.column = channels;
     }
-    while (multiple == 1) {
-        int32_t acc[8];
-        const uint32_t count =
-            depthwise_channels(&t, layer->weights + output, x + output,
-                               layer->bias + output, acc, outputs - output);
+    for (uint32_t output = 0; output < outputs - rest; output += DEPTHWISE_CHANNELS) {
+        int32_t acc[DEPTHWISE_CHANNELS];
 
-        if (count == 0)
-            break;
-        for (uint32_t k = 0; k < count; k += 4)
+        depthwise_channels(&t, layer->weights + output, x + output, layer->bias + output,
+                           acc);
+        for (uint32_t k = 0; k < DEPTHWISE_CHANNELS; k += 4)
             finish_channels(layer, output + k, acc + k, y + output + k);
-        output += count;
     }
-    for (; output < outputs; output++) {
+    for (uint32_t output = outputs - rest; output < outputs; output++) {
         const int8_t *from = x + output / multiple, *w = layer->weights + output;
         int32_t acc = layer->bias[output];
 
