@@ -12,9 +12,10 @@ from keras_rnn2dnn.hmm.alignment import align, forward_backward
 from keras_rnn2dnn.hmm.decoding import WordLoopDecoder
 from keras_rnn2dnn.hmm.occupancies import log_transform, transcript_transform
 from keras_rnn2dnn.hmm.topology import Topology
+from keras_rnn2dnn.util.errors import invalid
 
 Transform = Callable[[list[np.ndarray], Sequence], list[np.ndarray]]
-_PATH = ", path"  # in the names of transforms
+_PATH, _PRIORS = ", path", ", priors "  # in the names of transforms
 _SHARP = 100.0  # of posteriors as scores: transitions decide between equal ones alone
 
 
@@ -23,6 +24,8 @@ def constrained(
     scale: float = 1.0,
     self_loop: float = 0.7,
     path: bool = False,
+    log_priors: np.ndarray | None = None,
+    prior_scale: float = 0.9,
 ) -> Transform:
     """Returns a transform of soft alignments: `forward_backward` over the transcripts.
 
@@ -37,10 +40,19 @@ def constrained(
             has the most of these posteriors. Their best classes, frame by frame, mostly
             skip states, and are none: `SequenceKL` has no bound for what is no path
             through the word loop, and with it a training diverges.
+        log_priors: log-probability of each state, `(states,)`, of which `prior_scale`
+            is taken away from the log-posteriors first. Where states are many, silence
+            is much more probable than any other, and swallows most of the words without
+            (hybrid alignment: Bourlard and Morgan, "Connectionist speech recognition",
+            1994).
+        prior_scale: see `log_priors`; without these it is not used.
 
     Returns:
         A function of lists of log-posteriors `(frames, states)` and of transcripts,
         to the log of the posteriors given the transcripts; for `SoftAlignments.write`.
+
+    Raises:
+        ValueError: if there is not one prior for each state.
 
     Example:
         >>> topology = Topology(("a", "b"), states_per_unit=1, silence=False)
@@ -48,19 +60,47 @@ def constrained(
         >>> np.exp(transform([np.zeros((3, 2))], ["a b"])[0]).round(2).tolist()
         [[1.0, 0.0], [0.5, 0.5], [0.0, 1.0]]
     """
-    posteriors_of = functools.partial(
-        _given_words, topology=topology, scale=scale, self_loop=self_loop, path=path
-    )
+    prior = _prior(topology, log_priors, prior_scale)
     options = f"scale={scale}, self_loop={self_loop}{_PATH * path}"
     return transcript_transform(
-        posteriors_of, f"forward_backward({_name(topology)}, {options})"
+        _given(topology, scale, self_loop, path, prior),
+        f"forward_backward({_name(topology)}, {options}{_prior_name(prior)})",
     )
 
 
-def _given_words(log_posteriors, words, topology, scale, self_loop, path):
+def _prior(topology, log_priors, prior_scale):
+    """Returns what is taken away from the log-posteriors, `(states,)`, or None."""
+    if log_priors is None:
+        return None
+    prior = np.float32(prior_scale) * np.asarray(log_priors, np.float32)
+    if prior.shape != (topology.num_states,):
+        expected = f"one for each of the {topology.num_states} states"
+        raise ValueError(invalid("log_priors", expected, f"shape {prior.shape}"))
+    return prior
+
+
+def _prior_name(prior):
+    return "" if prior is None else f"{_PRIORS}{zlib.crc32(prior.tobytes()):08x}"
+
+
+def _given(topology, scale, self_loop, path, prior):
+    return functools.partial(
+        _given_words,
+        topology=topology,
+        scale=scale,
+        self_loop=self_loop,
+        path=path,
+        prior=prior,
+    )
+
+
+def _given_words(log_posteriors, words, topology, scale, self_loop, path, prior):
     """Returns the posteriors given words, or a path through them as such."""
     given = {"topology": topology, "self_loop": self_loop}
-    posteriors = forward_backward(log_posteriors, words, scale=scale, **given)
+    scores = log_posteriors
+    if prior is not None:
+        scores = [of_utterance - prior for of_utterance in log_posteriors]
+    posteriors = forward_backward(scores, words, scale=scale, **given)
     if not path:
         return posteriors
     states = align([_SHARP * p for p in posteriors], words, **given)
@@ -68,7 +108,9 @@ def _given_words(log_posteriors, words, topology, scale, self_loop, path):
     return [every[of_utterance] for of_utterance in states]
 
 
-def decoded(decoder: WordLoopDecoder, path: bool = False) -> Transform:
+def decoded(
+    decoder: WordLoopDecoder, path: bool = False, prior_scale: float = 0.0
+) -> Transform:
     """Returns a transform of soft alignments: given the words which a decoder finds.
 
     For recordings without transcripts whose words `SequenceKL` is to learn: unlike the
@@ -79,6 +121,8 @@ def decoded(decoder: WordLoopDecoder, path: bool = False) -> Transform:
     Args:
         decoder: recognises words by the log-posteriors.
         path: see `constrained`.
+        prior_scale: how much of the decoder's priors is taken away where states are
+            aligned to the words found; see `constrained`.
 
     Returns:
         A function of lists of log-posteriors `(frames, states)` and of transcripts,
@@ -94,13 +138,9 @@ def decoded(decoder: WordLoopDecoder, path: bool = False) -> Transform:
         [[1.0, 0.0], [1.0, 0.0], [1.0, 0.0]]
     """
     topology = decoder.topology
-    posteriors_of = functools.partial(
-        _given_words,
-        topology=topology,
-        scale=1.0,
-        self_loop=decoder.self_loop,
-        path=path,
-    )
+    priors = decoder.log_priors if prior_scale else None
+    prior = _prior(topology, priors, prior_scale)
+    posteriors_of = _given(topology, 1.0, decoder.self_loop, path, prior)
 
     def has_path(scores, words):
         return len(scores) > 0 and (len(words) > 0 or topology.silence)
@@ -117,7 +157,8 @@ def decoded(decoder: WordLoopDecoder, path: bool = False) -> Transform:
 
     settings = zlib.crc32(json.dumps(decoder.to_dict(), sort_keys=True).encode())
     loop = f"{_name(topology)}, self_loop={decoder.self_loop}"
-    name = f"decoded({loop}, decoder {settings:08x}{_PATH * path})"
+    options = f"{_PATH * path}{_prior_name(prior)}"
+    name = f"decoded({loop}, decoder {settings:08x}{options})"
     return log_transform(of_found, name)
 
 
@@ -147,7 +188,7 @@ def made_of_paths(transform: str | None, topology: Topology, self_loop: float) -
         for path in (False, True)
     }
     unknown = f"decoded({_name(topology)}, self_loop={self_loop}, decoder "
-    name = transform or ""
+    name = re.sub(f"{_PRIORS}[0-9a-f]{{8}}", "", transform or "")  # of any
     if re.search(rf"{re.escape(unknown)}[0-9a-f]{{8}}({_PATH})?\)+$", name):  # last
         return "by_transcript(" not in name or any(of in name for of in known)
     return name in known

@@ -14,6 +14,7 @@ from keras_rnn2dnn.recipe.strings import FeatureString
 from keras_rnn2dnn.util.log_softmax import log_softmax
 
 _MATCHED_STRINGS = 300
+_PRIOR_SCALE = 0.9
 
 
 def mean_log_posteriors(
@@ -72,13 +73,14 @@ def path_targets(
     Returns:
         The `transform` of `SoftAlignments.write`.
     """
-    known = hmm.constrained(untuned.topology, path=True)
+    priors = {"log_priors": untuned.log_priors, "prior_scale": _PRIOR_SCALE}
+    known = hmm.constrained(untuned.topology, path=True, **priors)
     clean = [s.clean for s in strings if s.states is None][:_MATCHED_STRINGS]
     if not clean:
         return known
     outputs = mean_log_posteriors(labellers, clean)
     matched = matched_to_priors(outputs, untuned)
-    unknown = hmm.decoded(tune(labellers), path=True)
+    unknown = hmm.decoded(tune(labellers), path=True, prior_scale=_PRIOR_SCALE)
     return by_transcript(known, chained(matched, unknown))
 
 

@@ -135,3 +135,37 @@ def test_paths_are_known_by_their_names():
     for transform in (known, unknown, by_transcript(known, unknown)):
         assert ", path)" in transform.__name__
         assert made_of_paths(transform.__name__, SILENT, 0.7)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_priors_are_taken_away_before_states_are_aligned(seed):
+    topology = Topology(("a", "b"), states_per_unit=2)
+    rng = np.random.default_rng(seed)
+    scores = 8 * rng.normal(size=(6, 5)) + [0, 0, 0, 0, 4]
+    scores -= np.logaddexp.reduce(scores, axis=1, keepdims=True)
+    priors = np.log([0.02, 0.02, 0.02, 0.02, 0.92])
+    path = best_path(scores - priors, topology, 0.7, -1.0)
+    entered = [s for before, s in itertools.pairwise([-1, *path]) if s != before]
+    words = ["ab"[state // 2] for state in entered if state in (0, 2)]
+    assert words  # which silence swallows otherwise
+    options = {"log_priors": priors, "prior_scale": 1.0, "path": True}
+    transform = constrained(topology, **options)
+    (found,) = transform([scores.astype("float32")], [words])
+    assert found.argmax(axis=1).tolist() == path
+    decoder = WordLoopDecoder(
+        topology, priors, prior_scale=1.0, insertion_penalty=-1.0, self_loop=0.7
+    )
+    (found,) = decoded(decoder, prior_scale=1.0)([scores.astype("float32")], [None])
+    assert found.argmax(axis=1).tolist() == path
+    for given in (transform, decoded(decoder, prior_scale=1.0)):
+        assert made_of_paths(given.__name__, topology, 0.7)
+    assert transform.__name__ != constrained(topology, path=True).__name__
+
+
+def test_one_prior_for_each_state():
+    with pytest.raises(ValueError) as error:
+        constrained(SILENT, log_priors=np.zeros(2))
+    assert str(error.value) == (
+        "Invalid value for `log_priors`. Expected one for each of the 3 states. "
+        "Received: log_priors='shape (2,)'"
+    )
