@@ -14,7 +14,6 @@ from keras_rnn2dnn.recipe.strings import FeatureString
 from keras_rnn2dnn.util.log_softmax import log_softmax
 
 _MATCHED_STRINGS = 300
-_PRIOR_SCALE = 0.9
 
 
 def mean_log_posteriors(
@@ -62,25 +61,27 @@ def path_targets(
     """Returns what is made of the mean posteriors of models: paths of words.
 
     Of transcribed strings the path of their transcript; of others the path of what is
-    recognised, after the posteriors were matched to the priors.
+    recognised, after the posteriors were matched to the priors. Of these as much is
+    taken away as is best where words are recognised.
 
     Args:
         labellers: whose mean posteriors are learnt.
         strings: of a bank, transcribed or not.
         untuned: has topology and priors.
-        tune: gives the decoder of models; called where strings have no transcripts.
+        tune: gives the decoder of models.
 
     Returns:
         The `transform` of `SoftAlignments.write`.
     """
-    priors = {"log_priors": untuned.log_priors, "prior_scale": _PRIOR_SCALE}
-    known = hmm.constrained(untuned.topology, path=True, **priors)
+    decoder = tune(labellers)
+    priors = {"log_priors": decoder.log_priors, "prior_scale": decoder.prior_scale}
+    known = hmm.constrained(decoder.topology, path=True, **priors)
     clean = [s.clean for s in strings if s.states is None][:_MATCHED_STRINGS]
     if not clean:
         return known
     outputs = mean_log_posteriors(labellers, clean)
     matched = matched_to_priors(outputs, untuned)
-    unknown = hmm.decoded(tune(labellers), path=True, prior_scale=_PRIOR_SCALE)
+    unknown = hmm.decoded(decoder, path=True, prior_scale=decoder.prior_scale)
     return by_transcript(known, chained(matched, unknown))
 
 

@@ -115,8 +115,12 @@ def _weighted(batches, weight):
 
 def _transform(options, decoder, teachers, unlabelled):
     """Returns what is made of the posteriors, by the decoder's states and priors."""
-    path = options.one_best
-    known = constrained(decoder.topology, self_loop=decoder.self_loop, path=path)
+    path, priors = options.one_best, {}
+    if decoder.log_priors is not None and decoder.prior_scale:
+        priors = {"log_priors": decoder.log_priors, "prior_scale": decoder.prior_scale}
+    known = constrained(
+        decoder.topology, self_loop=decoder.self_loop, path=path, **priors
+    )
     if not unlabelled:
         return known
     if decoder.log_priors is None:
@@ -129,7 +133,7 @@ def _transform(options, decoder, teachers, unlabelled):
     silence = decoder.topology.silence_state
     free = [] if silence is None else [silence]
     matched = match_priors(outputs, decoder.log_priors, free)
-    return by_transcript(known, chained(matched, decoded(decoder, path)))
+    return by_transcript(known, chained(matched, decoded(decoder, path, decoder.prior_scale)))
 
 
 def _keep_posteriors(options, path, directory):
