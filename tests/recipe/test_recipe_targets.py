@@ -28,7 +28,7 @@ def test_what_students_learn_is_a_path_so_that_its_loss_has_a_bound():
     strings = [FeatureString(s, s, np.zeros(60), ()) for s in x]
     words = ["a b", "b b a", "b", "a a a"]
     untuned = hmm.WordLoopDecoder(topology)
-    transform = path_targets([teacher], strings, untuned, tune=None)
+    transform = path_targets([teacher], strings, untuned, tune=lambda _: untuned)
     states = np.argmax(transform(list(x), words), axis=-1)
     for of_string, said in zip(states, words, strict=True):
         passed = [s for s, _ in itertools.groupby(of_string) if s != 10]
@@ -45,3 +45,19 @@ def test_what_students_learn_is_a_path_so_that_its_loss_has_a_bound():
     assert more == pytest.approx(less, abs=1e-3)
     less, more = losses(np.argmax(hmm.constrained(topology)(list(x), words), axis=-1))
     assert more < less - 1
+
+
+def test_silence_swallows_no_words_where_the_decoder_takes_priors_away():
+    topology = hmm.Topology(("a",), states_per_unit=2)
+    heard = np.zeros((20, 3), "float32")
+    heard[:, 2], heard[5:15, :2] = 6.0, 5.0  # of silence; of the word
+    priors = np.log([0.05, 0.05, 0.9]).astype("float32")
+    shares = []
+    for scale in (0.0, 1.0):
+        tuned = hmm.WordLoopDecoder(topology, priors, prior_scale=scale)
+        transform = path_targets([], [], tuned, lambda _, tuned=tuned: tuned)
+        (found,) = transform([heard - np.log(np.exp(heard).sum(1)[:, None])], ["a"])
+        shares.append(np.mean(found.argmax(axis=1) == 2))
+    # Each state once is the least that a word can have. By their priors silence
+    # loses 2.89 to the word, which then has more than it in its ten frames.
+    assert shares == [0.9, 0.5]

@@ -133,7 +133,9 @@ def _transform(options, decoder, teachers, unlabelled):
     silence = decoder.topology.silence_state
     free = [] if silence is None else [silence]
     matched = match_priors(outputs, decoder.log_priors, free)
-    return by_transcript(known, chained(matched, decoded(decoder, path, decoder.prior_scale)))
+    return by_transcript(
+        known, chained(matched, decoded(decoder, path, decoder.prior_scale))
+    )
 
 
 def _keep_posteriors(options, path, directory):
