@@ -105,7 +105,7 @@ def choose_delay(
         ...     keras.utils.set_random_seed(0)
         ...     return keras.Sequential([keras.Input((None, 3)), keras.layers.Dense(3)])
         >>> data = Utterances(x, texts)
-        >>> options = {"delays": (0, 1, 2), "epochs": 4, "learning_rate": 0.5}
+        >>> options = {"delays": (0, 1), "epochs": 4, "learning_rate": 0.5}
         >>> choose_delay(store, new_student, data, decoder, **options).best
         0
     """

@@ -67,9 +67,14 @@ def assert_same(left, right, atol):
         np.testing.assert_allclose(values, right["history"][name], atol=atol)
 
 
+@pytest.fixture(scope="module")
+def alone():
+    """What one process makes of what two workers train."""
+    return finished(start(0))[0]
+
+
 @pytest.mark.slow
-def test_two_workers_train_the_weights_of_one(tmp_path):
-    (alone,) = finished(start(0))
+def test_two_workers_train_the_weights_of_one(alone):
     first, second = finished(start(2))
     assert_same(first, second, atol=0)
     assert_same(first, alone, atol=1e-5)
@@ -106,9 +111,8 @@ def test_every_form_of_data_trains_the_same_on_two_workers(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("lost", [0, 1])
-def test_a_killed_worker_goes_on_from_its_backup(tmp_path, lost):
+def test_a_killed_worker_goes_on_from_its_backup(tmp_path, alone, lost):
     backup = str(tmp_path / "backup")
-    (expected,) = finished(start(0))
     workers = start(2, backup=backup, wait_after=1)
     for worker in workers:
         assert [worker.stdout.readline() for _ in range(2)] == [
@@ -123,7 +127,7 @@ def test_a_killed_worker_goes_on_from_its_backup(tmp_path, lost):
     first, second = finished(start(2, backup=backup))
     assert [len(values) for values in first["history"].values()] == [2] * 6
     assert_same(first, second, atol=0)
-    for a, b in zip(first["weights"], expected["weights"], strict=True):
+    for a, b in zip(first["weights"], alone["weights"], strict=True):
         np.testing.assert_allclose(a, b, atol=1e-5)
 
 

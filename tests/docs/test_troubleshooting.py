@@ -1,8 +1,6 @@
 """Every error text on the page of troubleshooting is one that is raised."""
 
 import re
-import subprocess
-import sys
 
 import keras
 import numpy as np
@@ -112,10 +110,13 @@ def other_schedule():
 
 def not_imported():
     student().save("student.keras")
-    code = "import keras; keras.saving.load_model('student.keras')"
-    line = [sys.executable, "-c", code]
-    done = subprocess.run(line, capture_output=True, text=True)
-    raise TypeError(done.stderr)
+    registered = keras.saving.get_custom_objects()
+    ours = dict(registered)
+    registered.clear()  # as it is before the package is imported
+    try:
+        keras.saving.load_model("student.keras")
+    finally:
+        registered.update(ours)
 
 
 def unfinished():
