@@ -96,7 +96,7 @@ def test_without_the_cross_compiler_the_verdict_is_not_verified(written, host_al
 @pytest.mark.slow
 def test_c_code_that_computes_otherwise_fails(written, tmp_path, host_alone):
     folder = shutil.copytree(written, tmp_path / "bundle")
-    path = folder / "c" / "network.c"
+    path = folder / "c" / "network_kernels.h"
     text = path.read_text()
     assert "acc += w[k] * x[k]" in text
     path.write_text(text.replace("acc += w[k] * x[k]", "acc += w[k] * x[k] + 1"))

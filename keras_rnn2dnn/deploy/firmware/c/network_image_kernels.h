@@ -164,8 +164,9 @@ static void widen_two(const int8_t *a, const int8_t *b, uint32_t count, uint32_t
             : "memory")
 
 /* acc[2 * r + p] = from[r] + sum of w[r * stride + k] * pixel p's k, of two rows r. */
-APART static void add_products_of_two(const int8_t *w, uint32_t stride, const uint32_t *x,
-                                      const int32_t *from, int32_t *acc)
+NETWORK_APART static void add_products_of_two(const int8_t *w, uint32_t stride,
+                                              const uint32_t *x, const int32_t *from,
+                                              int32_t *acc)
 {
     const int8_t *w1 = w + stride;
     const uint32_t *const end = x + (stride & ~7u); /* a word for each value */
@@ -193,8 +194,8 @@ APART static void add_products_of_two(const int8_t *w, uint32_t stride, const ui
 }
 
 /* All outputs of two pixels; the number of outputs is even. */
-APART static void outputs_of_two(const network_layer *layer, uint32_t row,
-                                 const uint32_t *x, int8_t *y)
+NETWORK_APART static void outputs_of_two(const network_layer *layer, uint32_t row,
+                                         const uint32_t *x, int8_t *y)
 {
     const int8_t *w = layer->weights;
     const int32_t *bias = layer->bias;

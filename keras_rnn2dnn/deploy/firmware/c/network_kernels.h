@@ -30,9 +30,9 @@
 
 /* A call of its own: merged into its caller the inner loop runs out of registers. */
 #if defined(__GNUC__)
-#define APART __attribute__((noinline))
+#define NETWORK_APART __attribute__((noinline))
 #else
-#define APART
+#define NETWORK_APART
 #endif
 
 /* Four bytes at any address. Unlike memcpy it never becomes a call. */
@@ -45,8 +45,8 @@ typedef struct {
 /* acc[r] = from[r] + sum of w[r * stride + k] * x[k], k < count, for four rows r. */
 #if defined(__ARM_FEATURE_MVE) && !defined(NETWORK_PLAIN)
 
-APART static void add_products(const int8_t *w, uint32_t stride, const int8_t *x,
-                               uint32_t count, const int32_t *from, int32_t *acc)
+NETWORK_APART static void add_products(const int8_t *w, uint32_t stride, const int8_t *x,
+                                       uint32_t count, const int32_t *from, int32_t *acc)
 {
     const int8_t *w1 = w + stride, *w2 = w1 + stride, *w3 = w2 + stride;
     int32_t a0 = from[0], a1 = from[1], a2 = from[2], a3 = from[3];
@@ -116,8 +116,8 @@ static inline int32_t add4(const int8_t *w, uint32_t x0, uint32_t x1, int32_t ac
     return add_pairs(odd(v), x1, add_pairs(even(v), x0, acc));
 }
 
-APART static void add_products(const int8_t *w, uint32_t stride, const int8_t *x,
-                               uint32_t count, const int32_t *from, int32_t *acc)
+NETWORK_APART static void add_products(const int8_t *w, uint32_t stride, const int8_t *x,
+                                       uint32_t count, const int32_t *from, int32_t *acc)
 {
     const int8_t *const words = x + (count & ~3u), *const end = x + count;
     int32_t a0 = from[0], a1 = from[1], a2 = from[2], a3 = from[3];
@@ -151,8 +151,8 @@ APART static void add_products(const int8_t *w, uint32_t stride, const int8_t *x
 
 #else
 
-APART static void add_products(const int8_t *w, uint32_t stride, const int8_t *x,
-                               uint32_t count, const int32_t *from, int32_t *acc)
+NETWORK_APART static void add_products(const int8_t *w, uint32_t stride, const int8_t *x,
+                                       uint32_t count, const int32_t *from, int32_t *acc)
 {
     const int8_t *w1 = w + stride, *w2 = w1 + stride, *w3 = w2 + stride;
     int32_t a0 = from[0], a1 = from[1], a2 = from[2], a3 = from[3];
