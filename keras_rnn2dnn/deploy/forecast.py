@@ -21,17 +21,17 @@ from keras_rnn2dnn.quantization.window import window_model
 
 _WINDOWS = 20  # of random numbers: sizes depend little on weights and on ranges
 # Instructions for a product of a dense layer or convolution, for one of a depthwise
-# convolution, for a value that is pooled or added, and for an output; fitted to counts
-# in QEMU.
+# convolution, for a value that is pooled or added, for an output, and for a pixel;
+# fitted to counts in QEMU.
 _OF_IMAGES = {
-    "m3": (2.84, 7.9, 11.0, 52.0),
-    "m4": (0.93, 5.6, 11.0, 36.0),
-    "m55": (0.28, 2.6, 9.0, 19.0),
+    "m3": (2.84, 7.9, 11.0, 48.0, 250.0),
+    "m4": (0.93, 5.6, 11.0, 33.0, 200.0),
+    "m55": (0.28, 2.6, 9.0, 14.0, 350.0),
 }
 _OF_ROWS = {  # of Dense and Conv1D layers, which have other loops
-    "m3": (2.9, 0.0, 0.0, 40.0),
-    "m4": (1.95, 0.0, 0.0, 70.0),
-    "m55": (0.25, 0.0, 0.0, 14.0),
+    "m3": (2.9, 0.0, 0.0, 40.0, 0.0),
+    "m4": (1.95, 0.0, 0.0, 70.0, 0.0),
+    "m55": (0.25, 0.0, 0.0, 14.0, 0.0),
 }
 
 
@@ -45,7 +45,7 @@ class Forecast:
         bytes: of the int8 TensorFlow Lite file, about.
         context: `left`, `right`, `window` and `stride`, in input frames, and `clip`
             where the window is a whole clip.
-        products: in one output frame, or in one clip, as the C code computes them.
+        products: of an input frame, or of a clip, as the C code computes them.
         c: whether there is C code for it.
         refused: why not, or None.
         ram_bytes: of the network in C, features of the window included; or None.
@@ -69,7 +69,7 @@ class Forecast:
 
     def __str__(self) -> str:
         clip = self.context.get("clip")
-        output = "clip" if clip else "output frame"
+        output = "clip" if clip else "frame"
         rows = [
             ("student", f"{self.student}, {self.parameters:,} parameters"),
             ("converts", f"yes: about {self.bytes:,} bytes of int8 TensorFlow Lite"),
@@ -83,8 +83,7 @@ class Forecast:
         if self.c:
             rows.append(("RAM", f"{self.ram_bytes:,} bytes of the network"))
         for core, count in (self.instructions or {}).items():
-            per = "clip" if clip else "frame"
-            rows.append((CORES[core], f"about {count:,} instructions per {per}"))
+            rows.append((CORES[core], f"about {count:,} instructions per {output}"))
         width = max(len(name) for name, _ in rows)
         return "\n".join(f"{name:<{width}}  {value}" for name, value in rows)
 
@@ -170,20 +169,22 @@ def _instructions(work, costs):
 
 
 def _of_images(network):
-    """Returns products, products of depthwise layers, values, outputs; and RAM."""
-    products = depthwise = values = outputs = 0
+    """Returns products, those of depthwise layers, values, outputs, pixels; and RAM."""
+    products = depthwise = values = outputs = pixels = 0
     for one in network.layers.operators:
         size = one.geometry.pixels * one.geometry.output[2]
         outputs += size
+        pixels += one.geometry.pixels
         if one.kind == DEPTHWISE:
             depthwise += one.multiply_accumulates
         elif one.weights is not None:
             products += one.multiply_accumulates
         else:
             values += size * one.geometry.taps
-    return (products, depthwise, values, outputs), (
-        plan(network.layers).total + network.inputs
-    )
+    ram = plan(network.layers).total + network.inputs
+    per = 1 if network.field.is_clip else network.field.stride  # input frames
+    work = products, depthwise, values, outputs, pixels
+    return tuple(n / per for n in work), ram
 
 
 def _of_rows(network):
@@ -195,4 +196,4 @@ def _of_rows(network):
     outputs = sum(layer.outputs * count for layer, count in pairs) / field.stride
     scratch = scratch_size(layers) if spans is None else step_size(layers)
     ram = sum(spans or [network.inputs]) + 2 * scratch
-    return (products, 0, 0, outputs), ram
+    return (products, 0, 0, outputs, 0), ram

@@ -70,6 +70,7 @@ def _both_inputs(student, field, utterances):
         clips = np.stack(utterances[:_CHECKED_CLIPS])
         return np.concatenate([student_logits(student, x) for x in clips]), clips
     length = field.window + field.stride * _CHECKED_FRAMES
+    length = -(-length // field.stride) * field.stride  # as `window` takes them
     frames = np.concatenate(utterances[:length])[:length]
     frames = np.resize(frames, (length, frames.shape[1]))  # repeats what is too short
     expected = student_logits(student, frames)

@@ -170,7 +170,7 @@ def _hint(given, allowed):
 
 def _check_options(layer, kind):
     pads = getattr(layer, "padding", None) == "same"
-    if pads and kind != "clip" and layer.strides[0] > 1:
+    if pads and kind == "frames" and layer.strides[0] > 1:
         refuse(
             layer,
             'padding="same" with strides > 1 depends on the length of the '

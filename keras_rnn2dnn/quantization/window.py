@@ -138,7 +138,9 @@ def _needed(layer, frames: range) -> range:
     if hasattr(layer, "kernel_size") or hasattr(layer, "pool_size"):
         dilation = getattr(layer, "dilation_rate", (1,))[0]
         reach = (_taps(layer) - 1) * dilation
-        before = {"valid": 0, "causal": reach, "same": reach // 2}[layer.padding]
+        # "same" as in utterances whose frames are a multiple of the stride
+        same = max(0, reach + 1 - layer_stride(layer)) // 2
+        before = {"valid": 0, "causal": reach, "same": same}[layer.padding]
         start = frames.start * layer_stride(layer) - before
         return range(
             start, (frames.stop - 1) * layer_stride(layer) - before + reach + 1

@@ -133,7 +133,8 @@ def _tell_of_padding(steps):
     if names:
         _LOG.warning(
             'padding="same" puts zeros before and behind an utterance, where a stream '
-            "has frames: there the device gives other logits than the student. Use "
+            "has frames: there the device gives other logits than the student, and "
+            "with strides also where frames are no multiple of them. Use "
             'ZeroPadding2D before and padding="valid" to train as it runs. Layers: %s',
             ", ".join(names),
         )

@@ -30,24 +30,6 @@ static void run_frame(const network_layer *layer, const int8_t *x, int8_t *y)
     }
 }
 
-/* Moves `size` bytes to the left by `frame` bytes, and puts a frame at their end. */
-static void append(int8_t *history, uint32_t size, const int8_t *frame, uint32_t count)
-{
-    uint32_t i = 0;
-
-#if defined(__ARM_FEATURE_UNALIGNED)
-    for (; i + count + 4 <= size; i += 4) {
-        const any_word word = *(const any_word *)(const void *)(history + i + count);
-
-        ((any_word *)(void *)(history + i))->value = word.value;
-    }
-#endif
-    for (; i + count < size; i++)
-        history[i] = history[i + count];
-    for (i = 0; i < count; i++)
-        history[size - count + i] = frame[i];
-}
-
 #if NETWORK_STREAMS
 
 void network_step(network_state *state, network_step_scratch *scratch,

@@ -296,14 +296,9 @@ void network_run(const int8_t *input, int8_t *output, network_scratch *scratch)
 void network_step(network_state *state, network_step_scratch *scratch,
                   const int8_t *frame, int8_t *output, int wanted)
 {
-    int8_t *history = state->history;
-    const uint32_t kept = NETWORK_INPUTS - NETWORK_FEATURES;
-
-    for (uint32_t i = 0; i < kept; i++)
-        history[i] = history[i + NETWORK_FEATURES];
-    copy(history + kept, frame, NETWORK_FEATURES);
+    append(state->history, NETWORK_INPUTS, frame, NETWORK_FEATURES);
     if (wanted)
-        network_run(history, output, scratch);
+        network_run(state->history, output, scratch);
 }
 
 #if defined(__clang__) && __clang_major__ >= 10

@@ -260,4 +260,22 @@ static void finish_four(const network_layer *layer, uint32_t first, const int32_
 
 #endif
 
+/* Moves `size` bytes to the left by `frame` bytes, and puts a frame at their end. */
+static void append(int8_t *history, uint32_t size, const int8_t *frame, uint32_t count)
+{
+    uint32_t i = 0;
+
+#if defined(__ARM_FEATURE_UNALIGNED)
+    for (; i + count + 4 <= size; i += 4) {
+        const any_word word = *(const any_word *)(const void *)(history + i + count);
+
+        ((any_word *)(void *)(history + i))->value = word.value;
+    }
+#endif
+    for (; i + count < size; i++)
+        history[i] = history[i + count];
+    for (i = 0; i < count; i++)
+        history[size - count + i] = frame[i];
+}
+
 #endif
