@@ -16,7 +16,6 @@ from keras_rnn2dnn.hmm.utterances import Transcripts, as_utterances
 from keras_rnn2dnn.util.errors import invalid, is_integer
 
 _SELF_LOOP = 0.7
-_SILENT_FRAMES = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,10 +44,12 @@ def flat_start(
     components: int = 2,
     seed: int = 0,
     cepstra: int | None = 13,
+    normalized: bool = False,
+    silent_frames: int = 3,
 ) -> FlatStart:
     """Aligns utterances from their transcripts alone (Viterbi training).
 
-    Starts with equally long states and a short silence at both ends; then estimates
+    Starts with equally long states and a silence at both ends; then estimates
     Gaussian mixtures for the states and aligns again, in turn. The first third of the
     iterations has single Gaussians. A state with few frames keeps a single Gaussian;
     one without any is given the mean and variance of all frames.
@@ -65,6 +66,10 @@ def flat_start(
         cepstra: number of cepstral coefficients, for log-mel features: an orthogonal
             DCT-II, minus its mean over the utterance, and its delta
             (`numpy.gradient`). None takes the features as they are.
+        normalized: whether these are divided by their deviation in the utterance: for
+            noisy ones of several words.
+        silent_frames: at either end of an utterance, with which the first estimate
+            begins; at most a tenth of its frames.
 
     Returns:
         Mixtures, alignments, and the log-likelihood of each iteration.
@@ -83,15 +88,20 @@ def flat_start(
     for name, value in (("iterations", iterations), ("components", components)):
         if not is_integer(value) or value < 1:
             raise ValueError(invalid(name, "an integer >= 1", value))
+    if not is_integer(silent_frames) or silent_frames < 0:
+        raise ValueError(invalid("silent_frames", "an integer >= 0", silent_frames))
     utterances = as_utterances(features, num_frames, "features")
     for index, utterance in enumerate(utterances):
         if not np.isfinite(utterance).all():
             expected, received = "finite features", "NaN or infinity"
             raise ValueError(invalid(f"features[{index}]", expected, received))
-    observations = observations_of(utterances, cepstra)
+    observations = observations_of(utterances, cepstra, normalized)
     lengths = [len(utterance) for utterance in utterances]
     paths = transcript_paths(transcripts, topology, lengths)
-    states = [_uniform(p, n, topology) for p, n in zip(paths, lengths, strict=True)]
+    states = [
+        _uniform(p, n, topology, silent_frames)
+        for p, n in zip(paths, lengths, strict=True)
+    ]
     frames = np.concatenate(observations)
     rng = np.random.default_rng(seed)
     mixtures, history = None, []
@@ -100,7 +110,8 @@ def flat_start(
         if mixtures is not None and mixtures.weights.shape[1] != count:
             mixtures = None
         assigned = np.concatenate(states)
-        mixtures = estimate(frames, assigned, topology, count, mixtures, cepstra, rng)
+        given = frames, assigned, topology, count, mixtures, rng
+        mixtures = estimate(*given, cepstra=cepstra, normalized=normalized)
         given = observations, paths, topology, _SELF_LOOP, states
         weight = mixtures.best_paths(*given)
         history.append(weight / len(frames))
@@ -113,14 +124,14 @@ def flat_start(
     return FlatStart(mixtures, states, tuple(history))
 
 
-def _uniform(path, num_frames, topology):
+def _uniform(path, num_frames, topology, silent_frames):
     """Gives each word state an equal share of the frames, silence a few at the ends."""
     if not topology.silence:
         return path[np.arange(num_frames) * len(path) // num_frames].astype(np.int32)
     states = path[path != topology.silence_state]
     result = np.full(num_frames, topology.silence_state, np.int32)
     if len(states):
-        silent = min(_SILENT_FRAMES, num_frames // 10, (num_frames - len(states)) // 2)
+        silent = min(silent_frames, num_frames // 10, (num_frames - len(states)) // 2)
         spoken = num_frames - 2 * silent
         share = np.arange(spoken) * len(states) // spoken
         result[silent : num_frames - silent] = states[share]

@@ -13,6 +13,7 @@ from keras_rnn2dnn.hmm.utterances import Transcripts, as_utterances
 from keras_rnn2dnn.util.errors import invalid, is_integer
 
 _VARIANCE_FLOOR = 0.01
+_SMALLEST_DEVIATION = 1e-3
 _FRAMES_PER_COMPONENT = 10
 _SPLIT_STEPS, _UPDATE_STEPS = 8, 2
 _CHUNK_ELEMENTS = 2**22  # frames times Gaussians at a time
@@ -29,12 +30,14 @@ class GaussianMixtures:
         variances: float32 `(states, components, observations)`.
         cepstra: number of cepstral coefficients that are computed from the features,
             with their deltas; None takes the features as they are.
+        normalized: whether these are divided by their deviation in the utterance.
     """
 
     weights: np.ndarray
     means: np.ndarray
     variances: np.ndarray
     cepstra: int | None = None
+    normalized: bool = False
 
     def log_likelihoods(
         self,
@@ -63,7 +66,7 @@ class GaussianMixtures:
             [[-0.9189...]]
         """
         utterances = as_utterances(features, num_frames, "features")
-        observed = observations_of(utterances, self.cepstra)
+        observed = observations_of(utterances, self.cepstra, self.normalized)
         every = slice(None)
         scores = [self.scores(frames, every) for frames in observed]
         if isinstance(features, (list, tuple)):
@@ -106,7 +109,7 @@ class GaussianMixtures:
             [0, 0, 1]
         """
         utterances = as_utterances(list(features), None, "features")
-        observed = observations_of(utterances, self.cepstra)
+        observed = observations_of(utterances, self.cepstra, self.normalized)
         paths = transcript_paths(transcripts, topology, [len(u) for u in utterances])
         states = [np.empty(len(u), np.int32) for u in utterances]
         self.best_paths(observed, paths, topology, self_loop, states)
@@ -191,7 +194,7 @@ def _parts(observed, paths):
     yield slice(start, len(paths))
 
 
-def observations_of(utterances, cepstra):
+def observations_of(utterances, cepstra, normalized=False):
     """Returns the numbers that the Gaussians see, a list of `(frames, numbers)`."""
     if cepstra is None:
         return utterances
@@ -210,11 +213,14 @@ def observations_of(utterances, cepstra):
         static = utterance @ transform
         static -= static.mean(axis=0) if len(static) else 0
         delta = np.gradient(static, axis=0) if len(static) > 1 else 0 * static
-        observations.append(np.concatenate([static, delta], axis=1))
+        both = np.concatenate([static, delta], axis=1)
+        if normalized and len(both):  # a constant stays 0
+            both /= both.std(axis=0) + np.float32(_SMALLEST_DEVIATION)
+        observations.append(both)
     return observations
 
 
-def estimate(frames, states, topology, components, previous, cepstra, rng):
+def estimate(frames, states, topology, components, previous, rng, **observed):
     """Estimates the mixtures from aligned frames, `previous` ones as the start.
 
     A state with few frames keeps a single Gaussian; one without any is given the mean
@@ -226,8 +232,8 @@ def estimate(frames, states, topology, components, previous, cepstra, rng):
         topology: the states of the words.
         components: Gaussians for each state.
         previous: mixtures with as many, or None.
-        cepstra: see `GaussianMixtures`.
         rng: chooses the frames from which the components start.
+        **observed: `cepstra` and `normalized` of `GaussianMixtures`.
     """
     num_states, size = topology.num_states, frames.shape[1]
     floor = _VARIANCE_FLOOR * frames.var(axis=0) + np.float32(1e-8)
@@ -257,7 +263,7 @@ def estimate(frames, states, topology, components, previous, cepstra, rng):
         for _ in range(_SPLIT_STEPS if split else _UPDATE_STEPS):
             mixture = _em_step(own, mixture, floor)
         weights[state], means[state], variances[state] = mixture
-    return GaussianMixtures(weights, means, variances, cepstra)
+    return GaussianMixtures(weights, means, variances, **observed)
 
 
 def _em_step(frames, mixture, floor):

@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -103,6 +105,13 @@ def test_cepstra_are_an_orthogonal_transform_with_mean_and_delta():
     found = mixtures.log_likelihoods(padded, num_frames=[9])
     np.testing.assert_allclose(found[0, :9, 0], expected, rtol=1e-5)
     assert (found[0, 9:] == 0).all()
+    # Divided by their deviation, numbers of any level are the same.
+    mixtures = dataclasses.replace(mixtures, normalized=True)
+    seen /= seen.std(axis=0) + 1e-3
+    expected = -0.5 * (seen**2 + np.log(2 * np.pi)).sum(axis=1)
+    found = mixtures.log_likelihoods(x)[0, :, 0]
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    assert np.isfinite(mixtures.log_likelihoods(np.ones((1, 3, 4)))).all()
 
 
 def test_a_padded_array_gives_the_same_as_a_list():
@@ -136,6 +145,7 @@ def test_a_word_that_never_occurs_gets_the_statistics_of_all_frames():
     [
         ({"iterations": 0}, "`iterations`. Expected an integer >= 1. Received"),
         ({"components": 0}, "`components`. Expected an integer >= 1. Received"),
+        ({"silent_frames": -1}, "`silent_frames`. Expected an integer >= 0. Received"),
         ({"cepstra": 13}, "`cepstra`. Expected 1 to 3, the number of features, or"),
         ({"cepstra": 2.0}, "`cepstra`. Expected an integer or None"),
         ({"transcripts": ["a b c"]}, "`num_frames.0.`. Expected at least 6 frames"),
