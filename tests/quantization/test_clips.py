@@ -13,7 +13,8 @@ def with_operators():
     inputs = keras.Input((FRAMES, BINS))
     x = L.Conv2D(3, 3, activation="relu")(keras.ops.expand_dims(inputs, -1))
     x = L.TimeDistributed(L.Flatten())(x)
-    return keras.Model(inputs, L.Dense(CLASSES)(L.GlobalMaxPooling1D()(x)))
+    x = keras.ops.max(x, axis=1, keepdims=True)
+    return keras.Model(inputs, L.Dense(CLASSES)(keras.ops.mean(x, axis=-2)))
 
 
 STUDENTS = {

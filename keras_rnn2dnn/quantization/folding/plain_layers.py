@@ -51,6 +51,10 @@ _OPERATOR_HINT = (
     "sigmoid, tanh, silu, hard_silu"
 )
 _LOG_HINT = "Leave it out, and the softmax before it too: convert wants logits"
+_GLOBAL_POOLINGS = {
+    "Max": (keras.layers.GlobalMaxPooling1D, keras.layers.GlobalMaxPooling2D),
+    "Mean": (keras.layers.GlobalAveragePooling1D, keras.layers.GlobalAveragePooling2D),
+}
 _RESHAPES = ("ExpandDims", "Reshape", "Squeeze")
 _OF_CONSTANTS = ("Add", "Subtract", "Multiply", "Divide", "TrueDivide", "Maximum")
 
@@ -80,7 +84,8 @@ def plain_layers(
         2.0
     """
     if not isinstance(operation, keras.layers.Layer):
-        return [_operator(operation, arguments)]
+        pooling = _global_pooling(operation, arguments) if images else None
+        return [pooling or _operator(operation, arguments)]
     layer = operation
     if type(layer) is keras.layers.TimeDistributed:
         inner = layer.layer
@@ -128,6 +133,21 @@ def copied(layer: keras.Layer, weights=None, **changes) -> keras.Layer:
     copy.build_from_config(layer.get_build_config())
     copy.set_weights(layer.get_weights() if weights is None else weights)
     return copy
+
+
+def _global_pooling(operation, arguments):
+    """Returns the layer of a mean or maximum over all frames (and bins), or None."""
+    layers = _GLOBAL_POOLINGS.get(type(operation).__name__)
+    own = type(operation).__module__.startswith("keras.src.ops.")
+    if layers is None or not own or operation.axis is None:
+        return None
+    rank = len(arguments.keras_tensors[0].shape)
+    axes = sorted(axis % rank for axis in np.atleast_1d(operation.axis).tolist())
+    if axes != list(range(1, rank - 1)):
+        return None
+    return layers[rank - 3](
+        keepdims=operation.keepdims, name=operation.name, dtype="float32"
+    )
 
 
 def _operator(operation, arguments):
