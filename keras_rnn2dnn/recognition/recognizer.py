@@ -119,6 +119,10 @@ class Recognizer:
                 decoder in it, or as of the constructor.
         """
         bundle, name = load_bundle(directory), str(directory)
+        if bundle.student.receptive_field.is_clip:
+            hint = "Its student hears whole clips: Int8Student.load(...).predict(clips)"
+            expected = "a bundle whose student hears a stream"
+            raise ValueError(invalid("directory", expected, name, hint))
         try:
             spec = FeatureSpec.from_dict(bundle.report["feature_spec"])
             decoder = decoder_of(bundle.report["decoder"])

@@ -5,7 +5,7 @@ import pytest
 from helpers.bundles import DECODER, SPEC, TOPOLOGY, needs_cores
 from helpers.clips import BINS, CLASSES, FRAMES, L, clips, ds_cnn, row, shaken
 
-from keras_rnn2dnn import convert
+from keras_rnn2dnn import Recognizer, convert
 from keras_rnn2dnn.deploy import Int8Student, bundle
 from keras_rnn2dnn.deploy.loading import load_bundle
 from keras_rnn2dnn.deploy.report import ConversionReport
@@ -57,6 +57,11 @@ def test_the_bundle_is_loaded_and_computes_its_golden_outputs(written):
         "network_images.c",
         "network_kernels.h",
     ]
+
+
+def test_a_recognizer_says_that_clips_are_no_stream(written):
+    with pytest.raises(ValueError, match=r"Its student hears whole clips: Int8Student"):
+        Recognizer.load(written[0])
 
 
 def test_one_row_of_logits_comes_of_each_clip(written):
