@@ -1,6 +1,7 @@
 """int8: a float student and calibration utterances in, a TensorFlow Lite file out.
 
 - `window`, `window_layers`: the student as a graph of one context window
+- `window_images`: the same of two-dimensional layers
 - `clips`, `clip_layers`: an utterance-level student as a graph of one whole clip
 - `receptive_field`: the frames behind an output
 - `layer_rules`: which layers devices run
