@@ -9,6 +9,7 @@ from keras_rnn2dnn.util.errors import invalid, is_integer
 
 _CENTERINGS = ("none", "utterance", "running")
 _COMPRESSIONS = ("log", "pcen")
+_NORMS = ("htk", "ortho")
 _WINDOWS = ("hamming", "povey")
 
 
@@ -36,6 +37,15 @@ class FeatureSpec:
     begin anywhere, and with the floor in both parts of the quotient all that stands
     still gives the same, noise or digital silence.
 
+    With `num_cepstra` the logarithms of a frame become cepstra (MFCC), the first of
+    their discrete cosine transform: `x_k = lifter_k sqrt(2 / num_bins) sum_n
+    log(energy_n + floor) cos(pi k (n + 1/2) / num_bins)`. So `"htk"` scales them,
+    which is what `tf.signal.mfccs_from_log_mel_spectrograms` computes; `"ortho"`, as
+    in Kaldi, librosa and torchaudio, divides the first, `k = 0`, by `sqrt(2)`. The
+    lifter is Kaldi's, `1 + L / 2 sin(pi k / L)` with `L = cepstral_lifter`. From there
+    on cepstra take the place of the bins: the means, running or not, and the variance
+    are those of the cepstra, as in Kaldi's CMVN. PCEN has no cepstra here.
+
     The feature is
 
     - `(x - mean) / sqrt(variance)` with `centering="none"`;
@@ -54,8 +64,8 @@ class FeatureSpec:
         floor: added to every energy, of samples in [-1, 1].
         centering: `"none"`, `"running"`, or `"utterance"`, which needs the whole
             utterance and so cannot be computed in a stream.
-        mean: of each bin, or None for 0.
-        variance: of each bin, or None for 1.
+        mean: of each bin or cepstrum, or None for 0.
+        variance: of each bin or cepstrum, or None for 1.
         memory_ms: of the running mean: how much audio it is the mean of, at most.
         prior_ms: of the running mean: as how much audio its start counts.
         window: `"hamming"`, or Kaldi's `"povey"`, a Hann window to the power 0.85.
@@ -66,6 +76,10 @@ class FeatureSpec:
         bias: of PCEN, > 0: the higher, the less is heard of what is soft.
         power: of PCEN, from 0 to 1; 0 for the logarithm.
         time_constant_ms: of PCEN: how much audio its mean is of.
+        num_cepstra: how many there are, up to `num_bins`; None for the bins
+            themselves.
+        cepstral_norm: `"htk"`, as `tf.signal` has it, or `"ortho"`.
+        cepstral_lifter: 0 for none; Kaldi's default is 22.
 
     Raises:
         ValueError: if a value is out of its range.
@@ -74,6 +88,8 @@ class FeatureSpec:
         >>> spec = FeatureSpec(sample_rate_hz=8000, num_bins=24)
         >>> spec.frame_length, spec.frame_step, spec.fft_length, spec.num_frames(8000)
         (200, 80, 256, 98)
+        >>> FeatureSpec(8000, num_bins=40, num_cepstra=10).num_features
+        10
         >>> FeatureSpec.from_dict(spec.to_dict()) == spec
         True
     """
@@ -98,6 +114,9 @@ class FeatureSpec:
     bias: float = 2.0
     power: float = 0.5
     time_constant_ms: float = 400.0
+    num_cepstra: int | None = None
+    cepstral_norm: str = "htk"
+    cepstral_lifter: float = 0.0
 
     def __post_init__(self):
         positive = ("frame_length_ms", "frame_step_ms", "floor", "memory_ms")
@@ -136,12 +155,13 @@ class FeatureSpec:
             expected = "a number from 0 to 1"
             raise ValueError(invalid("preemphasis", expected, self.preemphasis))
         self._check_compression()
+        self._check_cepstra()
         for name in ("mean", "variance"):
             values = getattr(self, name)
             if values is None:
                 continue
-            if len(values) != self.num_bins:
-                expected = f"{self.num_bins} numbers"
+            if len(values) != self.num_features:
+                expected = f"{self.num_features} numbers"
                 raise ValueError(invalid(name, expected, f"{len(values)} numbers"))
             object.__setattr__(self, name, tuple(map(float, values)))
             if not all(map(math.isfinite, getattr(self, name))):
@@ -167,6 +187,36 @@ class FeatureSpec:
             expected = '"none" or "utterance" with compression="pcen"'
             hint = "PCEN has a running mean of its own: that of the energy"
             raise ValueError(invalid("centering", expected, "running", hint))
+
+    def _check_cepstra(self):
+        if self.cepstral_norm not in _NORMS:
+            expected = f"one of {_NORMS}"
+            raise ValueError(invalid("cepstral_norm", expected, self.cepstral_norm))
+        lifter, count = self.cepstral_lifter, self.num_cepstra
+        if not 0 <= lifter < math.inf:
+            raise ValueError(invalid("cepstral_lifter", "a number >= 0", lifter))
+        if count is None:
+            if lifter:
+                expected = "0 without num_cepstra"
+                raise ValueError(invalid("cepstral_lifter", expected, lifter))
+            return
+        if not is_integer(count) or not 1 <= count <= self.num_bins:
+            expected = f"None, or an integer from 1 to num_bins={self.num_bins}"
+            raise ValueError(invalid("num_cepstra", expected, count))
+        if self.compression == "pcen":
+            hint = "Cepstra are of logarithms"
+            expected = '"log" with num_cepstra'
+            raise ValueError(invalid("compression", expected, "pcen", hint))
+
+    @property
+    def num_features(self) -> int:
+        """Values of a frame: the cepstra, or else the bins."""
+        return self.num_bins if self.num_cepstra is None else self.num_cepstra
+
+    @property
+    def unit(self) -> str:
+        """What these values are called: `"bins"` or `"cepstra"`."""
+        return "bins" if self.num_cepstra is None else "cepstra"
 
     @property
     def upper_hz(self) -> float:

@@ -1,4 +1,4 @@
-"""Log-mel and PCEN features of PCM: `LogMel`."""
+"""Log-mel, MFCC and PCEN features of PCM: `LogMel`."""
 
 import dataclasses
 
@@ -8,6 +8,7 @@ import tensorflow as tf
 from keras import ops
 
 from keras_rnn2dnn.audio.centering import running_mean, start_weights, utterance_mean
+from keras_rnn2dnn.audio.cepstra import cepstral_matrix
 from keras_rnn2dnn.audio.feature_spec import FeatureSpec
 from keras_rnn2dnn.audio.mel import mel_matrix, window_weights
 from keras_rnn2dnn.audio.pcen import pcen
@@ -19,7 +20,7 @@ _LOUDEST = 16.0  # noise may go beyond 1; the softest PCM of 16 bits is louder
 
 @keras.saving.register_keras_serializable(package="keras_rnn2dnn")
 class LogMel(keras.layers.Layer):
-    """Computes log-mel or PCEN features from PCM; see `FeatureSpec` for the formula.
+    """Computes log-mel, MFCC or PCEN features of PCM; see `FeatureSpec` for how.
 
     Args:
         sample_rate_hz: of the audio.
@@ -32,7 +33,7 @@ class LogMel(keras.layers.Layer):
             its last sample does.
 
     Returns:
-        `(batch, frames, num_bins)`, float32.
+        `(batch, frames, num_bins)`, or `num_cepstra` of them, float32.
 
     Raises:
         ValueError: if a value is out of its range, or the audio is not floats
@@ -45,6 +46,8 @@ class LogMel(keras.layers.Layer):
         >>> layer = LogMel(8000, num_bins=24)
         >>> layer(np.zeros((2, 8000), "float32")).shape.as_list()
         [2, 98, 24]
+        >>> LogMel(8000, num_cepstra=10)(np.zeros((2, 8000), "float32")).shape.as_list()
+        [2, 98, 10]
     """
 
     def __init__(self, sample_rate_hz: int, *, name: str | None = None, **options):
@@ -88,7 +91,7 @@ class LogMel(keras.layers.Layer):
     def adapt(self, samples, mask=None) -> None:
         """Sets mean and variance of the bins from audio.
 
-        The running mean is to start at the mean of the log-mel energies: that is the
+        The running mean is to start at the mean of the features without it: that is the
         mean set, and the variance is that of what the running mean then leaves. One
         pass is enough for both, so a generator will do.
 
@@ -118,7 +121,7 @@ class LogMel(keras.layers.Layer):
         else:  # maybe many, for which it is faster
             signature = [tf.TensorSpec((None, None), tf.float32)]
             compute = tf.function(compute, input_signature=signature, autograph=False)
-        sums = np.zeros((7, spec.num_bins))
+        sums = np.zeros((7, spec.num_features))
         for batch in batches:
             batch = ops.convert_to_tensor(batch, "float32")
             _checked(batch, spec)
@@ -148,10 +151,10 @@ class LogMel(keras.layers.Layer):
         return mask[:, self.spec.frame_length - 1 :: self.spec.frame_step]
 
     def compute_output_shape(self, input_shape):
-        """Returns `(batch, frames, num_bins)`."""
+        """Returns `(batch, frames, num_features)`."""
         batch, samples = input_shape
         frames = None if samples is None else self.spec.num_frames(samples)
-        return (batch, frames, self.spec.num_bins)
+        return (batch, frames, self.spec.num_features)
 
     def get_config(self):
         """Returns the arguments of the constructor."""
@@ -160,6 +163,8 @@ class LogMel(keras.layers.Layer):
 
 def _compressed(energies, spec):
     """Returns what `FeatureSpec` calls `x`."""
+    if spec.num_cepstra is not None:
+        return ops.matmul(ops.log(energies), cepstral_matrix(spec).astype("float32"))
     if spec.compression == "log":
         return ops.log(energies)
     frames = spec.time_constant_frames

@@ -43,13 +43,15 @@ def _check_kind(name, value, default):
         rows = isinstance(value, (list, tuple, np.ndarray))
         if value is not None and not (rows and all(map(_is_number, value))):
             raise ValueError(invalid(name, "a list of numbers, one per bin", value))
+    elif name in ("high_hz", "num_cepstra") and value is None:
+        return
     elif isinstance(default, bool):
         if not isinstance(value, (bool, np.bool_)):
             raise ValueError(invalid(name, "true or false", value))
     elif isinstance(default, str):
         if not isinstance(value, str):
             raise ValueError(invalid(name, "a name", value))
-    elif not _is_number(value) and not (name == "high_hz" and value is None):
+    elif not _is_number(value):
         raise ValueError(invalid(name, "a number", value))
 
 

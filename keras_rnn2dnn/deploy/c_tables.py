@@ -150,6 +150,8 @@ def features_header(spec: FeatureSpec, input_quantization: tuple[float, int]) ->
         "FEATURES_FRAME_STEP": f"{spec.frame_step}u",
         "FEATURES_FFT_LENGTH": f"{spec.fft_length}u",
         "FEATURES_NUM_BINS": f"{spec.num_bins}u",
+        "FEATURES_NUM_FEATURES": f"{spec.num_features}u",
+        "FEATURES_CEPSTRA": int(tables.cepstra is not None),
         "FEATURES_FLOOR": float_literal(tables.floor),
         "FEATURES_PRIOR_FRAMES": f"{tables.prior_frames}u",
         "FEATURES_MEMORY_FRAMES": f"{tables.memory_frames}u",
@@ -172,6 +174,8 @@ def features_header(spec: FeatureSpec, input_quantization: tuple[float, int]) ->
         array("float", "features_mean", tables.mean),
         array("float", "features_inverse_deviation", tables.inverse_deviation),
     ]
+    if tables.cepstra is not None:
+        arrays.append(array("float", "features_cepstra", tables.cepstra.ravel()))
     return header("FEATURES", sizes, arrays)
 
 

@@ -273,11 +273,14 @@ def _feature_spec(feature_spec, frame_step_ms):
 
 
 def _check_width(spec, student):
-    given, expected = (spec or {}).get("num_bins"), student.input_shape[2]
+    spec, expected, unit = spec or {}, student.input_shape[2], "bins"
+    given = spec.get("num_bins")
+    if spec.get("num_cepstra") is not None:
+        given, unit = spec["num_cepstra"], "cepstra"
     if given is not None and given != expected:
-        expected = f"features of {expected} bins, as the student takes"
+        expected = f"features of {expected} {unit}, as the student takes"
         hint = "Is it the specification of this student's features?"
-        raise ValueError(invalid("feature_spec", expected, f"{given} bins", hint))
+        raise ValueError(invalid("feature_spec", expected, f"{given} {unit}", hint))
 
 
 def _check_count(name, value):

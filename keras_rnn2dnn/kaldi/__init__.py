@@ -11,7 +11,7 @@ from keras_rnn2dnn.kaldi.directory import (
     KaldiUtterance,
     write_directory,
 )
-from keras_rnn2dnn.kaldi.fbank import fbank_spec
+from keras_rnn2dnn.kaldi.fbank import fbank_spec, mfcc_spec
 from keras_rnn2dnn.kaldi.posteriors import (
     read_alignments,
     store_posteriors,
@@ -24,6 +24,7 @@ __all__ = [
     "KaldiDirectory",
     "KaldiUtterance",
     "fbank_spec",
+    "mfcc_spec",
     "read_alignments",
     "read_archive",
     "read_log_priors",

@@ -1,5 +1,6 @@
-"""Kaldi's filter bank features as a `FeatureSpec`."""
+"""Kaldi's filter bank features and MFCC as a `FeatureSpec`."""
 
+import dataclasses
 import math
 
 from keras_rnn2dnn.audio.features import FeatureSpec
@@ -55,6 +56,45 @@ def fbank_spec(
         remove_dc=remove_dc,
         mean=(-2 * math.log(_FULL_SCALE),) * num_bins,
     )
+
+
+def mfcc_spec(
+    sample_rate_hz: int = 16000,
+    num_cepstra: int = 13,
+    cepstral_lifter: float = 22.0,
+    **options,
+) -> FeatureSpec:
+    """Returns the specification whose `LogMel` computes Kaldi's `compute-mfcc-feats`.
+
+    As `fbank_spec`, with `--use-energy=false`: the first feature is the cepstrum 0,
+    not the energy of the frame.
+
+    Args:
+        sample_rate_hz: `--sample-frequency`.
+        num_cepstra: `--num-ceps`.
+        cepstral_lifter: `--cepstral-lifter`, 0 for none.
+        **options: the other arguments of `fbank_spec`.
+
+    Returns:
+        The specification.
+
+    Raises:
+        ValueError: if a value is out of its range.
+
+    Example:
+        >>> mfcc_spec(8000, num_bins=40, num_cepstra=40).num_features
+        40
+    """
+    bins = fbank_spec(sample_rate_hz, **options)
+    spec = dataclasses.replace(
+        bins,
+        num_cepstra=num_cepstra,
+        cepstral_norm="ortho",
+        cepstral_lifter=cepstral_lifter,
+        mean=None,
+    )
+    first = bins.mean[0] * math.sqrt(bins.num_bins)  # what all bins have more
+    return dataclasses.replace(spec, mean=(first, *[0.0] * (num_cepstra - 1)))
 
 
 def _whole_samples_ms(sample_rate_hz, ms):

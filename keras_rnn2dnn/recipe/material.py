@@ -54,7 +54,7 @@ class Material:
     @property
     def model_sizes(self) -> tuple[int, int]:
         """Features and states: what a model has at its ends."""
-        return self.layer.spec.num_bins, self.topology.num_states
+        return self.layer.spec.num_features, self.topology.num_states
 
 
 def make_material(

@@ -86,9 +86,10 @@ class Recognizer:
         if student.dtype != "int8":
             hint = "Convert it with int8 activations"
             raise ValueError(invalid("student", "int8 logits", student.dtype, hint))
-        if spec.num_bins != student.num_features:
-            expected = f"features of {student.num_features} bins"
-            raise ValueError(invalid("spec", expected, f"{spec.num_bins} bins"))
+        if spec.num_features != student.num_features:
+            expected = f"features of {student.num_features} {spec.unit}"
+            received = f"{spec.num_features} {spec.unit}"
+            raise ValueError(invalid("spec", expected, received))
         if not isinstance(decoder, tuple(DECODERS.values())):
             expected = "a WordLoopDecoder or a GreedyDecoder"
             raise ValueError(invalid("decoder", expected, type(decoder).__name__))

@@ -63,7 +63,7 @@ class FeatureStream:
         self._normalizer = Normalizer(self._tables)
 
     def push(self, pcm: np.ndarray) -> np.ndarray:
-        """Takes int16 `(samples,)`, returns the new frames `(frames, bins)`."""
+        """Takes int16 `(samples,)`, returns the new frames `(frames, features)`."""
         pcm = self._samples.push(pcm)
         energies = device_energies(pcm, self._spec, self._tables)
         return self._normalizer.push(energies)

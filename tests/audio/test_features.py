@@ -5,6 +5,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from helpers.cepstra import cepstra64
 from helpers.pcen import pcen64
 from helpers.rounding import of_log_mel
 
@@ -48,6 +49,8 @@ def log_mel64(samples, spec):
     energies = np.array(rows)
     pcen = spec.compression == "pcen"
     features = pcen64(energies, spec) if pcen else np.log(energies)
+    if spec.num_cepstra:
+        features = cepstra64(features, spec)
     mean = 0.0 if spec.mean is None else np.array(spec.mean)
     variance = 1.0 if spec.variance is None else np.array(spec.variance)
     if spec.centering == "utterance":
@@ -102,6 +105,21 @@ SPECS = {
     ),
     "running, one frame": FeatureSpec(
         8000, num_bins=3, centering="running", memory_ms=10, prior_ms=0
+    ),
+    "cepstra": FeatureSpec(8000, num_bins=24, num_cepstra=10),
+    "all cepstra, lifted, running": FeatureSpec(
+        8000,
+        num_bins=13,
+        num_cepstra=13,
+        cepstral_norm="ortho",
+        cepstral_lifter=7.5,
+        centering="running",
+        mean=tuple(range(13)),
+        variance=tuple(range(1, 14)),
+        memory_ms=120,
+    ),
+    "one cepstrum, centred": FeatureSpec(
+        8000, num_bins=7, num_cepstra=1, centering="utterance"
     ),
     "pcen": FeatureSpec(8000, num_bins=24, compression="pcen"),
     "pcen, normalised, of four frames": FeatureSpec(

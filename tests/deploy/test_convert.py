@@ -259,6 +259,12 @@ def test_a_feature_spec_gives_the_frame_step_and_goes_into_the_report(tmp_path):
             "student takes. Received: feature_spec='24 bins'. Is it the specification "
             "of this student's features?",
         ),
+        (
+            {"feature_spec": FeatureSpec(8000, num_bins=4, num_cepstra=3)},
+            "Invalid value for `feature_spec`. Expected features of 4 cepstra, as the "
+            "student takes. Received: feature_spec='3 cepstra'. Is it the "
+            "specification of this student's features?",
+        ),
     ],
 )
 def test_an_invalid_option_is_refused_before_any_work(options, message, tmp_path):

@@ -1,5 +1,7 @@
 """Small bundles for the tests."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
@@ -23,6 +25,14 @@ SPEC = FeatureSpec(
     centering="running",
     mean=(-6.0,) * BINS,
     variance=(4.0,) * BINS,
+)
+MFCC = dataclasses.replace(  # of as many features
+    SPEC,
+    num_bins=20,
+    num_cepstra=BINS,
+    cepstral_lifter=22.0,
+    mean=(-30.0,) + (0.0,) * (BINS - 1),
+    variance=(100.0,) * BINS,
 )
 TOPOLOGY = Topology(("up", "down"), states_per_unit=2)
 DECODER = WordLoopDecoder(TOPOLOGY, insertion_penalty=-1.0)

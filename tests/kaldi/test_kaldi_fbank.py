@@ -6,7 +6,7 @@ import pytest
 from keras_rnn2dnn import LogMel
 from keras_rnn2dnn.audio.corpora.recordings import read_wav
 from keras_rnn2dnn.audio.features import FeatureSpec
-from keras_rnn2dnn.kaldi import fbank_spec
+from keras_rnn2dnn.kaldi import fbank_spec, mfcc_spec
 
 FSDD = Path(__file__).parents[3] / "shared" / "fsdd" / "recordings"
 
@@ -44,6 +44,26 @@ def test_the_features_are_those_of_kaldi(rate, ours, theirs):
     fbank.input_finished()
     expected = [fbank.get_frame(n) for n in range(fbank.num_frames_ready)]
     found = LogMel.from_spec(fbank_spec(rate, **ours))(samples[None])[0]
+    np.testing.assert_allclose(found, expected, atol=1e-3)
+
+
+@pytest.mark.parametrize("rate", [8000, 16000])
+@pytest.mark.parametrize(
+    ("bins", "cepstra", "lifter"), [(23, 13, 22.0), (40, 40, 22.0), (30, 10, 0.0)]
+)
+def test_the_cepstra_are_those_of_kaldi(rate, bins, cepstra, lifter):
+    knf = pytest.importorskip("kaldi_native_fbank", reason="needs kaldi-native-fbank")
+    options = knf.MfccOptions()
+    options.frame_opts.samp_freq, options.frame_opts.dither = rate, 0
+    options.mel_opts.num_bins, options.num_ceps = bins, cepstra
+    options.cepstral_lifter, options.use_energy = lifter, False
+    mfcc, samples = knf.OnlineMfcc(options), speech(rate)
+    mfcc.accept_waveform(rate, (samples * 32768).tolist())
+    mfcc.input_finished()
+    expected = [mfcc.get_frame(n) for n in range(mfcc.num_frames_ready)]
+    spec = mfcc_spec(rate, num_bins=bins, num_cepstra=cepstra, cepstral_lifter=lifter)
+    found = LogMel.from_spec(spec)(samples[None])[0]
+    assert found.shape[1] == cepstra and np.std(expected) > 5
     np.testing.assert_allclose(found, expected, atol=1e-3)
 
 
@@ -91,3 +111,12 @@ def test_other_options_are_refused(options, text):
         FeatureSpec(8000, **options)
     assert text in str(error.value)
     assert FeatureSpec.from_dict(fbank_spec().to_dict()) == fbank_spec()
+
+
+def test_more_cepstra_than_bins_are_refused():
+    with pytest.raises(ValueError) as error:
+        mfcc_spec(8000, num_bins=12)
+    assert str(error.value) == (
+        "Invalid value for `num_cepstra`. Expected None, or an integer from 1 to "
+        "num_bins=12. Received: num_cepstra=13"
+    )

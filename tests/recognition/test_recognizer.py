@@ -274,6 +274,14 @@ MISFITS = {
         },
         "`spec`. Expected features of 8 bins. Received: spec='9 bins'",
     ),
+    "cepstra": (
+        {
+            "spec": dataclasses.replace(
+                bundles.MFCC, num_cepstra=10, mean=None, variance=None
+            )
+        },
+        "`spec`. Expected features of 8 cepstra. Received: spec='10 cepstra'",
+    ),
     "future": (
         {"spec": dataclasses.replace(bundles.SPEC, centering="utterance")},
         "`feature_spec`. Expected features without future",

@@ -68,6 +68,9 @@ SPECS = {
     "none": dataclasses.replace(RUNNING, centering="none"),
     "plain": SPEC,
     "running": RUNNING,
+    "cepstra": dataclasses.replace(
+        RUNNING, num_cepstra=4, mean=(-9.0, 1, 0, 0), variance=(9.0, 4, 1, 1)
+    ),
     "pcen": dataclasses.replace(RUNNING, centering="none", compression="pcen"),
     "gaps": dataclasses.replace(RUNNING, frame_step_ms=40.0),
 }

@@ -157,7 +157,7 @@ class FeatureSource:
         layer, spec = LogMel.from_spec(self.spec), self.spec
         files = list_corpus(self.path)
         for file, samples in AudioLoader(files, spec.sample_rate_hz, self.strict):
-            features = np.zeros((1, 0, spec.num_bins), "float32")
+            features = np.zeros((1, 0, spec.num_features), "float32")
             if len(samples) >= spec.frame_length:
                 features = layer(samples[None]).numpy()
             y = {"ids": [file.name]}

@@ -2,7 +2,7 @@
 
 - `features`, `network`, `paths` (a word loop) or `labels` (CTC): its three stages;
   `recognizer`: all of them; `decoder`: its tables; `events`: what is reported
-- `normalizing`: from energies to features, by logarithm or PCEN
+- `normalizing`: from energies to features, by logarithm, cepstra or PCEN
 - `rounding`: of the int8 network, as TensorFlow Lite Micro has it
 - `layers`: of a converted student, read from its file; `ram`: what they take
 """

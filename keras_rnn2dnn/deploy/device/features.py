@@ -9,6 +9,7 @@ import functools
 
 import numpy as np
 
+from keras_rnn2dnn.audio.cepstra import cepstral_matrix
 from keras_rnn2dnn.audio.feature_spec import FeatureSpec
 from keras_rnn2dnn.audio.mel import mel_matrix
 from keras_rnn2dnn.deploy.device.normalizing import Normalizer, Pcen
@@ -27,12 +28,14 @@ class FeatureTables:
         sine: the same of the sine.
         mel_start: first FFT bin of each triangle.
         mel_weights: weights of each triangle from there on.
-        mean: subtracted from each bin, or the start of its running mean.
-        inverse_deviation: `1 / sqrt(variance)` of each bin.
+        mean: subtracted from each bin or cepstrum, or the start of its running mean.
+        inverse_deviation: `1 / sqrt(variance)` of each bin or cepstrum.
         floor: added to each energy.
         prior_frames: frames that the mean at the start counts for.
         memory_frames: frames of the running mean; 0 for a fixed one.
         pcen: what energies are compressed by; None for the logarithm.
+        cepstra: weights of the bins in each cepstrum, `(num_cepstra, num_bins)`; None
+            for the bins themselves.
     """
 
     window: np.ndarray
@@ -46,6 +49,7 @@ class FeatureTables:
     prior_frames: int
     memory_frames: int
     pcen: Pcen | None
+    cepstra: np.ndarray | None
 
 
 @functools.lru_cache
@@ -85,11 +89,12 @@ def feature_tables(spec: FeatureSpec) -> FeatureTables:
     angles = 2 * np.pi * np.arange(half) / spec.fft_length
     triangles = [_triangle(column) for column in mel_matrix(spec).T]
     pcen, memory, prior = Pcen.of(spec), spec.memory_frames, spec.prior_frames
-    mean = np.array(spec.mean or (0.0,) * spec.num_bins)
+    mean = np.array(spec.mean or (0.0,) * spec.num_features)
     if pcen:
         mean, memory, prior = mean + pcen.at_zero, spec.time_constant_frames, 0
     running = pcen or spec.centering == "running"
-    variance = np.array(spec.variance or (1.0,) * spec.num_bins)
+    variance = np.array(spec.variance or (1.0,) * spec.num_features)
+    cepstra = cepstral_matrix(spec)
     return FeatureTables(
         window=np.hamming(spec.frame_length).astype(_F) / _F(32768),
         cosine=_without_noise(np.cos(angles)),
@@ -102,11 +107,12 @@ def feature_tables(spec: FeatureSpec) -> FeatureTables:
         prior_frames=prior if running else 0,
         memory_frames=memory if running else 0,
         pcen=pcen,
+        cepstra=None if cepstra is None else _without_noise(cepstra.T),
     )
 
 
 def _without_noise(values):
-    """Makes the cosine of a right angle 0, which float64 misses by 6e-17."""
+    """Makes the cosine of a right angle 0, which float64 misses by little."""
     return np.where(np.abs(values) < 1e-12, 0.0, values).astype(_F)
 
 
@@ -129,7 +135,7 @@ def device_features(
         tables: other ones than those of the specification.
 
     Returns:
-        float32 `(frames, num_bins)`; no frames where the audio is too short.
+        float32 `(frames, num_features)`; no frames where the audio is too short.
 
     Raises:
         ValueError: if the samples are not int16 `(samples,)`, or a device cannot

@@ -1,4 +1,4 @@
-"""From energies to features in float32: logarithm or PCEN, mean and variance.
+"""From energies to features in float32: logarithm, cepstra or PCEN, mean, variance.
 
 As in `features`, each operation of `firmware/c/speech_features.c` rounds once.
 """
@@ -69,6 +69,8 @@ class Normalizer:
             x = tables.pcen.compressed(energies, means) - tables.mean
         else:
             x = logarithm(energies)
+            if tables.cepstra is not None:
+                x = _weighted(x, tables.cepstra)
             x = x - self._means(x)
         return x * tables.inverse_deviation
 
@@ -82,6 +84,14 @@ class Normalizer:
             self._mean = self._mean + (frame - self._mean) / _F(self._frames)
             means[t] = self._mean
         return means
+
+
+def _weighted(x, weights):
+    """Sums values `(frames, bins)` by weights `(sums, bins)`, from the first bin on."""
+    total = np.zeros((len(x), len(weights)), _F)
+    for values, weight in zip(x.T, weights.T, strict=True):
+        total = total + values[:, None] * weight
+    return total
 
 
 def logarithm(x: np.ndarray) -> np.ndarray:

@@ -75,7 +75,7 @@ def _features(spec):
             ("filled", ctypes.c_uint32),
             ("skip", ctypes.c_uint32),
             ("frames", ctypes.c_uint32),
-            ("mean", ctypes.c_float * spec.num_bins),
+            ("mean", ctypes.c_float * spec.num_features),
         ],
     )
 

@@ -172,9 +172,9 @@ class DeviceRecognizer:
 
     def __post_init__(self):
         feature_tables(self.spec)
-        if self.spec.num_bins != self.network.num_features:
-            expected = f"features of {self.network.num_features} bins"
-            received = f"{self.spec.num_bins} bins"
+        if self.spec.num_features != self.network.num_features:
+            expected = f"features of {self.network.num_features} {self.spec.unit}"
+            received = f"{self.spec.num_features} {self.spec.unit}"
             raise ValueError(invalid("feature_spec", expected, received))
         classes = self.network.outputs
         if isinstance(self.decoder, GreedyDecoder):

@@ -92,8 +92,11 @@ def _all_changes(bundle) -> Iterator[tuple[str, Iterator[Change]]]:
     yield "a value of the window", _heard_values(bundle, "window", _window_places)
     yield "a cosine of the FFT", _heard_values(bundle, "cosine", _cosine_places)
     yield "a mean of the features", _heard_values(bundle, "mean", _mean_places)
-    if feature_tables(bundle.recognizer.spec).pcen:
+    tables = feature_tables(bundle.recognizer.spec)
+    if tables.pcen:
         yield "the bias of PCEN", _heard_bias(bundle)
+    if tables.cepstra is not None:
+        yield "a weight of the cepstra", _heard_values(bundle, "cepstra", _cepstra)
     reporting = bundle.recognizer.decoder.reporting
     if bundle.recognizer.is_word_loop:
         yield "a state of the decoder", _heard_states(bundle, "state_of_node")
@@ -215,6 +218,15 @@ def _mean_places(bundle, tables):
     for place in np.argsort(-np.abs(tables.mean)).tolist():
         changed = tables.mean.copy()
         changed[place] = _smaller(changed[place])
+        yield place, changed
+
+
+def _cepstra(bundle, tables):
+    """The largest weights, each of which changes one cepstrum."""
+    order = np.argsort(-np.abs(tables.cepstra), axis=None, kind="stable")
+    for place in order[:_MOST_LOOKED_AT].tolist():
+        changed = tables.cepstra.copy()
+        changed.flat[place] = _smaller(changed.flat[place])
         yield place, changed
 
 

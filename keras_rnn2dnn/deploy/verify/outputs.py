@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 import keras_rnn2dnn
+from keras_rnn2dnn.audio.cepstra import cepstral_matrix
 from keras_rnn2dnn.audio.features import FeatureSpec
 from keras_rnn2dnn.audio.mel import mel_matrix
 from keras_rnn2dnn.deploy import golden, held_back, tflm
@@ -146,8 +147,13 @@ def feature_accuracy(
     found = np.frombuffer(bundle.golden("features.f32"), "<f4").reshape(expected.shape)
     deviations = feature_tables(spec).inverse_deviation.astype(np.float64)
     error = np.abs(expected - found) / deviations
+    if spec.num_cepstra is not None:
+        norms = np.linalg.norm(cepstral_matrix(spec), axis=0)
+        error /= np.where(norms > 0, norms, 1)  # a lifter may leave nothing
     usual, most = np.percentile(error, 99.9), error.max()
     unit = "natural logarithms of energies" if spec.compression == "log" else "of PCEN"
+    if spec.num_cepstra is not None:
+        unit = "cepstra of natural logarithms, over the norms of their weights"
     text = (
         f"99.9 % of {error.size:,} values within {usual:.1e}, all within {most:.1e} "
         f"(allowed: {USUAL_FEATURE_ERROR:.0e}, {MOST_FEATURE_ERROR:.0e}; "
@@ -165,23 +171,24 @@ def exact_features(pcm: np.ndarray, spec: FeatureSpec) -> np.ndarray:
         spec: of the features.
 
     Returns:
-        float64 `(frames, bins)`.
+        float64 `(frames, num_features)`.
     """
-    count, bins = spec.num_frames(len(pcm)), spec.num_bins
+    count, width = spec.num_frames(len(pcm)), spec.num_features
     if not count:
-        return np.zeros((0, bins))
+        return np.zeros((0, width))
     frames = np.lib.stride_tricks.sliding_window_view(pcm / 32768, spec.frame_length)
     frames = frames[:: spec.frame_step][:count] * np.hamming(spec.frame_length)
     power = np.abs(np.fft.rfft(frames, spec.fft_length)) ** 2
     energies = power @ mel_matrix(spec).astype(np.float64) + spec.floor
-    mean = np.array(spec.mean or np.zeros(bins))
+    mean = np.array(spec.mean or np.zeros(width))
     if spec.compression == "pcen":
         x = _exact_pcen(energies, spec)
     else:
-        x = np.log(energies)
+        x, matrix = np.log(energies), cepstral_matrix(spec)
+        x = x if matrix is None else x @ matrix
         if spec.centering == "running":
             mean = _means(x, mean, spec.prior_frames, spec.memory_frames)
-    return (x - mean) / np.sqrt(spec.variance or np.ones(bins))
+    return (x - mean) / np.sqrt(spec.variance or np.ones(width))
 
 
 def _exact_pcen(energies, spec):

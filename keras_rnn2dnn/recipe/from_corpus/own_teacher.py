@@ -75,7 +75,7 @@ class OwnTeacher:
             expected = f"words of the teacher: {', '.join(topology.words)}"
             hint = "Name those of them that the corpus has"
             raise ValueError(invalid("words", expected, unknown, hint))
-        features = (self.spec or feature_spec(8000)).num_bins
+        features = (self.spec or feature_spec(8000)).num_features
         shapes = {
             "inputs": (features, self.model.input_shape[-1]),
             "outputs": (topology.num_states, self.model.output_shape[-1]),

@@ -102,7 +102,7 @@ def train_corpus(
     out.mkdir(parents=True, exist_ok=True)  # what cannot be written is known now
     sizes = {}
     if max_bytes is not None:
-        features = ((own and own.spec) or feature_spec(8000)).num_bins
+        features = ((own and own.spec) or feature_spec(8000)).num_features
         sizes = fitting_student(features, topology.num_states, max_bytes)
     split, sparse = _without_silence(parts.split, topology, seed, tell)
     options = {"own_teacher": bool(own), "minutes": minutes, "sparse": sparse, **sizes}

@@ -4,6 +4,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from helpers.cepstra import cepstra64
 from helpers.pcen import pcen64
 
 from keras_rnn2dnn.audio.features import FeatureSpec, LogMel
@@ -40,6 +41,16 @@ PCEN = dataclasses.replace(
     time_constant_ms=170,
     mean=numbers(24, -0.5, 0.5, 3),
 )
+CEPSTRA = FeatureSpec(
+    8000,
+    num_bins=24,
+    num_cepstra=10,
+    cepstral_norm="ortho",
+    cepstral_lifter=22,
+    mean=numbers(10, -40, 10, 4),
+    variance=numbers(10, 3, 300, 5),
+    memory_ms=400,
+)
 SPECS = {
     "8 kHz": FeatureSpec(8000, num_bins=24),
     "16 kHz": FeatureSpec(16000),
@@ -55,6 +66,9 @@ SPECS = {
         8000, num_bins=24, centering="running", prior_ms=0, memory_ms=200
     ),
     "running, short memory": dataclasses.replace(RUNNING, memory_ms=30, prior_ms=90),
+    "cepstra": CEPSTRA,
+    "cepstra, running": dataclasses.replace(CEPSTRA, centering="running"),
+    "all cepstra": FeatureSpec(16000, num_bins=40, num_cepstra=40, cepstral_lifter=22),
     "pcen": PCEN,
     "pcen, logarithm": dataclasses.replace(PCEN, gain=1, bias=0.1, power=0),
     "pcen, plain": FeatureSpec(
@@ -68,14 +82,16 @@ def formula(pcm, spec):
     samples = pcm.astype(np.float64) / 32768
     window = np.hamming(spec.frame_length)
     matrix = mel_matrix(spec).astype(np.float64)
-    variance = np.array(spec.variance or [1.0] * spec.num_bins)
-    mean = np.array(spec.mean or [0.0] * spec.num_bins)
+    variance = np.array(spec.variance or [1.0] * spec.num_features)
+    mean = np.array(spec.mean or [0.0] * spec.num_features)
     features, start, energies = [], 0, []
     while start + spec.frame_length <= len(pcm):
         frame = samples[start : start + spec.frame_length] * window
         power = np.abs(np.fft.rfft(frame, spec.fft_length)) ** 2
         energies.append(power @ matrix + spec.floor)
         x = np.log(energies[-1])
+        if spec.num_cepstra:
+            x = cepstra64(x, spec)
         if spec.centering == "running":
             t = len(features)
             mean = mean + (x - mean) / min(
@@ -85,7 +101,7 @@ def formula(pcm, spec):
         start += spec.frame_step
     if spec.compression == "pcen":
         features = (pcen64(np.array(energies), spec) - mean) / np.sqrt(variance)
-    return np.array(features).reshape(-1, spec.num_bins)
+    return np.array(features).reshape(-1, spec.num_features)
 
 
 def noise(spec, frames=60, seed=0, level=3000):
@@ -105,7 +121,7 @@ def test_features_are_those_of_the_formula(name):
     pcm = noise(spec)
     found, expected = device_features(pcm, spec), formula(pcm, spec)
     assert found.dtype == np.float32
-    assert found.shape == expected.shape == (60, spec.num_bins)
+    assert found.shape == expected.shape == (60, spec.num_features)
     assert np.abs(found - expected).max() < 4e-5
     assert expected.std(axis=0).max() > 0.5
 
@@ -135,7 +151,9 @@ SIGNALS = {
 
 
 @pytest.mark.parametrize("name", SIGNALS)
-@pytest.mark.parametrize("spec", ["8 kHz", "running", "pcen", "pcen, logarithm"])
+@pytest.mark.parametrize(
+    "spec", ["8 kHz", "running", "cepstra", "pcen", "pcen, logarithm"]
+)
 def test_features_of_extreme_signals_are_those_of_the_formula(name, spec):
     spec = SPECS[spec]
     pcm = SIGNALS[name](1200).astype(np.int16)
@@ -159,7 +177,9 @@ def test_features_are_close_to_those_of_training(name):
     assert np.abs(found - trained).max() < 5e-5
 
 
-@pytest.mark.parametrize("name", ["8 kHz", "gaps", "running", "pcen", "short"])
+@pytest.mark.parametrize(
+    "name", ["8 kHz", "gaps", "running", "cepstra", "pcen", "short"]
+)
 def test_the_features_of_a_prefix_are_a_prefix(name):
     spec = SPECS[name]
     pcm = noise(spec, frames=30)
@@ -169,7 +189,7 @@ def test_the_features_of_a_prefix_are_a_prefix(name):
         samples = min(samples, len(pcm))
         frames = 0 if samples < length else 1 + (samples - length) // step
         found = device_features(pcm[:samples], spec)
-        assert found.shape == (frames, spec.num_bins)
+        assert found.shape == (frames, spec.num_features)
         np.testing.assert_array_equal(found, whole[:frames])
 
 

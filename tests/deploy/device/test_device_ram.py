@@ -38,8 +38,16 @@ def layer(inputs, outputs, frames=1, taps=1, step=0):
 
 def recognizer(decoder, layers, spec=SPEC, field=None):
     field = field or ReceptiveField(2, 1)
-    network = DeviceNetwork(layers, field, (0.1, 0), (0.1, 0), spec.num_bins)
+    network = DeviceNetwork(layers, field, (0.1, 0), (0.1, 0), spec.num_features)
     return DeviceRecognizer(network, spec, decoder)
+
+
+def test_cepstra_keep_the_mean_of_each_cepstrum():
+    layers = [layer(2 * 8, 16), layer(16, CLASSES)]
+    spec = FeatureSpec(8000, num_bins=40, num_cepstra=8)
+    found = recognizer_ram(recognizer(LOOP, layers, spec))
+    assert found == recognizer_ram(recognizer(LOOP, layers))
+    assert found["features"] == 200 * 2 + 3 * 4 + 8 * 4
 
 
 def test_the_bytes_of_a_word_loop_are_those_counted_by_hand():

@@ -216,6 +216,12 @@ MISFITS = {
         LOOP,
         "`feature_spec`. Expected features of 8 bins. Received: feature_spec='9 bins'",
     ),
+    "cepstra": (
+        FeatureSpec(8000, num_cepstra=10),
+        LOOP,
+        "`feature_spec`. Expected features of 8 cepstra. Received: "
+        "feature_spec='10 cepstra'",
+    ),
     "labels": (
         SPEC,
         GreedyDecoder(("", "a")),

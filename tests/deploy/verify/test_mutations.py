@@ -3,11 +3,13 @@ import itertools
 import keras
 import numpy as np
 import pytest
-from helpers.bundles import BINS, features, student
+from helpers.bundles import BINS, DECODER, MFCC, features, recordings, student
 
 from keras_rnn2dnn.deploy import convert, load_bundle
+from keras_rnn2dnn.deploy.device.features import device_features
 from keras_rnn2dnn.deploy.device.network import run_network
-from keras_rnn2dnn.deploy.verify import mutations
+from keras_rnn2dnn.deploy.toolchain import Workbench
+from keras_rnn2dnn.deploy.verify import mutations, outputs
 from keras_rnn2dnn.deploy.verify.mutations import mutated
 
 HEADER = """static const int8_t w[3] = {
@@ -96,6 +98,22 @@ def test_every_change_that_is_chosen_is_heard(written):
                 layers[number], weights=weights.reshape(shape)
             )
             assert not np.array_equal(run_network(changed, windows), expected)
+
+
+def test_a_bundle_of_cepstra_hears_a_change_of_their_weights(tmp_path):
+    heard = [device_features(pcm, MFCC) for pcm in recordings()]
+    convert(student(), tmp_path, heard, feature_spec=MFCC, decode=DECODER)
+    bundle = load_bundle(tmp_path)
+    (accuracy,) = outputs.feature_accuracy(bundle, None, ())
+    assert accuracy.status == "passed"
+    assert "; cepstra of natural logarithms, over the norms" in accuracy.detail
+    change = next(mutations._heard_values(bundle, "cepstra", mutations._cepstra))
+    assert change.table == "features_cepstra"
+    expected = bundle.golden("features.f32")
+    given = bundle.golden("recordings.pcm")
+    assert 0 < mutations.unmet_bytes(bundle, change, given, expected) < len(expected)
+    with Workbench(tmp_path, flags="-O0") as bench:
+        assert bench.run("host", "features", given) == expected
 
 
 def test_a_sound_bundle_in_which_nothing_is_heard_does_not_fail(tmp_path):

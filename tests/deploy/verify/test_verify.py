@@ -5,7 +5,16 @@ import shutil
 
 import numpy as np
 import pytest
-from helpers.bundles import features, needs_cores, parts, recordings, residual, student
+from helpers.bundles import (
+    MFCC,
+    features,
+    needs_cores,
+    parts,
+    recordings,
+    residual,
+    student,
+)
+from helpers.cepstra import cepstra64
 from helpers.pcen import pcen64
 from helpers.renewed import renew_sums
 
@@ -262,6 +271,14 @@ def test_exact_features_of_pcen_are_those_without_a_recursion(power):
     energies = np.exp(outputs.exact_features(recordings(1)[0], plain))
     found = outputs.exact_features(recordings(1)[0], spec)
     np.testing.assert_allclose(found, pcen64(energies, spec) - 1, atol=1e-9)
+
+
+def test_exact_features_of_cepstra_are_those_of_the_exact_bins():
+    spec = dataclasses.replace(MFCC, centering="none", mean=None, variance=None)
+    plain = dataclasses.replace(spec, num_cepstra=None, cepstral_lifter=0)
+    bins = outputs.exact_features(recordings(1)[0], plain)
+    found = outputs.exact_features(recordings(1)[0], spec)
+    np.testing.assert_allclose(found, cepstra64(bins, spec), atol=1e-9)
 
 
 def test_exact_features_are_the_formula_frame_by_frame():

@@ -165,8 +165,8 @@ uint32_t recognizer_push(recognizer *r, const int16_t *pcm, size_t count)
         return 0;
     r->busy = 1;
     while (count > 0) {
-        float frame[FEATURES_NUM_BINS];
-        int8_t quantized[FEATURES_NUM_BINS];
+        float frame[FEATURES_NUM_FEATURES];
+        int8_t quantized[FEATURES_NUM_FEATURES];
         int ready;
         const size_t used = features_push(&r->features, &r->scratch.features, pcm, count,
                                           frame, &ready);
@@ -184,13 +184,13 @@ uint32_t recognizer_push(recognizer *r, const int16_t *pcm, size_t count)
 
 void recognizer_finish(recognizer *r)
 {
-    int8_t last[FEATURES_NUM_BINS];
+    int8_t last[FEATURES_NUM_FEATURES];
 
     if (r->busy)
         return;
     r->busy = 1;
     if (r->frames > 0) { /* the last frame stands for those after it */
-        for (uint32_t k = 0; k < FEATURES_NUM_BINS; k++)
+        for (uint32_t k = 0; k < FEATURES_NUM_FEATURES; k++)
             last[k] = r->network.history[NETWORK_NEWEST + k];
         for (uint32_t k = 0; k != NETWORK_RIGHT; k++)
             add_frame(r, last);

@@ -1,4 +1,4 @@
-/* Window, FFT, power, mel, logarithm or PCEN, mean and variance, in float32.
+/* Window, FFT, power, mel, logarithm, cepstra or PCEN, mean, variance, in float32.
  *
  * Every operation is a single IEEE-754 one in a fixed order, so that the bits are the
  * same on every core, with and without a floating-point unit. */
@@ -81,8 +81,8 @@ void features_init(features_state *state)
     state->filled = 0;
     state->skip = 0;
     state->frames = 0;
-    for (uint32_t bin = 0; bin < FEATURES_NUM_BINS; bin++)
-        state->mean[bin] = FEATURES_PCEN ? 0.0f : features_mean[bin];
+    for (uint32_t k = 0; k < FEATURES_NUM_FEATURES; k++)
+        state->mean[k] = FEATURES_PCEN ? 0.0f : features_mean[k];
 }
 
 /* Natural logarithm of a normal number: 2 atanh((m - 1) / (m + 1)) + e log 2. */
@@ -256,13 +256,11 @@ static void power_in_place(float *z)
     }
 }
 
-static void compute_frame(features_state *state, float *z, float *frame)
+/* The energies of the triangles in z, or their logarithms. */
+static void compute_bins(const float *z, float *bins)
 {
     const float *weight = features_mel_weights;
 
-    first_stages(state->pcm, z);
-    later_stages(z);
-    power_in_place(z);
     for (uint32_t bin = 0; bin < FEATURES_NUM_BINS; bin++) {
         const uint32_t start = features_mel_start[bin];
         float energy = 0.0f;
@@ -270,8 +268,32 @@ static void compute_frame(features_state *state, float *z, float *frame)
         for (uint32_t k = start; k < start + features_mel_length[bin]; k++)
             energy = energy + rounded(z[2 * k] * *weight++);
         energy = energy + FEATURES_FLOOR;
-        frame[bin] = FEATURES_PCEN ? energy : logarithm(energy);
+        bins[bin] = FEATURES_PCEN ? energy : logarithm(energy);
     }
+}
+
+static void compute_frame(features_state *state, float *z, float *frame)
+{
+    first_stages(state->pcm, z);
+    later_stages(z);
+    power_in_place(z);
+#if FEATURES_CEPSTRA
+    {
+        const float *weight = features_cepstra;
+        float bins[FEATURES_NUM_BINS];
+
+        compute_bins(z, bins);
+        for (uint32_t k = 0; k < FEATURES_NUM_FEATURES; k++) {
+            float sum = 0.0f;
+
+            for (uint32_t bin = 0; bin < FEATURES_NUM_BINS; bin++)
+                sum = sum + rounded(bins[bin] * *weight++);
+            frame[k] = sum;
+        }
+    }
+#else
+    compute_bins(z, frame);
+#endif
 #if FEATURES_MEMORY_FRAMES > 0
     {
         uint32_t count = FEATURES_PRIOR_FRAMES + state->frames + 1;
@@ -282,18 +304,18 @@ static void compute_frame(features_state *state, float *z, float *frame)
         else
             state->frames++;
         divisor = (float)count;
-        for (uint32_t bin = 0; bin < FEATURES_NUM_BINS; bin++)
-            state->mean[bin] =
-                state->mean[bin] + (frame[bin] - state->mean[bin]) / rounded(divisor);
+        for (uint32_t k = 0; k < FEATURES_NUM_FEATURES; k++)
+            state->mean[k] =
+                state->mean[k] + (frame[k] - state->mean[k]) / rounded(divisor);
     }
 #endif
-    for (uint32_t bin = 0; bin < FEATURES_NUM_BINS; bin++) {
+    for (uint32_t k = 0; k < FEATURES_NUM_FEATURES; k++) {
 #if FEATURES_PCEN
-        const float x = compressed(frame[bin], state->mean[bin]) - features_mean[bin];
+        const float x = compressed(frame[k], state->mean[k]) - features_mean[k];
 #else
-        const float x = frame[bin] - state->mean[bin];
+        const float x = frame[k] - state->mean[k];
 #endif
-        frame[bin] = x * features_inverse_deviation[bin];
+        frame[k] = x * features_inverse_deviation[k];
     }
 }
 
@@ -326,8 +348,8 @@ size_t features_push(features_state *state, features_scratch *scratch, const int
 
 void features_quantize(const float *frame, int8_t *quantized)
 {
-    for (uint32_t bin = 0; bin < FEATURES_NUM_BINS; bin++) {
-        const float v = rounded(frame[bin] * FEATURES_INVERSE_SCALE) + FEATURES_ROUNDING;
+    for (uint32_t k = 0; k < FEATURES_NUM_FEATURES; k++) {
+        const float v = rounded(frame[k] * FEATURES_INVERSE_SCALE) + FEATURES_ROUNDING;
         int32_t floor;
 
         if (v < -128.0f) {
@@ -338,7 +360,7 @@ void features_quantize(const float *frame, int8_t *quantized)
             floor = (int32_t)v;
             floor -= (float)floor > v;
         }
-        quantized[bin] = (int8_t)floor;
+        quantized[k] = (int8_t)floor;
     }
 }
 

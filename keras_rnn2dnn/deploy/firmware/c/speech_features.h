@@ -1,4 +1,4 @@
-/* Log-mel or PCEN features from 16-bit PCM, in a stream. No heap, no libc, no libm. */
+/* Log-mel, MFCC or PCEN features from 16-bit PCM, in a stream. No heap, no libc, no libm. */
 #ifndef SPEECH_FEATURES_H
 #define SPEECH_FEATURES_H
 
@@ -16,7 +16,7 @@ typedef struct {
     uint32_t filled;                    /* how many of them are there */
     uint32_t skip;                      /* samples to leave out before the next one */
     uint32_t frames;                    /* frames so far, up to FEATURES_MEMORY_FRAMES */
-    float mean[FEATURES_NUM_BINS];      /* what is subtracted, or PCEN divides by */
+    float mean[FEATURES_NUM_FEATURES];  /* what is subtracted, or PCEN divides by */
 } features_state;
 
 /* Its content means nothing between two calls. */
@@ -27,8 +27,8 @@ typedef struct {
 void features_init(features_state *state);
 
 /* Takes up to `count` samples, at most to the end of one frame, and returns how many.
- * Where that completes a frame, `*ready` is 1 and `frame` holds its FEATURES_NUM_BINS
- * features; otherwise `*ready` is 0. Call again with the samples that are left. */
+ * Where that completes a frame, `*ready` is 1 and `frame` holds its
+ * FEATURES_NUM_FEATURES features; otherwise `*ready` is 0. Call again with the samples that are left. */
 size_t features_push(features_state *state, features_scratch *scratch, const int16_t *pcm,
                      size_t count, float *frame, int *ready);
 

@@ -117,12 +117,12 @@ static void for_each_chunk(void (*push)(const int16_t *pcm, size_t count), void 
 
 static void write_frame(const float *frame)
 {
-    write_values(frame, FEATURES_NUM_BINS, sizeof frame[0]);
+    write_values(frame, FEATURES_NUM_FEATURES, sizeof frame[0]);
 }
 
 static void write_quantized(const float *frame)
 {
-    int8_t quantized[FEATURES_NUM_BINS];
+    int8_t quantized[FEATURES_NUM_FEATURES];
 
     features_quantize(frame, quantized);
     write_all(quantized, sizeof quantized);
@@ -133,7 +133,7 @@ static void (*on_frame)(const float *frame);
 static void push_features(const int16_t *pcm, size_t count)
 {
     while (count > 0) {
-        float frame[FEATURES_NUM_BINS];
+        float frame[FEATURES_NUM_FEATURES];
         int ready;
         const size_t used = features_push(&device.features, &device.scratch.features, pcm,
                                           count, frame, &ready);
@@ -230,7 +230,7 @@ static void ignore_word(const decoder_word *word, void *context)
 
 static void count_frame(const float *frame)
 {
-    int8_t quantized[FEATURES_NUM_BINS];
+    int8_t quantized[FEATURES_NUM_FEATURES];
     const int ready = counts[4] % NETWORK_STRIDE == 0; /* an output frame */
     uint32_t before;
 
@@ -252,7 +252,7 @@ static void count_frame(const float *frame)
 static void count_features(const int16_t *pcm, size_t count)
 {
     while (count > 0) {
-        float frame[FEATURES_NUM_BINS];
+        float frame[FEATURES_NUM_FEATURES];
         int ready;
         const uint32_t before = io_ticks();
         const size_t used = features_push(&device.features, &device.scratch.features, pcm,

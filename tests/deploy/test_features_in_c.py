@@ -1,11 +1,11 @@
-"""The C code of PCEN against numpy, in a bundle whose features are others."""
+"""The C code of PCEN and MFCC against numpy, in a bundle of other features."""
 
 import dataclasses
 import shutil
 
 import numpy as np
 import pytest
-from helpers.bundles import BINS, SPEC, needs_cores, recordings
+from helpers.bundles import BINS, MFCC, SPEC, needs_cores, recordings
 
 from keras_rnn2dnn.deploy.c_tables import features_header
 from keras_rnn2dnn.deploy.device.features import device_features
@@ -17,6 +17,7 @@ PCEN = dataclasses.replace(
 )
 SPECS = {
     "of the paper": PCEN,
+    "cepstra": MFCC,
     "logarithm": dataclasses.replace(PCEN, gain=1, bias=0.1, power=0),
     "of a cube root": dataclasses.replace(
         PCEN, gain=1, power=1 / 3, time_constant_ms=90
@@ -42,7 +43,7 @@ def differing(target, spec, written, folder):
 @pytest.mark.parametrize(
     "name",
     [
-        name if k < 2 else pytest.param(name, marks=pytest.mark.slow)
+        name if k < 3 else pytest.param(name, marks=pytest.mark.slow)
         for k, name in enumerate(SPECS)
     ],
 )
@@ -53,5 +54,6 @@ def test_the_host_computes_the_bits_of_numpy(name, written, tmp_path):
 @needs_cores
 @pytest.mark.slow
 @pytest.mark.parametrize("core", [*CORES, *PORTS])
-def test_cores_compute_the_bits_of_numpy(core, written, tmp_path):
-    assert differing(core, PCEN, written, tmp_path) == 0
+@pytest.mark.parametrize("name", ["of the paper", "cepstra"])
+def test_cores_compute_the_bits_of_numpy(core, name, written, tmp_path):
+    assert differing(core, SPECS[name], written, tmp_path) == 0
