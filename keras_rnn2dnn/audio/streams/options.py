@@ -31,7 +31,7 @@ class StreamOptions:
 
     pause_s: tuple[float, float] = (0.3, 6.0)
     pause_probability: float = 0.6
-    plain: float = 0.25
+    plain: float = 0.5
     background_rms: float = 3000.0
     background: float = 0.85
     hum: float = 0.1
