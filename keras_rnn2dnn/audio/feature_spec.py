@@ -10,7 +10,7 @@ from keras_rnn2dnn.util.errors import invalid, is_integer
 _CENTERINGS = ("none", "utterance", "running")
 _COMPRESSIONS = ("log", "pcen")
 _NORMS = ("htk", "ortho")
-_WINDOWS = ("hamming", "povey")
+_WINDOWS = ("hamming", "hann", "povey")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,7 +68,8 @@ class FeatureSpec:
         variance: of each bin or cepstrum, or None for 1.
         memory_ms: of the running mean: how much audio it is the mean of, at most.
         prior_ms: of the running mean: as how much audio its start counts.
-        window: `"hamming"`, or Kaldi's `"povey"`, a Hann window to the power 0.85.
+        window: `"hamming"`; `"hann"`, periodic as in `tf.signal.stft`; or Kaldi's
+            `"povey"`, a symmetric Hann window to the power 0.85.
         preemphasis: from 0 to 1.
         remove_dc: whether each frame loses its mean.
         compression: `"log"`, or `"pcen"`, which is not for a running mean.

@@ -10,6 +10,8 @@ def window_weights(spec) -> np.ndarray:
     """Returns the weights of the samples of a frame, `(frame_length,)`."""
     if spec.window == "povey":
         return np.hanning(spec.frame_length) ** 0.85
+    if spec.window == "hann":  # periodic: 0 at the first sample, not at the last
+        return np.hanning(spec.frame_length + 1)[:-1]
     return np.hamming(spec.frame_length)
 
 

@@ -134,3 +134,16 @@ def test_values_out_of_range_are_refused(options, said):
     with pytest.raises(ValueError) as error:
         FeatureSpec(8000, **options)
     assert str(error.value) == said
+
+
+def test_mfcc_of_audio_are_those_of_tensorflow_from_the_window_on():
+    """Short-time transform, mel, logarithm and cepstra are all `tf.signal`'s."""
+    samples = speech(2, 16_000)
+    power = tf.abs(tf.signal.stft(samples, 640, 320)) ** 2
+    mel = tf.signal.linear_to_mel_weight_matrix(40, 513, 16_000, 20.0, 4000.0)
+    logs = tf.math.log(power @ mel + 1e-6)
+    expected = tf.signal.mfccs_from_log_mel_spectrograms(logs)[..., :10]
+    options = {"num_bins": 40, "high_hz": 4000.0, "window": "hann", "num_cepstra": 10}
+    found = LogMel(16_000, frame_length_ms=40, frame_step_ms=20, **options)(samples)
+    assert found.shape == expected.shape == (2, 49, 10)
+    np.testing.assert_allclose(found, expected, atol=1e-4)

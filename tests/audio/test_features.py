@@ -38,6 +38,8 @@ def log_mel64(samples, spec):
     length, step = spec.frame_length, spec.frame_step
     n = np.arange(length)
     window = 0.54 - 0.46 * np.cos(2 * np.pi * n / (length - 1))
+    if spec.window == "hann":
+        window = 0.5 - 0.5 * np.cos(2 * np.pi * n / length)
     matrix = triangles(
         spec.sample_rate_hz, spec.fft_length, spec.num_bins, spec.low_hz, spec.upper_hz
     )
@@ -106,6 +108,7 @@ SPECS = {
     "running, one frame": FeatureSpec(
         8000, num_bins=3, centering="running", memory_ms=10, prior_ms=0
     ),
+    "hann": FeatureSpec(8000, num_bins=13, window="hann"),
     "cepstra": FeatureSpec(8000, num_bins=24, num_cepstra=10),
     "all cepstra, lifted, running": FeatureSpec(
         8000,

@@ -102,7 +102,10 @@ def test_the_formula_against_numpy():
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        ({"window": "hann"}, "`window`. Expected one of ('hamming', 'povey')"),
+        (
+            {"window": "blackman"},
+            "`window`. Expected one of ('hamming', 'hann', 'povey')",
+        ),
         ({"preemphasis": 1.5}, "`preemphasis`. Expected a number from 0 to 1"),
     ],
 )

@@ -11,7 +11,7 @@ import numpy as np
 
 from keras_rnn2dnn.audio.cepstra import cepstral_matrix
 from keras_rnn2dnn.audio.feature_spec import FeatureSpec
-from keras_rnn2dnn.audio.mel import mel_matrix
+from keras_rnn2dnn.audio.mel import mel_matrix, window_weights
 from keras_rnn2dnn.deploy.device.normalizing import Normalizer, Pcen
 from keras_rnn2dnn.util.errors import invalid
 
@@ -69,11 +69,7 @@ def feature_tables(spec: FeatureSpec) -> FeatureTables:
         expected = 'features without future: centering="running" or "none"'
         hint = "Compute the features, and train the student, with one of these"
         raise ValueError(invalid("feature_spec", expected, "utterance", hint))
-    for name, plain in (
-        ("window", "hamming"),
-        ("preemphasis", 0),
-        ("remove_dc", False),
-    ):
+    for name, plain in (("preemphasis", 0), ("remove_dc", False)):
         if (received := getattr(spec, name)) != plain:
             expected = f"{name}={plain!r}, which is all that the C code computes"
             hint = "Compute the features, and train the student, with it"
@@ -96,7 +92,7 @@ def feature_tables(spec: FeatureSpec) -> FeatureTables:
     variance = np.array(spec.variance or (1.0,) * spec.num_features)
     cepstra = cepstral_matrix(spec)
     return FeatureTables(
-        window=np.hamming(spec.frame_length).astype(_F) / _F(32768),
+        window=window_weights(spec).astype(_F) / _F(32768),
         cosine=_without_noise(np.cos(angles)),
         sine=np.sin(angles).astype(_F),
         mel_start=tuple(start for start, _ in triangles),

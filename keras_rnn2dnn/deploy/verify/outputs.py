@@ -9,7 +9,7 @@ import numpy as np
 import keras_rnn2dnn
 from keras_rnn2dnn.audio.cepstra import cepstral_matrix
 from keras_rnn2dnn.audio.features import FeatureSpec
-from keras_rnn2dnn.audio.mel import mel_matrix
+from keras_rnn2dnn.audio.mel import mel_matrix, window_weights
 from keras_rnn2dnn.deploy import golden, held_back, tflm
 from keras_rnn2dnn.deploy.bundle import Firmware
 from keras_rnn2dnn.deploy.device.events import words_of
@@ -177,7 +177,7 @@ def exact_features(pcm: np.ndarray, spec: FeatureSpec) -> np.ndarray:
     if not count:
         return np.zeros((0, width))
     frames = np.lib.stride_tricks.sliding_window_view(pcm / 32768, spec.frame_length)
-    frames = frames[:: spec.frame_step][:count] * np.hamming(spec.frame_length)
+    frames = frames[:: spec.frame_step][:count] * window_weights(spec)
     power = np.abs(np.fft.rfft(frames, spec.fft_length)) ** 2
     energies = power @ mel_matrix(spec).astype(np.float64) + spec.floor
     mean = np.array(spec.mean or np.zeros(width))
