@@ -2,6 +2,7 @@
 
 - `run`: all stages; `outcome`: of one of them; `summary`: of all, in one line
 - `outputs`, `figures`, `mutations`, `costs`: the stages by what they compare
+- `changes`: of one number in a copy of a bundle
 - `stream`: minutes of what a device hears that is left switched on
 """
 

@@ -2,12 +2,7 @@
 
 import dataclasses
 import itertools
-import re
-import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
@@ -19,6 +14,7 @@ from keras_rnn2dnn.deploy.device.images.running import run_images
 from keras_rnn2dnn.deploy.device.network import gathered, run_network
 from keras_rnn2dnn.deploy.loading import Bundle
 from keras_rnn2dnn.deploy.toolchain import Workbench
+from keras_rnn2dnn.deploy.verify.changes import Change, smaller, unmet_bytes
 from keras_rnn2dnn.deploy.verify.outcome import NOT_RUN, Outcome, judged, on_targets
 
 # Header with the table, stage that reads it, what it is given and what it must give.
@@ -26,30 +22,9 @@ _NETWORK = ("model.h", "network", "network_inputs.s8", "network_outputs.s8")
 _FEATURES = ("features_table.h", "features", "recordings.pcm", "features.f32")
 _WORDS = ("decoder_table.h", "words", "recordings.pcm", "words.u32")
 
-
 _TRIED = 3  # changes of a table
 _MOST_LOOKED_AT = 64
 _WINDOWS_HEARD = 20  # of a network of two-dimensional layers
-
-
-class Change(NamedTuple):
-    """A number of a table, or of a macro, to change.
-
-    Args:
-        table: its name, or that of a macro.
-        place: of the number.
-        header: where the table is.
-        stage: of the check, which reads it.
-        given: golden file that the stage is given.
-        expected: golden file that it must give.
-    """
-
-    table: str
-    place: int
-    header: str
-    stage: str
-    given: str
-    expected: str
 
 
 def mutations(bundle: Bundle, bench: Workbench, _: Sequence) -> Iterator[Outcome]:
@@ -174,7 +149,7 @@ def _heard_values(bundle, name, places) -> Iterator[Change]:
 def _heard_bias(bundle) -> Iterator[Change]:
     """Gives the change of a constant, as a value of a table is changed."""
     tables = feature_tables(bundle.recognizer.spec)
-    pcen = dataclasses.replace(tables.pcen, bias=_smaller(tables.pcen.bias))
+    pcen = dataclasses.replace(tables.pcen, bias=smaller(tables.pcen.bias))
     other = dataclasses.replace(tables, pcen=pcen)
     if _are_heard(bundle, _loudest_first(bundle), other):
         yield Change(prefixed("FEATURES_BIAS", bundle.prefix.upper()), 0, *_FEATURES)
@@ -202,7 +177,7 @@ def _mel_places(bundle, tables):
             largest = int(weights.argmax())
             changed = list(tables.mel_weights)
             changed[bin_] = weights.copy()
-            changed[bin_][largest] = _smaller(weights[largest])
+            changed[bin_][largest] = smaller(weights[largest])
             yield start + largest, tuple(changed)
         start += len(weights)
 
@@ -210,14 +185,14 @@ def _mel_places(bundle, tables):
 def _window_places(bundle, tables):
     for place in np.argsort(-tables.window)[:_MOST_LOOKED_AT].tolist():
         changed = tables.window.copy()
-        changed[place] = _smaller(changed[place])
+        changed[place] = smaller(changed[place])
         yield place, changed
 
 
 def _mean_places(bundle, tables):
     for place in np.argsort(-np.abs(tables.mean)).tolist():
         changed = tables.mean.copy()
-        changed[place] = _smaller(changed[place])
+        changed[place] = smaller(changed[place])
         yield place, changed
 
 
@@ -226,7 +201,7 @@ def _cepstra(bundle, tables):
     order = np.argsort(-np.abs(tables.cepstra), axis=None, kind="stable")
     for place in order[:_MOST_LOOKED_AT].tolist():
         changed = tables.cepstra.copy()
-        changed.flat[place] = _smaller(changed.flat[place])
+        changed.flat[place] = smaller(changed.flat[place])
         yield place, changed
 
 
@@ -237,15 +212,10 @@ def _cosine_places(bundle, tables):
     whole = f"features_cosine[{half}]" in path.read_text()  # of earlier versions
     for k in sorted(range(1, half // 2), key=lambda k: abs(k - half // 4)):
         changed = tables.cosine.copy()
-        changed[k] = _smaller(changed[k])
+        changed[k] = smaller(changed[k])
         if not whole:
             changed[half - k] = -changed[k]
         yield k if whole else k - 1, changed
-
-
-def _smaller(value):
-    """Changes a float as `mutated` does."""
-    return np.float32(value) * np.float32(1 - 2**-16)
 
 
 def _heard_states(bundle, name) -> Iterator[Change]:
@@ -284,57 +254,3 @@ def _is_heard(bundle, **changed):
     other = dataclasses.replace(recognizer)
     vars(other).update(changed)  # in the place of its cached properties
     return other.events(logits) != recognizer.events(logits)
-
-
-def unmet_bytes(bundle: Bundle, change: Change, given: bytes, expected: bytes) -> int:
-    """Counts the bytes of a stage that a changed copy of a bundle does not meet.
-
-    Args:
-        bundle: that is copied.
-        change: of the copy.
-        given: what the stage is given.
-        expected: what it must give.
-    """
-    with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder) / "bundle"
-        ignored = shutil.ignore_patterns("golden", "build", "tflm")
-        shutil.copytree(bundle.directory, copy, ignore=ignored)
-        path = copy / "c" / prefixed(change.header, bundle.prefix)
-        path.chmod(0o644)
-        path.write_text(mutated(path.read_text(), change.table, change.place))
-        with Workbench(copy, flags="-O0") as bench:  # of no matter, and soon built
-            found = bench.run("host", change.stage, given)
-    if len(found) != len(expected):
-        return len(expected)
-    pair = [np.frombuffer(data, np.uint8) for data in (found, expected)]
-    return int((pair[0] != pair[1]).sum())
-
-
-def mutated(header: str, name: str, place: int) -> str:
-    r"""Changes a number of a table in a header: integers by one, floats by 2^-16.
-
-    Args:
-        header: the text.
-        name: of the table, or of a macro.
-        place: of the number.
-
-    Example:
-        >>> mutated("static const int8_t w[3] = {\n    1, -7, 3\n};", "w", 1)
-        'static const int8_t w[3] = {\n    1, -6, 3\n};'
-        >>> mutated("#define N 80u", "N", 0)
-        '#define N 79u'
-    """
-    found = re.search(
-        rf"\b{name}\[\d+\] = {{([^}}]*)}}|^#define {name} (.*)$", header, re.M
-    )
-    numbers = list(re.finditer(r"[^\s,]+", found[found.lastindex]))
-    start, end = (found.start(found.lastindex) + x for x in numbers[place].span())
-    return header[:start] + _changed(header[start:end]) + header[end:]
-
-
-def _changed(number):
-    if number.endswith("f"):
-        return f"{_smaller(number[:-1])}f"
-    value = int(number.strip("(u)"))
-    changed = value - 1 if value > 0 else value + 1  # stays within its type
-    return number.replace(str(value), str(changed))

@@ -14,7 +14,7 @@ from keras_rnn2dnn.deploy.device.events import words_of
 from keras_rnn2dnn.deploy.device.features import device_features, feature_tables
 from keras_rnn2dnn.deploy.loading import Bundle
 from keras_rnn2dnn.deploy.toolchain import Workbench, missing_tools
-from keras_rnn2dnn.deploy.verify.mutations import Change, unmet_bytes
+from keras_rnn2dnn.deploy.verify.changes import Change, unmet_bytes
 from keras_rnn2dnn.deploy.verify.outcome import (
     NOT_RUN,
     Outcome,
