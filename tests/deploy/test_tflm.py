@@ -85,6 +85,7 @@ namespace tflite { const Model* GetModel(const void*); }
 # The names of the methods in TensorFlow Lite Micro's micro_mutable_op_resolver.h.
 METHODS = [
     "AddAdd",
+    "AddAveragePool2D",
     "AddConcatenation",
     "AddConv2D",
     "AddDepthwiseConv2D",
@@ -92,9 +93,11 @@ METHODS = [
     "AddHardSwish",
     "AddLeakyRelu",
     "AddLogistic",
+    "AddMaxPool2D",
     "AddMaximum",
     "AddMinimum",
     "AddMul",
+    "AddPad",
     "AddQuantize",
     "AddRelu",
     "AddRelu6",
