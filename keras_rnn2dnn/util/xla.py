@@ -4,6 +4,8 @@ import functools
 
 import tensorflow as tf
 
+from keras_rnn2dnn.util.captured_output import captured_output
+
 
 def compiled_by_xla() -> bool:
     """Tells whether the function being traced has `jit_compile=True`.
@@ -31,11 +33,13 @@ def compiled_by_xla() -> bool:
 def can_compile() -> bool:
     """Tells whether TensorFlow compiles by XLA here: not every build does.
 
+    XLA's first compilation of a process writes four lines to the terminal; this is it.
+
     Example:
         >>> can_compile()
         True
     """
-    with tf.init_scope():
+    with tf.init_scope(), captured_output():
         try:
             tf.function(tf.identity, jit_compile=True)(tf.ones(()))
         except tf.errors.OpError:

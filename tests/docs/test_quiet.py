@@ -22,6 +22,14 @@ locals().update(setups.readme())
 for stream in (sys.stdout, sys.stderr):
     print("=== begin", file=stream, flush=True)
 """
+# What XLA compiles, which TensorFlow's own models do not ask for.
+PATHS = """
+from keras_rnn2dnn import Distiller, dnn_student, hmm
+words = hmm.Topology(("a", "b"))
+paths = Distiller(None, dnn_student(3, 11), hmm.SequenceKL.of_words(words))
+paths.compile("adam")
+paths.fit(np.ones((8, 20, 3)), np.zeros((8, 20, 11)), verbose=0)
+"""
 # What its engine says of any tf.data pipeline that ends, and of some processors.
 ENGINE = re.compile(
     r".*(OUT_OF_RANGE: End of sequence|oneDNN supports DT_|M_TRIM_THR).*"
@@ -33,7 +41,7 @@ def test_the_ten_lines_print_epochs_and_report_and_nothing_else(tmp_path):
     ((_, code),) = pages.blocks("readme", "python")
     environment = {k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"}
     environment["PYTHONPATH"] = os.pathsep.join([str(pages.ROOT), *sys.path])
-    line = [sys.executable, "-c", f"{BEFORE}\n{code}"]
+    line = [sys.executable, "-c", f"{BEFORE}\n{code}\n{PATHS}"]
     done = subprocess.run(
         line, cwd=tmp_path, env=environment, capture_output=True, text=True
     )
