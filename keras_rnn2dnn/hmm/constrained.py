@@ -52,7 +52,7 @@ def constrained(
         to the log of the posteriors given the transcripts; for `SoftAlignments.write`.
 
     Raises:
-        ValueError: if there is not one prior for each state.
+        ValueError: if there is not one finite prior for each state.
 
     Example:
         >>> topology = Topology(("a", "b"), states_per_unit=1, silence=False)
@@ -76,6 +76,9 @@ def _prior(topology, log_priors, prior_scale):
     if prior.shape != (topology.num_states,):
         expected = f"one for each of the {topology.num_states} states"
         raise ValueError(invalid("log_priors", expected, f"shape {prior.shape}"))
+    if not np.isfinite(prior).all():
+        expected = "finite numbers, and a finite `prior_scale`"
+        raise ValueError(invalid("log_priors", expected, prior))
     return prior
 
 
@@ -104,8 +107,10 @@ def _given_words(log_posteriors, words, topology, scale, self_loop, path, prior)
     if not path:
         return posteriors
     states = align([_SHARP * p for p in posteriors], words, **given)
-    every = np.eye(topology.num_states, dtype="float32")
-    return [every[of_utterance] for of_utterance in states]
+    paths = [np.zeros_like(p) for p in posteriors]
+    for of_utterance, along in zip(paths, states, strict=True):
+        np.put_along_axis(of_utterance, along[:, None], 1, axis=1)
+    return paths
 
 
 def decoded(
@@ -130,6 +135,9 @@ def decoded(
         the words found; for `SoftAlignments.write`. Where there are none, and no
         silence either, posteriors stay as they are.
 
+    Raises:
+        ValueError: if there is a `prior_scale`, but the decoder has no priors.
+
     Example:
         >>> topology = Topology(("a", "b"), states_per_unit=1, silence=False)
         >>> transform = decoded(WordLoopDecoder(topology, insertion_penalty=-1.0))
@@ -138,6 +146,9 @@ def decoded(
         [[1.0, 0.0], [1.0, 0.0], [1.0, 0.0]]
     """
     topology = decoder.topology
+    if prior_scale and decoder.log_priors is None:
+        expected = "0, as the decoder has no priors"
+        raise ValueError(invalid("prior_scale", expected, prior_scale))
     priors = decoder.log_priors if prior_scale else None
     prior = _prior(topology, priors, prior_scale)
     posteriors_of = _given(topology, 1.0, decoder.self_loop, path, prior)

@@ -59,7 +59,7 @@ def test_a_directory_without_rows_has_no_table(tmp_path):
 
 
 def test_other_speech_has_words_of_its_own_for_each_use_in_several_languages():
-    pytest.importorskip("espeakng_loader")
+    pytest.importorskip("espeakng_loader", reason="needs the extra `synth`")
     for text in _WORDS.values():
         words = text.split()
         assert len(set(words)) == len(words) >= 12

@@ -162,10 +162,36 @@ def test_priors_are_taken_away_before_states_are_aligned(seed):
     assert transform.__name__ != constrained(topology, path=True).__name__
 
 
-def test_one_prior_for_each_state():
-    with pytest.raises(ValueError) as error:
-        constrained(SILENT, log_priors=np.zeros(2))
-    assert str(error.value) == (
+def test_priors_that_cannot_be_taken_away():
+    def refused(make, *given, **options):
+        with pytest.raises(ValueError) as error:
+            make(*given, **options)
+        return str(error.value)
+
+    assert refused(constrained, SILENT, log_priors=np.zeros(2)) == (
         "Invalid value for `log_priors`. Expected one for each of the 3 states. "
         "Received: log_priors='shape (2,)'"
     )
+    few = np.array([0, -1, -np.inf])
+    assert refused(constrained, SILENT, log_priors=few) == (
+        "Invalid value for `log_priors`. Expected finite numbers, and a finite "
+        "`prior_scale`. Received: log_priors=array([ 0. , -0.9, -inf], dtype=float32)"
+    )
+    assert refused(decoded, WordLoopDecoder(SILENT), prior_scale=0.5) == (
+        "Invalid value for `prior_scale`. Expected 0, as the decoder has no priors. "
+        "Received: prior_scale=0.5"
+    )
+
+
+def test_a_path_at_3400_classes_is_that_of_the_word():
+    topology = Topology(tuple(f"w{n}" for n in range(680)))
+    scores = np.full((9, topology.num_states), -9, "float32")
+    priors = np.zeros(topology.num_states)
+    scores[:, -1], priors[-1] = 9.0, 9.0
+    scores[2:7, 3395:3400] = np.where(np.eye(5), 3, -9)
+    options = {"log_priors": priors, "prior_scale": 1.0, "path": True}
+    (found,) = constrained(topology, **options)([scores], ["w679"])
+    silent = topology.silence_state
+    expected = [silent, silent, 3395, 3396, 3397, 3398, 3399, silent, silent]
+    assert found.argmax(axis=1).tolist() == expected
+    assert np.exp(found).sum(axis=1).tolist() == [1.0] * 9
