@@ -112,8 +112,8 @@ def forecast(student: keras.Model, frames: int | None = None) -> Forecast:
         frames: of a clip, where an utterance-level student leaves them open.
 
     Returns:
-        The forecast. Bytes and instructions are estimates: a conversion has others by
-        a few per cent.
+        The forecast. Bytes and instructions are estimates: a conversion may have 2 %
+        more or fewer bytes, and 15 % more or fewer instructions.
 
     Raises:
         ValueError: what `convert` will raise; names the layer.
