@@ -15,7 +15,7 @@ ROW = re.compile(r"^\| `(\w+)` \| (.*?) \| (.*?) \| (.*?) \|$", re.MULTILINE)
 # Boxes side by side; between two rows of the way an arrow says what is handed on.
 WAY = (
     (("audio",), "features"),
-    (("hmm", "models", "ctc"), "paths, teacher, student"),
+    (("hmm", "models", "ctc", "keywords"), "paths, teacher, student"),
     (("alignments",), "soft alignments"),
     (("distillation",), "trained student"),
     (("quantization",), "int8 student"),

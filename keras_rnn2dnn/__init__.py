@@ -25,6 +25,7 @@ From speech to targets and words:
 - `audio`: recordings, corpora, noise, synthetic speech (docs/audio.md)
 - `hmm`: flat start, alignment, decoding, losses of paths (docs/soft_alignments.md)
 - `ctc`: decoding, and targets that know the labels (docs/ctc.md)
+- `keywords`: a classifier of clips that listens in a stream (docs/firmware.md)
 - `kaldi`: its directories, archives and posteriors (docs/kaldi.md)
 
 Bring a student to a device (docs/firmware.md):

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from keras_rnn2dnn.audio.features import FeatureSpec
-from keras_rnn2dnn.ctc import GreedyDecoder
 from keras_rnn2dnn.deploy import c_prefix, c_tables, golden, tflm
 from keras_rnn2dnn.deploy.atomic_directory import check_writable, publish, write_all
 from keras_rnn2dnn.deploy.decoder_table import decoder_header
 from keras_rnn2dnn.deploy.device import ram
 from keras_rnn2dnn.deploy.device.decoder import MOST_NODES, word_loop_tables
+from keras_rnn2dnn.deploy.device.decoders import DECODERS, check_classes
 from keras_rnn2dnn.deploy.device.features import feature_tables
 from keras_rnn2dnn.deploy.device.images.tables import images_header
 from keras_rnn2dnn.deploy.device.layers import UnsupportedStudent
@@ -23,20 +23,21 @@ from keras_rnn2dnn.deploy.device.recognizer import DeviceNetwork, DeviceRecogniz
 from keras_rnn2dnn.deploy.report import ConversionReport
 from keras_rnn2dnn.deploy.toolchain import measure_cores
 from keras_rnn2dnn.hmm import WordLoopDecoder
+from keras_rnn2dnn.keywords import KeywordSpotter
 from keras_rnn2dnn.quantization.interpreter import Int8Student
 from keras_rnn2dnn.util import bundle_checksums as sums
 from keras_rnn2dnn.util.errors import invalid
 
-DECODERS = {"word-loop": WordLoopDecoder, "ctc-greedy": GreedyDecoder}
 _FIRMWARE = Path(__file__).with_name("firmware")
 _NAMES = ("student.tflite", "report.json", "report.md", "Makefile", "CMakeLists.txt")
 _NAMES += ("c", "check", "golden", "qemu", "tflm")
 _OF_ROWS = {"network.c"}  # of Dense and Conv1D layers
 _OF_IMAGES = {"network_images.c", "network_image_kernels.h"}
+_OF_WORDS, _OF_KEYWORDS = {"decoder.c"}, {"decoder_keywords.c"}
 _NETWORK_ONLY = {"network_kernels.h", "network.h", *_OF_ROWS, *_OF_IMAGES}
 _NO_PARTS = (
     "features and decoder: they need a FeatureSpec as `feature_spec` and a "
-    "WordLoopDecoder or GreedyDecoder as `decode`"
+    "WordLoopDecoder, GreedyDecoder or, of whole clips, KeywordSpotter as `decode`"
 )
 
 
@@ -53,15 +54,8 @@ def check_parts(spec: Any, decode: Any, num_classes: int, recordings: Sequence) 
         ValueError: if the decoder has other classes than the student, or there are
             recordings but no C code to hear them.
     """
-    if isinstance(decode, GreedyDecoder):
-        given, kind = len(decode.labels), "labels"
-    elif isinstance(decode, WordLoopDecoder):
-        given, kind = decode.topology.num_states, "states"
-    else:
-        given, kind = num_classes, ""
-    if given != num_classes:
-        expected = f"a decoder of {num_classes} {kind}, as the student has classes"
-        raise ValueError(invalid("decode", expected, f"{given} {kind}"))
+    if isinstance(decode, tuple(DECODERS.values())):
+        check_classes(decode, num_classes)
     refused = _refused(spec, decode)
     if refused and len(recordings):
         expected = "no recordings, as the C code leaves something out"
@@ -70,14 +64,24 @@ def check_parts(spec: Any, decode: Any, num_classes: int, recordings: Sequence) 
 
 
 def check_of_stream(decode: Any, clip: bool) -> None:
-    """Raises ValueError where a decoder of frames is given what has none."""
-    if clip and isinstance(decode, tuple(DECODERS.values())):
-        expected = "a function of logits, or None, for a student (batch, classes)"
-        hint = (
-            "The decoder reads frames, and this student gives one posterior for a "
-            "whole clip: decode=lambda logits: [[words[z[0].argmax()]] for z in logits]"
-        )
-        raise ValueError(invalid("decode", expected, type(decode).__name__, hint))
+    """Raises ValueError where a decoder of frames meets clips, or one of clips frames.
+
+    Args:
+        decode: a decoder, or anything else.
+        clip: whether the student gives one posterior for a whole clip.
+    """
+    if not isinstance(decode, tuple(DECODERS.values())):
+        return
+    of_clips, received = isinstance(decode, KeywordSpotter), type(decode).__name__
+    if clip and not of_clips:
+        expected = "a KeywordSpotter, or a function, for a student (batch, classes)"
+        hint = "The decoder reads frames, and this student gives one posterior for a "
+        hint += "whole clip"
+        raise ValueError(invalid("decode", expected, received, hint))
+    if of_clips and not clip:
+        expected = "a WordLoopDecoder or a GreedyDecoder for a student (batch, frames, "
+        expected += "classes)"
+        raise ValueError(invalid("decode", expected, received))
 
 
 def check_reporting(decode: Any) -> None:
@@ -94,9 +98,10 @@ def _refused(spec, decode) -> str | None:
         decode, tuple(DECODERS.values())
     ):
         return _NO_PARTS
-    if isinstance(decode, GreedyDecoder) and len(decode.labels) > MOST_NODES:
+    labels = () if isinstance(decode, WordLoopDecoder) else decode.labels
+    if len(labels) > MOST_NODES:
         expected = f"at most {MOST_NODES:,} labels, as the C code counts in 16 bits"
-        return invalid("decode", expected, f"{len(decode.labels):,} labels")
+        return invalid("decode", expected, f"{len(labels):,} labels")
     try:
         feature_tables(spec)
         if isinstance(decode, WordLoopDecoder):
@@ -204,10 +209,14 @@ class Firmware:
 
     def _sources(self):
         files = {}
+        decoder = getattr(self.recognizer, "decoder", None)
+        other = _OF_ROWS if self.network.is_images else _OF_IMAGES
+        other = other | (
+            _OF_WORDS if isinstance(decoder, KeywordSpotter) else _OF_KEYWORDS
+        )
         for path in sorted(p for p in _FIRMWARE.rglob("*") if p.is_file()):
             name = path.relative_to(_FIRMWARE).as_posix()
             is_part = not name.startswith("c/") or path.name in _NETWORK_ONLY
-            other = _OF_ROWS if self.network.is_images else _OF_IMAGES
             if path.name not in other and (is_part or self.recognizer is not None):
                 files[name] = path.read_bytes()
         return files
@@ -216,6 +225,7 @@ class Firmware:
         network, recognizer, total = self.network, self.recognizer, None
         tables = {}
         if recognizer is not None:
+            network = recognizer.network  # of a clip its window moves on
             total = ram.recognizer_ram(recognizer)["total"]
             tables["c/features_table.h"] = c_tables.features_header(
                 recognizer.spec, network.input_quantization
@@ -249,11 +259,16 @@ class Firmware:
         }
         if self.recognizer is not None:
             found["ram_bytes"] = ram.recognizer_ram(self.recognizer)
+            if isinstance(self.recognizer.decoder, KeywordSpotter):
+                found["step_frames"] = self.recognizer.network.field.stride
         if self.network is not None:
             with tempfile.TemporaryDirectory() as folder:
                 write_all(folder, files)
-                data = golden.counted_input(files, self.network)
-                found["cores"] = measure_cores(folder, data, kind == "recognizer")
+                network = getattr(self.recognizer, "network", self.network)
+                data = golden.counted_input(files, network)
+                stride = 1 if network.field.is_clip else network.field.stride
+                whole = self.recognizer is not None
+                found["cores"] = measure_cores(folder, data, whole, stride)
         return found
 
 

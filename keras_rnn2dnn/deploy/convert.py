@@ -75,12 +75,13 @@ def convert(
     `(1, window, features) -> (1, classes)`. A fifth of the utterances is held back from
     the calibration; on it the student itself, edge frames included, is compared with
     what the device computes. Around it: `report.json` and `report.md`, sources for
-    TensorFlow Lite Micro in `tflm/`, and, for students of Dense and Conv1D layers, C99
+    TensorFlow Lite Micro in `tflm/`, and, for students of layers that it runs, C99
     code of the network in `c/` with its build and `golden/` outputs. With a
     `FeatureSpec` and a `WordLoopDecoder` or `GreedyDecoder` the C code goes from PCM to
-    words. `rnn2dnn verify` proves that it computes what Python does. Where the C code
-    cannot be, or leaves features and decoder out though both are given, a warning is
-    logged; `report.missing_c` says why.
+    words; with a `KeywordSpotter` that of a student of whole clips `(batch, classes)`.
+    `rnn2dnn verify` proves that it computes what Python does. Where the C code cannot
+    be, or leaves features and decoder out though both are given, a warning is logged;
+    `report.missing_c` says why.
 
     BatchNormalization, Normalization and Rescaling are folded into the Dense and Conv1D
     layers beside them. A softmax at the end is left out: the file gives logits.
@@ -99,8 +100,9 @@ def convert(
             one), for the C code; for the report alone also a dict or another object
             with `to_dict()`. Its `frame_step_ms` replaces the argument.
         decode: turns a list of logits `(frames, classes)` into a list of hypotheses: a
-            `WordLoopDecoder` or `GreedyDecoder`, which the C code runs too, or any
-            function. With `references` the report holds the word error rates.
+            `WordLoopDecoder`, `GreedyDecoder` or, for a student of whole clips,
+            `KeywordSpotter`, which the C code runs too, or any function. With
+            `references` the report holds the word error rates.
         references: the words of each utterance, for all of them.
         recordings: PCM of real utterances, int16 or floats in [-1, 1], `(samples,)`
             each: the device must find the same words in all of them as Python. Only

@@ -3,18 +3,18 @@
 from collections.abc import Sequence
 
 from keras_rnn2dnn.deploy.c_tables import array, header, string_literal
-from keras_rnn2dnn.deploy.device.decoder import CtcTables, WordLoopTables
+from keras_rnn2dnn.deploy.device.decoder import CtcTables
+from keras_rnn2dnn.deploy.device.decoders import Tables
 from keras_rnn2dnn.deploy.device.events import NO_THRESHOLD, Limits, threshold_steps
+from keras_rnn2dnn.deploy.device.keywords import SpotterTables
 from keras_rnn2dnn.hmm.reporting import Reporting
 
 
-def decoder_header(
-    decoder: WordLoopTables | CtcTables, limits: Limits, reporting: Reporting
-) -> str:
+def decoder_header(decoder: Tables, limits: Limits, reporting: Reporting) -> str:
     """Returns `decoder_table.h`.
 
     Args:
-        decoder: of `word_loop_tables`, or of `ctc_tables`.
+        decoder: of `decoder_tables`.
         limits: its times in output frames.
         reporting: which words are reported.
     """
@@ -24,6 +24,9 @@ def decoder_header(
         if not earlier:
             sizes["DECODER_SLOPE"] = f"({decoder.slope})"
         arrays = []
+    elif isinstance(decoder, SpotterTables):
+        labels, earlier = decoder.labels, False
+        sizes, arrays = _spotter(decoder)
     else:
         labels, earlier = decoder.words, decoder.margin is None
         sizes, arrays = _word_loop(decoder)
@@ -76,6 +79,23 @@ def _word_loop(decoder):
     }
     background = array("uint16_t", "decoder_background", decoder.background)
     return sizes, [*arrays, background]
+
+
+def _spotter(decoder):
+    """Returns the sizes and arrays of a keyword spotter."""
+    sizes = {
+        "DECODER_SPOTTER": 1,
+        "DECODER_WORDS": f"{len(decoder.labels)}u",
+        "DECODER_SMOOTHED": f"{decoder.smoothed}u",
+        "DECODER_WINDOW": f"{decoder.window}u",
+        "DECODER_LAG": f"{decoder.lag}u",
+        "DECODER_EXPONENTIALS": f"{len(decoder.exponentials)}u",
+    }
+    arrays = [
+        array("uint32_t", "decoder_exponentials", decoder.exponentials),
+        array("uint8_t", "decoder_none", decoder.none),
+    ]
+    return sizes, arrays
 
 
 def _int32(value):

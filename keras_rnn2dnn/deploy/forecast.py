@@ -83,7 +83,10 @@ class Forecast:
         if self.c:
             rows.append(("RAM", f"{self.ram_bytes:,} bytes of the network"))
         for core, count in (self.instructions or {}).items():
-            rows.append((CORES[core], f"about {count:,} instructions per {output}"))
+            text = f"about {count:,} instructions per {output}"
+            if clip:
+                text += f", {count / 1e5:,.1f} million a second every 100 ms"
+            rows.append((CORES[core], text))
         width = max(len(name) for name, _ in rows)
         return "\n".join(f"{name:<{width}}  {value}" for name, value in rows)
 

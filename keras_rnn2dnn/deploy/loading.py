@@ -6,10 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from keras_rnn2dnn.audio.features import FeatureSpec
-from keras_rnn2dnn.ctc import GreedyDecoder
-from keras_rnn2dnn.deploy.bundle import DECODERS
+from keras_rnn2dnn.deploy.device.decoders import DECODERS, Decoder
 from keras_rnn2dnn.deploy.device.recognizer import DeviceNetwork, DeviceRecognizer
-from keras_rnn2dnn.hmm import WordLoopDecoder
 from keras_rnn2dnn.hmm.reporting import EARLIER
 from keras_rnn2dnn.quantization.interpreter import Int8Student
 from keras_rnn2dnn.quantization.receptive_field import field_of
@@ -72,7 +70,7 @@ def load_bundle(directory: str | Path) -> Bundle:
         raise ValueError(f"Cannot use {path!r}: {error!r}. {_HINT}") from error
 
 
-def decoder_of(fields: Mapping[str, Any]) -> WordLoopDecoder | GreedyDecoder:
+def decoder_of(fields: Mapping[str, Any]) -> Decoder:
     """Returns the decoder of a report; one of earlier versions reports as they did."""
     fields = dict(fields)
     decoder = DECODERS[fields.pop("kind")].from_dict(fields)

@@ -45,13 +45,14 @@ class ConversionReport:
             transcripts). None where there are none.
         feature_spec: how the features were made, or None.
         versions: of the packages and of Python.
-        decoder: `kind` (`"word-loop"` or `"ctc-greedy"`) and what it was made of, or
-            None.
+        decoder: `kind` (`"word-loop"`, `"ctc-greedy"` or `"keywords"`) and what it was
+            made of, or None.
         firmware: of the bundle: `c` (`"recognizer"`, `"network"`, or None where the C
             code does not run the student), `refused` (why not more), `rounding`,
             `ram_bytes` by part, `tensor_arena_bytes` (of TensorFlow Lite Micro),
             `cores` (flash, stack and instructions per frame, or clip, by core), and
-            `prefix` (of the names in C). None for what was not measured.
+            `prefix` (of the names in C). None for what was not measured. Of a keyword
+            spotter `step_frames`, by which its window moves on.
         files: SHA-256 of every other file of the bundle, by path.
         left_out: part of the student that the file leaves out, such as a softmax at
             its end; or None.
@@ -133,17 +134,36 @@ class ConversionReport:
                 wer += f", device arithmetic {compared['wer_device']:.2%}"
             rows.append(("word error rate", f"float {wer}"))
         rows += _recording_rows(self.recordings)
-        return rows + _firmware_rows(self.firmware, output.split()[-1])
+        step = self.firmware.get("step_frames")
+        unit = "frame" if step else output.split()[-1]
+        rows += _firmware_rows(self.firmware, unit)
+        return rows + self._spotting_rows(step) if step else rows
 
     def _context_rows(self):
         context = self.context
         if context.get("clip"):
-            return [("context", f"a whole clip of {context['window']} frames")]
+            step = self.firmware.get("step_frames")
+            moving = f", which moves on by {step}" if step else ""
+            return [("context", f"a whole clip of {context['window']} frames{moving}")]
         around = f"{context['left']} + 1 + {context['right']} = {context['window']}"
         return [
             ("context", f"{around} frames, stride {context['stride']}"),
             ("latency", f"{self.latency_frames} frames, {self.latency_ms:g} ms"),
         ]
+
+    def _spotting_rows(self, step):
+        """What a keyword spotter costs: all of the network in each window."""
+        frame_ms = self.feature_spec["frame_step_ms"]
+        rows = []
+        for core, costs in (self.firmware["cores"] or {}).items():
+            counted = costs["instructions_per_frame"]
+            text = f"{step * counted['network']:,} instructions per inference, one "
+            text += f"every {step * frame_ms:g} ms: with all else "
+            million = counted["total"] / frame_ms / 1000
+            rows.append(
+                (f"{core} in a stream", f"{text}{million:.1f} million a second")
+            )
+        return rows
 
     def __str__(self) -> str:
         rows = self.rows

@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -44,9 +45,9 @@ def measured_curve(
     if not samples:
         raise ValueError(invalid("other", "recordings", "none"))
     reporting = recognizer.decoder.reporting
-    reported = set(
-        recognizer.words if reporting.keywords is None else reporting.keywords
-    )
+    reported = set(getattr(recognizer.decoder, "keywords", recognizer.words))
+    if reporting.keywords is not None:
+        reported = set(reporting.keywords)
     references = [[w for w in words if w in reported] for words in references]
     if len(spoken) and not any(references):
         expected = f"words that are reported, such as {min(reported)!r}"
@@ -64,7 +65,9 @@ def measured_curve(
         missed = _missed(references, words_at(threshold, heard)) if spoken else None
         return false / hours, missed
 
-    none = [word.confidence for words in words_at(None, found) for word in words]
+    every = with_reporting(recognizer, threshold=None, suppress_ms=0.0)
+    events = [words_of(every.reported(one)) for one in found]
+    none = [word.confidence for words in events for word in words]
     return threshold_curve(none, measure)
 
 
@@ -72,7 +75,12 @@ def with_threshold(
     recognizer: DeviceRecognizer, threshold: float | None
 ) -> DeviceRecognizer:
     """Returns a recognizer that reports words of this confidence or more."""
-    reporting = dataclasses.replace(recognizer.decoder.reporting, threshold=threshold)
+    return with_reporting(recognizer, threshold=threshold)
+
+
+def with_reporting(recognizer: DeviceRecognizer, **changed: Any) -> DeviceRecognizer:
+    """Returns a recognizer that reports otherwise; see `Reporting`."""
+    reporting = dataclasses.replace(recognizer.decoder.reporting, **changed)
     decoder = dataclasses.replace(recognizer.decoder, reporting=reporting)
     return dataclasses.replace(recognizer, decoder=decoder)
 

@@ -161,18 +161,19 @@ class Workbench:
             _call(line, f"The check failed on {target}", folder, environment)
             return (Path(folder) / "out").read_bytes()
 
-    def costs(self, core: str, data: bytes, stages: bool) -> CoreCosts:
+    def costs(self, core: str, data: bytes, stages: bool, stride: int = 1) -> CoreCosts:
         """Measures flash, stack and instructions on an emulated core.
 
         Args:
             core: a core.
             data: recordings as of `golden.pcm_bytes`, or frames of int8 features.
             stages: whether the bundle has features and decoder.
+            stride: input frames per output frame, in one of which all work is done.
 
         Returns:
             The costs.
         """
-        counts = self._counts(core, data)
+        counts = self._counts(core, data, stride)
         ticks, frames = counts[1:4].astype(float), np.maximum(counts[4:7], 1)
         found = np.rint(ticks / counts[0] * _CALIBRATION / frames).astype(int)
         named = dict(
@@ -183,7 +184,7 @@ class Workbench:
         named["total"] = sum(named.values())
         return CoreCosts(self._flash(core), self._stack(core), named)
 
-    def _counts(self, core, data):
+    def _counts(self, core, data, stride):
         """Returns the ticks: fine ones, where the coarse ones say that they fit."""
 
         def count(shift):
@@ -191,7 +192,7 @@ class Workbench:
             return np.frombuffer(self.run(core, "count", data, options), "<u8")
 
         coarse = count(1)
-        most = (coarse[1:4] / np.maximum(coarse[4:7], 1)).max() / coarse[0]
+        most = stride * (coarse[1:4] / np.maximum(coarse[4:7], 1)).max() / coarse[0]
         if most * _CALIBRATION > _COUNTED_COARSELY:
             raise RuntimeError("more instructions per frame than can be counted")
         return coarse if most * _CALIBRATION > _COUNTED_FINELY else count(6)
@@ -258,13 +259,16 @@ def _call(line, failure, folder=None, environment=None):
     return done.stdout
 
 
-def measure_cores(bundle: str | Path, data: bytes, stages: bool) -> dict | None:
+def measure_cores(
+    bundle: str | Path, data: bytes, stages: bool, stride: int = 1
+) -> dict | None:
     """Measures the costs on all cores.
 
     Args:
         bundle: its directory.
         data: see `Workbench.costs`.
         stages: see `Workbench.costs`.
+        stride: see `Workbench.costs`.
 
     Returns:
         `CoreCosts` as dicts by core; None where a tool is missing or fails.
@@ -273,7 +277,7 @@ def measure_cores(bundle: str | Path, data: bytes, stages: bool) -> dict | None:
         return None
     try:
         with Workbench(bundle) as bench:
-            costs = {core: bench.costs(core, data, stages) for core in CORES}
+            costs = {core: bench.costs(core, data, stages, stride) for core in CORES}
     except RuntimeError as error:  # a conversion does not fail for want of a budget
         _logger.warning("The costs on emulated cores were not measured: %s", error)
         return None

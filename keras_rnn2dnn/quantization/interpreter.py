@@ -1,5 +1,6 @@
 """Runs int8 students on the host, with whichever TensorFlow Lite runtime is there."""
 
+import copy
 import hashlib
 import importlib
 import json
@@ -130,6 +131,17 @@ class Int8Student:
             receptive_field = _stored_receptive_field(model, content)
         return cls(load_interpreter(content, num_threads), receptive_field)
 
+    def over(self, field: ReceptiveField) -> "Int8Student":
+        """Returns the student with another field of as many frames.
+
+        Args:
+            field: such as `WholeClip.moving`, with which utterances of any length give
+                logits of a window that moves over them.
+        """
+        other = copy.copy(self)
+        other.receptive_field = field
+        return other
+
     def predict(
         self, utterances: np.ndarray | Iterable[np.ndarray]
     ) -> np.ndarray | list[np.ndarray]:
@@ -207,7 +219,8 @@ class Int8Student:
     def _resize(self):
         """Makes the input a batch of windows if the graph allows it."""
         window = (self.receptive_field.window, self.num_features)
-        for batch in (_BATCH, 1):
+        # A clip is much work for one call, and comes alone.
+        for batch in (1,) if self.receptive_field.is_clip else (_BATCH, 1):
             with captured_output():
                 try:
                     self._interpreter.resize_tensor_input(self._input, [batch, *window])

@@ -62,6 +62,15 @@ class WholeClip(ReceptiveField):
         """Whether the window is a whole clip, which gives one output."""
         return True
 
+    def moving(self, step: int) -> ReceptiveField:
+        """Returns the field of a window that moves over a stream by so many frames.
+
+        Example:
+            >>> WholeClip.of(49).moving(10)
+            ReceptiveField(left=48, right=0, stride=10)
+        """
+        return ReceptiveField(self.left, 0, step)
+
 
 def field_of(context: Mapping[str, Any]) -> ReceptiveField:
     """Returns the field of `context` of a report.

@@ -3,9 +3,8 @@
 import numpy as np
 
 from keras_rnn2dnn.deploy.device.events import NO_THRESHOLD, Reporter, words_of
-from keras_rnn2dnn.deploy.device.labels import Labels
 from keras_rnn2dnn.deploy.device.recognizer import DeviceRecognizer
-from keras_rnn2dnn.recognition.streaming import WordLoopStream
+from keras_rnn2dnn.recognition.streaming import frame_by_frame
 from keras_rnn2dnn.scoring.detections import Detection
 
 
@@ -27,8 +26,7 @@ def detections(
         Words with their times, and when each of them was told.
     """
     spec, field = recognizer.spec, recognizer.network.field
-    kind = WordLoopStream if recognizer.is_word_loop else Labels
-    search, reported = kind(recognizer.tables, recognizer.limits), []
+    search, reported = frame_by_frame(recognizer.tables, recognizer.limits), []
 
     def milliseconds(frame):
         return frame * field.stride * spec.frame_step * 1000 // spec.sample_rate_hz

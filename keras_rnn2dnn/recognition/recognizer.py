@@ -12,9 +12,15 @@ import numpy as np
 
 from keras_rnn2dnn.audio.features import FeatureSpec
 from keras_rnn2dnn.audio.formats.decoding import decode_file
-from keras_rnn2dnn.ctc import GreedyDecoder
-from keras_rnn2dnn.deploy.bundle import DECODERS, check_parts
-from keras_rnn2dnn.deploy.device.decoder import CtcTables, decoder_tables
+from keras_rnn2dnn.deploy.bundle import check_of_stream, check_parts
+from keras_rnn2dnn.deploy.device.decoder import CtcTables
+from keras_rnn2dnn.deploy.device.decoders import (
+    DECODERS,
+    Decoder,
+    decoder_tables,
+    field_in_stream,
+    labels_of,
+)
 from keras_rnn2dnn.deploy.device.events import (
     OVER,
     Found,
@@ -26,9 +32,8 @@ from keras_rnn2dnn.deploy.device.events import (
     words_of,
 )
 from keras_rnn2dnn.deploy.device.features import feature_tables
-from keras_rnn2dnn.deploy.device.labels import Labels
+from keras_rnn2dnn.deploy.device.keywords import SpotterTables
 from keras_rnn2dnn.deploy.loading import decoder_of, load_bundle
-from keras_rnn2dnn.hmm import WordLoopDecoder
 from keras_rnn2dnn.hmm.reporting import as_keywords
 from keras_rnn2dnn.quantization.interpreter import Int8Student
 from keras_rnn2dnn.recognition import streaming
@@ -44,7 +49,8 @@ class Recognizer:
     Args:
         student: int8, as `convert` wrote it.
         spec: of its features, with `centering` `"running"` or `"none"`.
-        decoder: `WordLoopDecoder` without a bigram, or `GreedyDecoder`.
+        decoder: `WordLoopDecoder` without a bigram, or `GreedyDecoder`; of a student
+            of whole clips `KeywordSpotter`.
         threshold: least confidence of a word that is reported; None: as the decoder
             says.
 
@@ -59,6 +65,7 @@ class Recognizer:
 
     Example:
         >>> from keras_rnn2dnn import Recognizer, convert
+        >>> from keras_rnn2dnn.ctc import GreedyDecoder
         >>> student = keras.Sequential(
         ...     [keras.Input((None, 8)), keras.layers.Dense(2, name="logits")])
         >>> student.layers[0].set_weights([np.zeros((8, 2)), np.array([0.0, 1.0])])
@@ -80,7 +87,7 @@ class Recognizer:
         self,
         student: Int8Student,
         spec: FeatureSpec,
-        decoder: WordLoopDecoder | GreedyDecoder,
+        decoder: Decoder,
         threshold: float | None = None,
     ):
         if student.dtype != "int8":
@@ -91,17 +98,18 @@ class Recognizer:
             received = f"{spec.num_features} {spec.unit}"
             raise ValueError(invalid("spec", expected, received))
         if not isinstance(decoder, tuple(DECODERS.values())):
-            expected = "a WordLoopDecoder or a GreedyDecoder"
+            expected = "a WordLoopDecoder, a GreedyDecoder or a KeywordSpotter"
             raise ValueError(invalid("decoder", expected, type(decoder).__name__))
+        check_of_stream(decoder, student.receptive_field.is_clip)
         check_parts(spec, decoder, student.num_classes, ())
         feature_tables(spec)  # raises for features that a stream cannot have
+        student = student.over(field_in_stream(student.receptive_field, decoder, spec))
         self.student, self.spec, self.reporting = student, spec, decoder.reporting
         self.threshold = self.reporting.threshold if threshold is None else threshold
         self.limits = Limits.of(self.reporting, spec, student.receptive_field)
-        scale = student.output_quantization[0]
-        self.tables = decoder_tables(decoder, scale, self.limits.history)
-        greedy = isinstance(decoder, GreedyDecoder)
-        self.labels = tuple(decoder.labels if greedy else decoder.topology.words)
+        scale, field = student.output_quantization[0], student.receptive_field
+        self.tables = decoder_tables(decoder, scale, self.limits, field)
+        self.labels = labels_of(decoder)
         self.keywords = self.reporting.keywords
 
     @classmethod
@@ -120,16 +128,14 @@ class Recognizer:
                 decoder in it, or as of the constructor.
         """
         bundle, name = load_bundle(directory), str(directory)
-        if bundle.student.receptive_field.is_clip:
-            hint = "Its student hears whole clips: Int8Student.load(...).predict(clips)"
-            expected = "a bundle whose student hears a stream"
-            raise ValueError(invalid("directory", expected, name, hint))
         try:
             spec = FeatureSpec.from_dict(bundle.report["feature_spec"])
             decoder = decoder_of(bundle.report["decoder"])
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             hint = "Convert the student with both: `feature_spec` and `decode` of "
             hint += "`convert`, or --features and --decoder of `rnn2dnn convert`"
+            if bundle.student.receptive_field.is_clip:
+                hint += ". For whole clips: Int8Student.load(...).predict(clips)"
             expected = "a bundle with a feature specification and a decoder"
             raise ValueError(invalid("directory", expected, name, hint)) from error
         return cls(bundle.student, spec, decoder, threshold)
@@ -153,6 +159,8 @@ class Recognizer:
         """How late words are, whatever the speed of the machine."""
         spec, field = self.spec, self.student.receptive_field
         frames = 1 if isinstance(self.tables, CtcTables) else self.limits.history
+        if isinstance(self.tables, SpotterTables):
+            frames = self.tables.smoothed
         return Latency(
             spec.frame_length_ms,
             field.right * spec.frame_step_ms,
@@ -209,10 +217,9 @@ class Stream:
     """
 
     def __init__(self, recognizer: Recognizer):
-        greedy = isinstance(recognizer.tables, CtcTables)
-        kind = Labels if greedy else streaming.WordLoopStream
-        tables, limits = recognizer.tables, recognizer.limits
-        self._recognizer, self._decoder = recognizer, kind(tables, limits)
+        limits = recognizer.limits
+        self._recognizer = recognizer
+        self._decoder = streaming.frame_by_frame(recognizer.tables, limits)
         self._reporter = Reporter.of(
             recognizer.reporting, recognizer.labels, limits, recognizer.milliseconds
         )

@@ -8,12 +8,15 @@ import numpy as np
 
 from keras_rnn2dnn.audio.feature_spec import FeatureSpec
 from keras_rnn2dnn.deploy.device.decoder import WordLoopTables
+from keras_rnn2dnn.deploy.device.decoders import Tables
 from keras_rnn2dnn.deploy.device.events import Found, Limits
 from keras_rnn2dnn.deploy.device.features import (
     device_energies,
     feature_tables,
     quantized_features,
 )
+from keras_rnn2dnn.deploy.device.keywords import Keywords, SpotterTables
+from keras_rnn2dnn.deploy.device.labels import Labels
 from keras_rnn2dnn.deploy.device.normalizing import Normalizer
 from keras_rnn2dnn.deploy.device.paths import Paths
 from keras_rnn2dnn.deploy.golden import int16_pcm
@@ -144,6 +147,16 @@ class WordLoopStream:
     def _taken(self):
         found, self._paths.found[0] = self._paths.found[0], []
         return found
+
+
+def frame_by_frame(
+    tables: Tables, limits: Limits
+) -> WordLoopStream | Labels | Keywords:
+    """Returns the decoder of a device, which takes an output frame after the other."""
+    if isinstance(tables, WordLoopTables):
+        return WordLoopStream(tables, limits)
+    kind = Keywords if isinstance(tables, SpotterTables) else Labels
+    return kind(tables, limits)
 
 
 def int16_samples(pcm: np.ndarray) -> np.ndarray:

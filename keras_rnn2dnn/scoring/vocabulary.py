@@ -59,7 +59,8 @@ def check_vocabulary(
 
     Args:
         references: for each utterance a string or a sequence of words.
-        decode: a `WordLoopDecoder` or a decoder of CTC; of others nothing is known.
+        decode: a `WordLoopDecoder`, a decoder of CTC or a `KeywordSpotter`; of others
+            nothing is known.
         argument: name of the references in error messages.
 
     Raises:
@@ -100,6 +101,8 @@ def _known_by(decode) -> Callable[[str], bool] | None:
         return frozenset(topology.words).__contains__
     if labels is None:
         return None
+    if hasattr(decode, "none"):
+        return frozenset(decode.keywords).__contains__
     known = {label for k, label in enumerate(labels) if k != decode.blank}
     if " " in known:  # characters
         return lambda word: known.issuperset(word)

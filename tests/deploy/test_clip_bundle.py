@@ -59,8 +59,8 @@ def test_the_bundle_is_loaded_and_computes_its_golden_outputs(written):
     ]
 
 
-def test_a_recognizer_says_that_clips_are_no_stream(written):
-    with pytest.raises(ValueError, match=r"Its student hears whole clips: Int8Student"):
+def test_a_recognizer_asks_for_what_makes_clips_a_stream(written):
+    with pytest.raises(ValueError, match=r"For whole clips: Int8Student"):
         Recognizer.load(written[0])
 
 

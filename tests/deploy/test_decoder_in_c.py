@@ -12,10 +12,17 @@ from keras_rnn2dnn.deploy.bundle import check_reporting
 from keras_rnn2dnn.deploy.decoder_table import decoder_header
 from keras_rnn2dnn.deploy.device.decoder import ctc_tables, word_loop_tables
 from keras_rnn2dnn.deploy.device.events import Limits
+from keras_rnn2dnn.deploy.device.keywords import (
+    SpotterTables,
+    keywords_of,
+    spotter_tables,
+)
 from keras_rnn2dnn.deploy.device.labels import best_labels
 from keras_rnn2dnn.deploy.device.paths import search
 from keras_rnn2dnn.hmm import Reporting, Topology, WordLoopDecoder
 from keras_rnn2dnn.hmm.reporting import EARLIER
+from keras_rnn2dnn.keywords import KeywordSpotter
+from keras_rnn2dnn.quantization.receptive_field import ReceptiveField
 
 SOURCES = Path(deploy.__file__).parent / "firmware" / "c"
 MAIN = """
@@ -51,12 +58,14 @@ def built(folder, tables, limits, classes):
     (folder / "decoder_table.h").write_text(header)
     (folder / "decoder.h").write_text((SOURCES / "decoder.h").read_text())
     (folder / "main.c").write_text(MAIN)
-    for name in ("decoder.c", "decoder_labels.c"):
+    own = "decoder_keywords.c" if isinstance(tables, SpotterTables) else "decoder.c"
+    names = own, "decoder_labels.c"
+    for name in names:
         (folder / name).write_text((SOURCES / name).read_text())
     line = ["cc", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
     line += ["-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Werror"]
-    line += [f"-DCLASSES={classes}", "-o", "main", "main.c", "decoder.c"]
-    subprocess.run([*line, "decoder_labels.c"], cwd=folder, check=True)
+    line += [f"-DCLASSES={classes}", "-o", "main", "main.c", *names]
+    subprocess.run(line, cwd=folder, check=True)
 
     def run(logits, begin=0):
         numbers = [limits.silence, limits.longest, begin]
@@ -119,16 +128,39 @@ def test_the_best_path_of_ctc_is_the_same_to_the_bit(tmp_path):
     assert len(expected) > 100
 
 
-@pytest.mark.parametrize("kind", ["loop", "ctc"])
+def spotter(classes, scale=0.125, smoothing_ms=300.0):
+    """A spotter of so many classes, and its tables; the first two are no keywords."""
+    labels = tuple(f"w{k}" for k in range(classes))
+    decoder = KeywordSpotter(labels, labels[:2], smoothing_ms=smoothing_ms)
+    return spotter_tables(decoder, scale, ReceptiveField(48, 0, 10))
+
+
+@pytest.mark.parametrize(
+    ("classes", "scale", "smoothing_ms"),
+    [(3, 0.125, 300), (12, 0.002, 100), (201, 0.3, 25_500), (3400, 3.0, 700)],
+)
+def test_keywords_are_the_same_to_the_bit(classes, scale, smoothing_ms, tmp_path):
+    tables, limits = spotter(classes, scale, smoothing_ms), Limits(1, 6, 50)
+    logits = logits_of(600, classes, 5, 1)
+    logits[300:310] = 127  # all of them as likely
+    logits[310:320] = np.where(np.arange(classes) == 2, 127, -128)
+    expected = keywords_of(tables, logits, limits)
+    assert built(tmp_path, tables, limits, classes)(logits) == expected
+    assert len({found.confidence for found in expected}) > 80
+
+
+@pytest.mark.parametrize("kind", ["loop", "ctc", "keywords"])
 def test_a_decoder_runs_for_weeks(kind, tmp_path):
     """Where its counter of frames passes 2^16, 2^31 and 2^32, nothing changes."""
     limits = Limits(30, 12, 100)
     if kind == "ctc":
         tables = ctc_tables(GreedyDecoder("abcd"), 0.07)
+    elif kind == "keywords":
+        tables = spotter(4)
     else:
         decoder = WordLoopDecoder(CASES["other"][0], insertion_penalty=-3.0)
         tables = word_loop_tables(decoder, 0.125, limits.history)
-    classes = 4 if kind == "ctc" else 8
+    classes = 8 if kind == "loop" else 4
     run, logits = (
         built(tmp_path, tables, limits, classes),
         logits_of(700, classes, 3, 0),

@@ -7,9 +7,11 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from helpers import spotters
 
 from keras_rnn2dnn import (
     Distiller,
+    Recognizer,
     SoftAlignments,
     convert,
     dnn_student,
@@ -152,6 +154,20 @@ def after_recognizer(names):
 def _pair(size=40, classes=51):
     student = dnn_student(size, classes, context=(3, 2), units=(8,))
     return {"teacher": rnn_teacher(size, classes, units=(8,)), "student": student}
+
+
+def firmware():
+    pcm = spotters.tones()
+    return {
+        "student": spotters.student(),
+        "clips": spotters.clips(pcm),
+        "spec": spotters.SPEC,
+        "pcm": pcm[:4],
+    }
+
+
+def after_firmware(names):
+    assert Recognizer.load("bundle").labels == names["spotter"].labels
 
 
 def numbers():

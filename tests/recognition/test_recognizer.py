@@ -296,8 +296,8 @@ MISFITS = {
     ),
     "function": (
         {"decoder": len},
-        "`decoder`. Expected a WordLoopDecoder or a GreedyDecoder. Received: decoder="
-        "'builtin_function_or_method'",
+        "`decoder`. Expected a WordLoopDecoder, a GreedyDecoder or a KeywordSpotter. "
+        "Received: decoder='builtin_function_or_method'",
     ),
 }
 

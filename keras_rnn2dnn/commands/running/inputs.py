@@ -17,6 +17,7 @@ from keras_rnn2dnn.ctc import GreedyDecoder
 from keras_rnn2dnn.deploy.golden import int16_pcm
 from keras_rnn2dnn.distillation.model_files import load_model
 from keras_rnn2dnn.hmm import WordLoopDecoder
+from keras_rnn2dnn.keywords import KeywordSpotter
 from keras_rnn2dnn.scoring.vocabulary import normalised
 from keras_rnn2dnn.util.files import Audio
 
@@ -53,11 +54,12 @@ def usable(path):
         raise ValueError(f"Cannot use {str(path)!r}: {said}") from error
 
 
-def decoder(path) -> WordLoopDecoder | GreedyDecoder:
-    """Reads a decoder: `to_dict()` of one of the two, as JSON."""
+def decoder(path) -> WordLoopDecoder | GreedyDecoder | KeywordSpotter:
+    """Reads a decoder: `to_dict()` of one of the three, as JSON."""
     with usable(path):
         config = read_json(path)
         kind = GreedyDecoder if "labels" in config else WordLoopDecoder
+        kind = KeywordSpotter if "none" in config else kind
         return kind.from_dict(config)
 
 

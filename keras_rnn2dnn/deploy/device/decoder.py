@@ -154,21 +154,3 @@ def word_loop_tables(
         background=np.array(none or range(topology.num_states)),
         margin=None if decoder.reporting.decide_ms is None else margin,
     )
-
-
-def decoder_tables(
-    decoder: WordLoopDecoder | GreedyDecoder, scale: float, history_frames: int
-) -> WordLoopTables | CtcTables:
-    """Rounds a decoder of either kind to the integers of the device.
-
-    Args:
-        decoder: without a bigram.
-        scale: of the int8 logits.
-        history_frames: output frames after which a word is decided at the latest.
-
-    Raises:
-        ValueError: as of `word_loop_tables`.
-    """
-    if isinstance(decoder, GreedyDecoder):
-        return ctc_tables(decoder, scale)
-    return word_loop_tables(decoder, scale, history_frames)

@@ -111,6 +111,33 @@ class Limits:
         )
 
 
+class Clock:
+    """Tells when an utterance is over, as `decoder_clock_step` of the C code does.
+
+    Args:
+        limits: of which silence and longest utterance count.
+    """
+
+    def __init__(self, limits: Limits):
+        self._limits, self._silent, self._spoken = limits, 0, 0
+
+    def step(self, silent: bool, frame: int) -> list[Found]:
+        """Takes whether an output frame is silent; returns the end, if it is one.
+
+        Args:
+            silent: whether nothing is heard in it.
+            frame: output frames so far.
+        """
+        limits = self._limits
+        self._silent = self._silent + 1 if silent else 0
+        self._spoken = self._spoken + 1 if self._spoken or not silent else 0
+        over = silent and self._silent == limits.silence
+        over = over or bool(limits.longest and self._spoken >= limits.longest)
+        if over or (limits.silence and self._silent >= limits.silence):
+            self._spoken = 0
+        return [Found(OVER, frame, frame, 0)] if over else []
+
+
 def confidence(gain: int) -> int:
     """Returns thousandths of a nat, cut towards 0 as in C.
 

@@ -1,6 +1,6 @@
 """The best path of CTC as the device follows it, frame by frame.
 
-See the second half of `firmware/c/decoder.c`.
+See `firmware/c/decoder_labels.c`.
 """
 
 import numpy as np
@@ -8,7 +8,7 @@ import numpy as np
 from keras_rnn2dnn.deploy.device.decoder import CtcTables
 from keras_rnn2dnn.deploy.device.events import (
     MOST_FRAMES,
-    OVER,
+    Clock,
     Found,
     Limits,
     confidence,
@@ -43,9 +43,8 @@ class Labels:
     """
 
     def __init__(self, tables: CtcTables, limits: Limits = Limits()):  # noqa: B008
-        self._tables, self._limits = tables, limits
+        self._tables, self._clock = tables, Clock(limits)
         self._label, self._start, self._gain, self.frame = tables.blank, 0, 0, 0
-        self._silent = self._spoken = 0
 
     def step(self, logits: np.ndarray) -> list[Found]:
         """Takes int8 `(classes,)`, returns the label that ended, if any, and `OVER`."""
@@ -56,7 +55,7 @@ class Labels:
         if self.frame - self._start < MOST_FRAMES:
             self._gain += int(logits[label]) - int(logits[self._tables.blank])
         self.frame += 1
-        return found + self._over()
+        return found + self._clock.step(label == self._tables.blank, self.frame)
 
     def finish(self) -> list[Found]:
         """Ends the utterance, returns the label that is left, if any."""
@@ -64,15 +63,3 @@ class Labels:
             return []
         value = confidence(self._gain * self._tables.slope >> _GAIN_SHIFT)
         return [Found(self._label, self._start, self.frame, value)]
-
-    def _over(self):
-        limits, silent = self._limits, self._label == self._tables.blank
-        self._silent = self._silent + 1 if silent else 0
-        self._spoken = self._spoken + 1 if self._spoken or not silent else 0
-        over = silent and self._silent == limits.silence
-        if over or (limits.longest and self._spoken >= limits.longest):
-            self._spoken = 0
-            return [Found(OVER, self.frame, self.frame, 0)]
-        if limits.silence and self._silent >= limits.silence:
-            self._spoken = 0
-        return []

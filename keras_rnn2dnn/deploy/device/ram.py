@@ -4,6 +4,7 @@ import ctypes
 
 from keras_rnn2dnn.deploy.device.decoder import CtcTables
 from keras_rnn2dnn.deploy.device.images.arena import plan
+from keras_rnn2dnn.deploy.device.keywords import SpotterTables
 from keras_rnn2dnn.deploy.device.layers import streaming_spans
 from keras_rnn2dnn.deploy.device.recognizer import DeviceRecognizer
 
@@ -81,6 +82,8 @@ def _features(spec):
 
 
 def _decoder(tables):
+    if isinstance(tables, SpotterTables):
+        return _spotter(tables)
     earlier = tables.earlier if isinstance(tables, CtcTables) else tables.margin is None
     clock = [] if earlier else [("clock", ctypes.c_uint32 * 4)]
     if isinstance(tables, CtcTables):
@@ -101,6 +104,19 @@ def _decoder(tables):
     fields += [(name, records) for name in ("word", "duration", "before")]
     if not earlier:
         fields += [("place", ctypes.c_uint16), ("begun", ctypes.c_uint16)]
+    return _structure("Decoder", fields)
+
+
+def _spotter(tables):
+    labels = len(tables.labels)
+    fields = [
+        ("clock", ctypes.c_uint32 * 4),
+        ("frame", ctypes.c_uint32),
+        ("sum", ctypes.c_uint32 * labels),
+        ("age", ctypes.c_uint16),
+        ("place", ctypes.c_uint16),
+        ("logits", ctypes.c_int8 * (tables.smoothed * labels)),
+    ]
     return _structure("Decoder", fields)
 
 

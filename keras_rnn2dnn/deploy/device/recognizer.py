@@ -7,11 +7,14 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from keras_rnn2dnn.audio.features import FeatureSpec
-from keras_rnn2dnn.ctc import GreedyDecoder
-from keras_rnn2dnn.deploy.device.decoder import (
-    CtcTables,
-    WordLoopTables,
+from keras_rnn2dnn.deploy.device.decoders import (
+    Decoder,
+    Tables,
+    check_classes,
     decoder_tables,
+    field_in_stream,
+    findings,
+    labels_of,
 )
 from keras_rnn2dnn.deploy.device.events import (
     OVER,
@@ -30,14 +33,12 @@ from keras_rnn2dnn.deploy.device.features import (
 from keras_rnn2dnn.deploy.device.images.operators import ImageNetwork
 from keras_rnn2dnn.deploy.device.images.reading import read_images
 from keras_rnn2dnn.deploy.device.images.running import run_images
-from keras_rnn2dnn.deploy.device.labels import best_labels
 from keras_rnn2dnn.deploy.device.layers import (
     Int8Layer,
     UnsupportedStudent,
     read_layers,
 )
 from keras_rnn2dnn.deploy.device.network import run_network
-from keras_rnn2dnn.deploy.device.paths import search
 from keras_rnn2dnn.hmm import WordLoopDecoder
 from keras_rnn2dnn.quantization.interpreter import Int8Student, context_windows
 from keras_rnn2dnn.quantization.receptive_field import ReceptiveField
@@ -159,7 +160,8 @@ class DeviceRecognizer:
     Args:
         network: the int8 network.
         spec: of the features.
-        decoder: `WordLoopDecoder` without a bigram, or `GreedyDecoder`.
+        decoder: `WordLoopDecoder` without a bigram, or `GreedyDecoder`; of a network of
+            whole clips a `KeywordSpotter`, which makes a window of them that moves on.
 
     Raises:
         ValueError: if a device cannot compute the features or run the decoder, or they
@@ -168,7 +170,7 @@ class DeviceRecognizer:
 
     network: DeviceNetwork
     spec: FeatureSpec
-    decoder: WordLoopDecoder | GreedyDecoder
+    decoder: Decoder
 
     def __post_init__(self):
         feature_tables(self.spec)
@@ -176,15 +178,11 @@ class DeviceRecognizer:
             expected = f"features of {self.network.num_features} {self.spec.unit}"
             received = f"{self.spec.num_features} {self.spec.unit}"
             raise ValueError(invalid("feature_spec", expected, received))
-        classes = self.network.outputs
-        if isinstance(self.decoder, GreedyDecoder):
-            expected, given = "labels", len(self.decoder.labels)
-        else:
-            expected, given = "states", self.decoder.topology.num_states
-            _ = self.tables  # raises for what the device does not decode
-        if given != classes:
-            expected = f"a decoder of {classes} {expected}, as the student has classes"
-            raise ValueError(invalid("decode", expected, given))
+        moving = field_in_stream(self.network.field, self.decoder, self.spec)
+        network = dataclasses.replace(self.network, field=moving)
+        object.__setattr__(self, "network", network)
+        _ = self.tables  # raises for what the device does not decode
+        check_classes(self.decoder, self.network.outputs)
 
     @functools.cached_property
     def limits(self) -> Limits:
@@ -192,21 +190,20 @@ class DeviceRecognizer:
         return Limits.of(self.decoder.reporting, self.spec, self.network.field)
 
     @functools.cached_property
-    def tables(self) -> WordLoopTables | CtcTables:
+    def tables(self) -> Tables:
         """The decoder in the integers of the device."""
         scale = self.network.output_quantization[0]
-        return decoder_tables(self.decoder, scale, self.limits.history)
+        return decoder_tables(self.decoder, scale, self.limits, self.network.field)
 
     @property
     def is_word_loop(self) -> bool:
-        """Whether it searches a loop of words, rather than the best path of CTC."""
+        """Whether it searches a loop of words."""
         return isinstance(self.decoder, WordLoopDecoder)
 
     @property
     def words(self) -> tuple[str, ...]:
         """What may be recognised."""
-        greedy = isinstance(self.decoder, GreedyDecoder)
-        return self.decoder.labels if greedy else self.decoder.topology.words
+        return labels_of(self.decoder)
 
     def features(self, pcm: np.ndarray) -> np.ndarray:
         """Computes the features of int16 PCM, float32 `(frames, bins)`."""
@@ -247,10 +244,7 @@ class DeviceRecognizer:
 
     def found(self, logits: Sequence[np.ndarray]) -> list[list[Found]]:
         """Returns what the decoder finds, of which `events` reports a part."""
-        if self.is_word_loop:
-            found = search(self.tables, logits, self.limits)
-        else:
-            found = [best_labels(self.tables, z, self.limits) for z in logits]
+        found = findings(self.tables, logits, self.limits)
         if self.decoder.reporting.decide_ms is None:
             return found
         over = [Found(OVER, len(z), len(z), 0) for z in logits]

@@ -72,8 +72,10 @@ def _core_costs(bundle, bench, stage, core):
     whole = bundle.recognizer is not None
     name = "recordings.pcm" if whole else "network_inputs.s8"
     content = {f"golden/{name}": bundle.golden(name)}
-    data = golden.counted_input(content, bundle.network)
-    found = bench.costs(core, data, whole)
+    network = bundle.recognizer.network if whole else bundle.network
+    data = golden.counted_input(content, network)
+    stride = 1 if network.field.is_clip else network.field.stride
+    found = bench.costs(core, data, whole, stride)
     sizes = np.frombuffer(bench.run(core, "sizes"), "<u4")
     total = found.instructions_per_frame["total"]
     text = (

@@ -11,6 +11,7 @@ from keras_rnn2dnn.deploy.c_prefix import prefixed
 from keras_rnn2dnn.deploy.device.features import device_features, feature_tables
 from keras_rnn2dnn.deploy.device.images.operators import DEPTHWISE
 from keras_rnn2dnn.deploy.device.images.running import run_images
+from keras_rnn2dnn.deploy.device.keywords import SpotterTables
 from keras_rnn2dnn.deploy.device.network import gathered, run_network
 from keras_rnn2dnn.deploy.loading import Bundle
 from keras_rnn2dnn.deploy.toolchain import Workbench
@@ -80,6 +81,9 @@ def _all_changes(bundle) -> Iterator[tuple[str, Iterator[Change]]]:
     yield "the silence that ends an utterance", _heard_silence(bundle)
     if bundle.recognizer.is_word_loop:
         yield "a state of no word", _heard_states(bundle, "background")
+    elif isinstance(bundle.recognizer.tables, SpotterTables):
+        yield "an exponential of the posteriors", _heard_exponentials(bundle)
+        yield "the windows that are averaged", _heard_smoothing(bundle)
     else:
         yield "the scale of confidences", _heard_slope(bundle)
 
@@ -237,6 +241,26 @@ def _heard_slope(bundle) -> Iterator[Change]:
         yield Change(prefixed("DECODER_SLOPE", bundle.prefix.upper()), 0, *_WORDS)
 
 
+def _heard_exponentials(bundle) -> Iterator[Change]:
+    """Finds exponentials by which a confidence changes: the smallest change most."""
+    tables = bundle.recognizer.tables
+    places = range(len(tables.exponentials) - 1, 0, -1)
+    for place in list(places)[:_MOST_LOOKED_AT]:
+        values = tables.exponentials.copy()
+        values[place] -= np.uint64(1)
+        if _is_heard(bundle, tables=dataclasses.replace(tables, exponentials=values)):
+            name = prefixed("decoder_exponentials", bundle.prefix)
+            yield Change(name, place, *_WORDS)
+
+
+def _heard_smoothing(bundle) -> Iterator[Change]:
+    """Finds whether keywords change where a window less is averaged."""
+    tables = bundle.recognizer.tables
+    changed = dataclasses.replace(tables, smoothed=tables.smoothed - 1)
+    if tables.smoothed > 1 and _is_heard(bundle, tables=changed):
+        yield Change(prefixed("DECODER_SMOOTHED", bundle.prefix.upper()), 0, *_WORDS)
+
+
 def _heard_silence(bundle) -> Iterator[Change]:
     """Finds whether a shorter silence ends other utterances."""
     limits = bundle.recognizer.limits
@@ -248,9 +272,18 @@ def _heard_silence(bundle) -> Iterator[Change]:
 
 def _is_heard(bundle, **changed):
     """Tells whether other tables or limits report other events in `golden/`."""
-    recognizer = bundle.recognizer
-    recordings = golden.read_pcm(bundle.golden("recordings.pcm"))
-    logits = [recognizer.logits(pcm) for pcm in recordings]
+    recognizer, logits = bundle.recognizer, _golden_logits(bundle)
     other = dataclasses.replace(recognizer)
     vars(other).update(changed)  # in the place of its cached properties
     return other.events(logits) != recognizer.events(logits)
+
+
+def _golden_logits(bundle):
+    """Returns the logits of `golden/`, of each recording."""
+    recognizer = bundle.recognizer
+    recordings = golden.read_pcm(bundle.golden("recordings.pcm"))
+    stride = recognizer.network.field.stride
+    counts = [-(-recognizer.spec.num_frames(len(pcm)) // stride) for pcm in recordings]
+    logits = np.frombuffer(bundle.golden("logits.s8"), np.int8)
+    logits = logits.reshape(-1, recognizer.network.outputs)
+    return np.split(logits, np.cumsum(counts)[:-1])

@@ -226,13 +226,13 @@ MISFITS = {
         SPEC,
         GreedyDecoder(("", "a")),
         "`decode`. Expected a decoder of 5 labels, as the student has classes. "
-        "Received: decode=2",
+        "Received: decode='2 labels'",
     ),
     "states": (
         SPEC,
         WordLoopDecoder(Topology("a b", 3)),
         "`decode`. Expected a decoder of 5 states, as the student has classes. "
-        "Received: decode=7",
+        "Received: decode='7 states'",
     ),
     "bigram": (
         SPEC,

@@ -12,7 +12,9 @@ extern "C" {
 
 /* A recognised word: decoder_words[word], from output frame `start` up to, not with,
  * `end`. A word that lasts for more than 65,535 frames starts that long before it ends.
- * Other speech has the number DECODER_WORDS. */
+ * Other speech has the number DECODER_WORDS. A keyword of a window that moves on
+ * (DECODER_SPOTTER) is emitted again for every output frame in which it is heard; it
+ * lies where all windows overlap whose posteriors are averaged. */
 typedef struct {
     uint16_t word;
     uint32_t start;
@@ -50,6 +52,15 @@ typedef struct {
     uint16_t place; /* of this frame's record */
     uint16_t begun; /* 0 before the first frame */
 } decoder_state;
+#elif defined(DECODER_SPOTTER)
+typedef struct {
+    decoder_clock clock;
+    uint32_t frame;                                 /* output frames so far */
+    uint32_t sum[DECODER_WORDS];                    /* of posteriors, each 24 bits */
+    uint16_t age;                                   /* as frame, 65,535 at most */
+    uint16_t place;                                 /* of the oldest of these: */
+    int8_t logits[DECODER_SMOOTHED * DECODER_WORDS]; /* of the last output frames */
+} decoder_state;
 #else
 typedef struct {
     decoder_clock clock;
@@ -78,7 +89,7 @@ int decoder_step(decoder_state *state, const int8_t *logits, decoder_emit emit,
 /* Ends the utterance: emits the words that are left. Call decoder_init before more. */
 void decoder_finish(decoder_state *state, decoder_emit emit, void *context);
 
-/* Of both decoders; `gain` in 2^-7 nats. */
+/* Of all decoders; `gain` in 2^-7 nats. */
 int32_t decoder_confidence(int64_t gain);
 void decoder_clock_start(decoder_clock *clock);
 int decoder_clock_step(decoder_clock *clock, int is_silent);

@@ -1,4 +1,4 @@
-/* The best path of CTC; and what both decoders share: confidence, ends of utterances. */
+/* The best path of CTC; and what all decoders share: confidence, ends of utterances. */
 #if defined(__GNUC__) && !defined(__clang__)
 /* keeps the compiler from turning loops into calls of memcpy and memset */
 #pragma GCC optimize("no-tree-loop-distribute-patterns")
@@ -45,7 +45,7 @@ int decoder_clock_step(decoder_clock *clock, int is_silent)
     return over;
 }
 
-#if !defined(DECODER_WORD_LOOP)
+#if !defined(DECODER_WORD_LOOP) && !defined(DECODER_SPOTTER)
 
 #define GAIN_SHIFT 9 /* from 2^-16 nats to 2^-7 */
 
