@@ -4,12 +4,12 @@ Trains a student on streams, converts it, chooses on a day of development speake
 threshold for each number of false words an hour that is allowed, and lets the bundle
 hear a day of test speakers with it: the integers of the device, in numpy and in C.
 
-Can be stopped and called again; what is finished in --out is kept.
+Can be stopped and called again; what is finished in --out is kept. With --bundle
+another bundle hears the days in the place of a trained one, such as a keyword spotter.
 """
 
 import argparse
 import dataclasses
-import math
 from pathlib import Path
 
 from benchmarks.day.hearing import detections
@@ -20,6 +20,7 @@ from keras_rnn2dnn.deploy import load_bundle
 from keras_rnn2dnn.recipe import Recipe, RecipeRun
 from keras_rnn2dnn.scoring.detections import (
     detection_curve,
+    reported,
     score_detections,
 )
 from keras_rnn2dnn.scoring.thresholds import best_point
@@ -37,7 +38,10 @@ def main():
     )
     parser.add_argument("--data", type=Path, required=True, help="recordings of words")
     parser.add_argument("--other", type=Path, required=True, help="other speech")
-    parser.add_argument("--out", type=Path, required=True, help="of the results")
+    parser.add_argument("--out", type=Path, help="of the results")
+    parser.add_argument(
+        "--bundle", type=Path, help="hears the days; nothing is trained then"
+    )
     parser.add_argument("--hours", type=float, default=3.5, help="of either day")
     parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument("--units", default="128,128", help="of the student")
@@ -46,6 +50,17 @@ def main():
         "--quick", action="store_true", help="minutes: too little of all"
     )
     options = parser.parse_args()
+    if (options.out is None) == (options.bundle is None):
+        parser.error("expected --out, or --bundle")
+    task = read_task(options.task, options.data, options.other)
+    directory, heading = options.bundle, f"bundle {options.bundle}"
+    if directory is None:
+        directory, heading = _trained(task, options)
+    hear_days(task, directory, heading, options)
+
+
+def _trained(task, options):
+    """Trains a student by the recipe; returns its bundle, and what it is."""
     recipe = Recipe(
         epochs=options.epochs,
         student_units=tuple(map(int, options.units.split(","))),
@@ -59,9 +74,15 @@ def main():
     )
     if options.quick:
         recipe = dataclasses.replace(recipe, **QUICK, test_strings=20)
-    task = read_task(options.task, options.data, options.other)
     run = RecipeRun(task.split, options.out, recipe, options.seed, StageProgress(14))
-    bundle = load_bundle(run.bundle)
+    units = "-".join(map(str, recipe.student_units))
+    heading = f"student {units}, {recipe.epochs} epochs, seed {options.seed}"
+    return run.bundle, heading
+
+
+def hear_days(task, directory, heading, options):
+    """Lets a bundle hear both days, and prints the tables."""
+    bundle = load_bundle(directory)
     days = {}
     for number, use in enumerate(("development", "test")):
         blocks = make_day(
@@ -72,20 +93,21 @@ def main():
             options.seed + number,
             bundle.recognizer.spec,
         )
-        days[use] = blocks, detections(bundle, run.bundle, blocks)
-    print_tables(bundle, days, recipe, options)
+        days[use] = blocks, detections(bundle, directory, blocks)
+    print_tables(bundle, days, heading, options)
 
 
-def print_tables(bundle, days, recipe, options):
+def print_tables(bundle, days, heading, options):
     """Prints what is found at each threshold, and by background."""
-    curve = detection_curve(*_joined(*days["development"]))
+    suppress_ms = bundle.recognizer.decoder.reporting.suppress_ms
+    spec = bundle.recognizer.spec
+    joined = _joined(*days["development"], spec)
+    curve = detection_curve(*joined, suppress_ms=suppress_ms)
     blocks, found = days["test"]
     words = sum(len(block.words) for block in blocks)
-    units = "-".join(map(str, recipe.student_units))
     print(
-        f"Task {options.task}, student {units}, {bundle.report['bytes']:,} bytes, "
-        f"{recipe.epochs} epochs, seed {options.seed}; {options.hours:g} hours with "
-        f"{words} words of test speakers\n"
+        f"Task {options.task}, {heading}, {bundle.report['bytes']:,} bytes; "
+        f"{options.hours:g} hours with {words} words of test speakers\n"
     )
     print(
         "| false words an hour: allowed on development | found on test | hits | ",
@@ -95,7 +117,8 @@ def print_tables(bundle, days, recipe, options):
     for allowed in ALLOWED:
         threshold = best_point(curve, allowed).threshold
         shown = "none" if threshold is None else f"{threshold:.2f}"
-        spoken, kept, duration = _joined(blocks, _above(found, threshold))
+        kept = _reported(found, threshold, suppress_ms)
+        spoken, kept, duration = _joined(blocks, kept, spec)
         score = score_detections(spoken, kept, duration)
         cells = [
             f"{allowed:g} (threshold {shown})",
@@ -113,8 +136,8 @@ def print_tables(bundle, days, recipe, options):
         places = [n for n, block in enumerate(blocks) if block.background == kind]
         if not places:
             continue
-        kept = _above([found[n] for n in places], threshold)
-        score = score_detections(*_joined([blocks[n] for n in places], kept))
+        kept = _reported([found[n] for n in places], threshold, suppress_ms)
+        score = score_detections(*_joined([blocks[n] for n in places], kept, spec))
         cells = [kind, str(score.words), *_shares(score), f"{score.false_per_hour:.1f}"]
         print("|", " | ".join(cells), "|")
 
@@ -126,18 +149,17 @@ def _shares(score):
     return [f"{100 * count / score.words:.1f} %" for count in counts]
 
 
-def _above(found, threshold):
-    least = -math.inf if threshold is None else threshold
-    return [[d for d in block if d.confidence >= least] for block in found]
+def _reported(found, threshold, suppress_ms):
+    return [reported(block, threshold, suppress_ms) for block in found]
 
 
-def _joined(blocks, found):
+def _joined(blocks, found, spec):
     """Returns words and detections on one axis of time, and its length."""
     spoken, kept, start = [], [], 0.0
     for block, detected in zip(blocks, found, strict=True):
         spoken += [word.later(start) for word in block.words]
         kept += [word.later(start) for word in detected]
-        start += len(block.pcm) / 8  # samples of 8 kHz
+        start += 1000 * len(block.pcm) / spec.sample_rate_hz
     return spoken, kept, start
 
 

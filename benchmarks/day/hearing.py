@@ -5,17 +5,17 @@ import numpy as np
 from keras_rnn2dnn.deploy.golden import pcm_bytes
 from keras_rnn2dnn.deploy.toolchain import Workbench
 from keras_rnn2dnn.recognition import hearing
-from keras_rnn2dnn.scoring.detections import Detection
+from keras_rnn2dnn.scoring.detections import Detection, reported
 
 _CHUNK = 1024  # samples, as they come from an interrupt
 
 
 def detections(bundle, directory, blocks) -> list[list[Detection]]:
-    """Returns what is reported of each block without a threshold.
+    """Returns what is found in each block, without a threshold or suppression.
 
     The C code on the host gives logits and words. The search in numpy hears the same
-    logits frame by frame, which tells when each word is reported; its words must be
-    those of the C code.
+    logits frame by frame, which tells when each word is reported; those that its
+    suppression leaves must be those of the C code.
 
     Args:
         bundle: that `load_bundle` gave; no threshold was written into it.
@@ -30,7 +30,7 @@ def detections(bundle, directory, blocks) -> list[list[Detection]]:
         for block in blocks:
             data = pcm_bytes([block.pcm], [_CHUNK])
             logits = np.frombuffer(bench.run("host", "logits", data), np.int8)
-            logits = logits.reshape(-1, recognizer.network.layers[-1].outputs)
+            logits = logits.reshape(-1, recognizer.network.outputs)
             size = len(block.pcm)
             found.append(hearing.detections(recognizer, logits, size, _CHUNK))
             rows = np.frombuffer(bench.run("host", "words", data), "<u4").reshape(-1, 4)
@@ -39,6 +39,8 @@ def detections(bundle, directory, blocks) -> list[list[Detection]]:
                 for row in rows.tolist()
                 if row[0] < 1 << 16
             ]
-            if in_c != [(w.text, w.start_ms, w.end_ms) for w in found[-1]]:
+            suppress_ms = recognizer.decoder.reporting.suppress_ms
+            left = reported(found[-1], suppress_ms=suppress_ms)
+            if in_c != [(w.text, w.start_ms, w.end_ms) for w in left]:
                 raise RuntimeError("The C code reports other words than numpy")
     return found

@@ -14,7 +14,11 @@ from keras_rnn2dnn.recipe.run import RecipeRun
 from keras_rnn2dnn.recipe.split import Split
 from keras_rnn2dnn.recognition.hearing import detections
 from keras_rnn2dnn.report.table import aligned
-from keras_rnn2dnn.scoring.detections import detection_curve, score_detections
+from keras_rnn2dnn.scoring.detections import (
+    detection_curve,
+    reported,
+    score_detections,
+)
 from keras_rnn2dnn.scoring.thresholds import best_point
 from keras_rnn2dnn.util.files import new_file
 
@@ -81,8 +85,7 @@ def _heard(
 
 
 def _row(words, found, duration_ms, threshold):
-    least = -np.inf if threshold is None else threshold
-    kept = [d for d in found if d.confidence >= least]
+    kept = reported(found, threshold)
     score = score_detections(words, kept, duration_ms)
     return {
         "threshold": threshold is not None,

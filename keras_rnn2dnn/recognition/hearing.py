@@ -14,7 +14,9 @@ def detections(
     num_samples: int,
     chunk: int = 1024,
 ) -> list[Detection]:
-    """Returns the words that are reported of a stream, without a threshold.
+    """Returns the words that are found in a stream, without threshold or suppression.
+
+    `scoring.detections.reported` gives those that a bundle reports.
 
     Args:
         recognizer: of a bundle.
@@ -33,7 +35,7 @@ def detections(
 
     given = recognizer.words, recognizer.limits, milliseconds
     reporter = Reporter.of(recognizer.decoder.reporting, *given)
-    reporter.threshold = NO_THRESHOLD
+    reporter.threshold, reporter.suppress = NO_THRESHOLD, 0
 
     def tell(found, heard):
         told_ms = 1000 * heard / spec.sample_rate_hz

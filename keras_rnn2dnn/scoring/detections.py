@@ -159,6 +159,7 @@ def detection_curve(
     detections: Sequence[Detection],
     duration_ms: float,
     most_latency_ms: float = 1000.0,
+    suppress_ms: float = 0.0,
 ) -> list[ThresholdPoint]:
     """Scores what is left of detections at thresholds of their confidence.
 
@@ -167,6 +168,7 @@ def detection_curve(
         detections: what was found without a threshold.
         duration_ms: of the stream.
         most_latency_ms: as for `score_detections`.
+        suppress_ms: as for `reported`.
 
     Returns:
         Points of rising thresholds; see `threshold_curve`. Substitutions are false
@@ -185,17 +187,43 @@ def detection_curve(
     """
 
     def score(threshold):
-        least = -math.inf if threshold is None else threshold
-        left = [d for d in detections if d.confidence >= least]
+        left = reported(detections, threshold, suppress_ms)
         return score_detections(spoken, left, duration_ms, most_latency_ms)
 
     def measure(threshold):
         found = score(threshold)
         return found.false_per_hour, found.missed
 
-    whole = score(None)
+    whole = score_detections(spoken, detections, duration_ms, most_latency_ms)
     wrong = [d.confidence for d in (*whole.false_words, *whole.substituted)]
     return threshold_curve(wrong, measure)
+
+
+def reported(
+    detections: Sequence[Detection],
+    threshold: float | None = None,
+    suppress_ms: float = 0.0,
+) -> list[Detection]:
+    """Returns what a recognizer reports of what it finds.
+
+    Args:
+        detections: what was found, in the order in which it was.
+        threshold: least confidence; None: any will do.
+        suppress_ms: after the end of what is reported, in which nothing else may end.
+
+    Example:
+        >>> found = [Detection("on", 0, end, confidence=end / 100)
+        ...          for end in (100, 200, 300, 400)]
+        >>> [d.end_ms for d in reported(found, 1.5, suppress_ms=150)]
+        [200, 400]
+    """
+    least = -math.inf if threshold is None else threshold
+    left: list[Detection] = []
+    for found in detections:
+        near = left and found.end_ms - left[-1].end_ms < suppress_ms
+        if found.confidence >= least and not near:
+            left.append(found)
+    return left
 
 
 def _in_time(spoken, detections, most_latency_ms):

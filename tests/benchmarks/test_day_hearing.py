@@ -4,12 +4,14 @@ import shutil
 
 import numpy as np
 import pytest
+from helpers import spotters
 from helpers.bundles import recordings, written
 
 from benchmarks.day.hearing import detections
 from keras_rnn2dnn.audio.streams.day import Block
 from keras_rnn2dnn.deploy import load_bundle
 from keras_rnn2dnn.deploy.toolchain import Workbench
+from keras_rnn2dnn.scoring.detections import reported
 
 
 @pytest.fixture(scope="module")
@@ -44,3 +46,17 @@ def test_other_words_of_the_c_code_are_an_error(folder, monkeypatch):
     monkeypatch.setattr(Workbench, "run", other)
     with pytest.raises(RuntimeError, match="The C code reports other words than numpy"):
         detections(load_bundle(folder), folder, BLOCKS)
+
+
+def test_a_keyword_spotter_is_told_of_once_for_each_word(tmp_path):
+    if not (shutil.which("make") and shutil.which("cc")):
+        pytest.skip("make and a C compiler are not there")
+    spotters.converted(tmp_path)
+    bundle = load_bundle(tmp_path)
+    reporting = bundle.recognizer.decoder.reporting
+    (found,) = detections(bundle, tmp_path, [Block("quiet", spotters.stream(), [])])
+    left = reported(found, 2.0, reporting.suppress_ms)
+    assert [word.text for word in left] == ["low", "high"]
+    # Told with the window of samples that made it sure, in chunks of 128 ms.
+    assert all(120 < word.reported_ms - word.end_ms <= 145 + 128 for word in left)
+    assert len(found) > 10

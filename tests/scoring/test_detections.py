@@ -8,6 +8,7 @@ from keras_rnn2dnn.scoring.detections import (
     Detection,
     SpokenWord,
     detection_curve,
+    reported,
     score_detections,
 )
 from keras_rnn2dnn.scoring.thresholds import best_point
@@ -102,6 +103,22 @@ def test_thresholds_trade_misses_for_false_words():
     assert [round(4 * p.missed) for p in curve] == [0, 0, 1, 2]
     chosen = [best_point(curve, most).threshold for most in (3, 2, 1, 0.5)]
     assert chosen == [None, 0.501, 3.001, 6.001]
+
+
+def test_suppression_comes_after_the_threshold():
+    """A word is found in window after window: the first sure one is reported."""
+    said = [SpokenWord("one", 0, 400)]
+    found = [
+        Detection("one", 0, end, end, confidence)
+        for end, confidence in ((100, 1.0), (200, 2.0), (300, 3.0), (400, 1.0))
+    ]
+    curve = detection_curve(said, found, HOUR, suppress_ms=1000)
+    points = [(p.threshold, p.false_per_hour, p.missed) for p in curve]
+    assert points == [
+        *((None, 0.0, 0.0), (1.001, 0.0, 0.0), (2.001, 0.0, 0.0)),
+        (3.001, 0.0, 1.0),
+    ]
+    assert [d.end_ms for d in reported(found, 1.5, 1000)] == [200]
 
 
 def test_a_word_in_the_place_of_another_is_false_on_the_curve():
