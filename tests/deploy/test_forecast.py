@@ -39,6 +39,9 @@ def test_the_small_keyword_model_is_as_large_as_measured():
     assert lines["window"] == "49 frames, a whole clip"
     assert lines["products"] == "2,656,768 per clip"
     assert lines["RAM"] == "9,642 bytes of the network"
+    million = found.instructions["m4"] / 1e5  # ten windows a second
+    text = f"instructions per clip, {million:.1f} million a second every 100 ms"
+    assert lines["Cortex-M4F"].endswith(text)
 
 
 def test_the_instructions_of_a_frame_are_near_those_counted():

@@ -157,6 +157,7 @@ def test_verify_proves_it(tmp_path, monkeypatch):
     for stage in ("words", "stream"):
         for place in ("C on the host", "QEMU Cortex-M4F"):
             assert status[f"{stage}: {place}"] == "passed"
+    assert status["mutation: a class that is no keyword"] == "passed"
     assert status["mutation: an exponential of the posteriors"] == "passed"
     assert status["mutation: the windows that are averaged"] == "passed"
     counted = report.firmware["cores"]["m4"]["instructions_per_frame"]

@@ -82,6 +82,7 @@ def _all_changes(bundle) -> Iterator[tuple[str, Iterator[Change]]]:
     if bundle.recognizer.is_word_loop:
         yield "a state of no word", _heard_states(bundle, "background")
     elif isinstance(bundle.recognizer.tables, SpotterTables):
+        yield "a class that is no keyword", _heard_classes(bundle)
         yield "an exponential of the posteriors", _heard_exponentials(bundle)
         yield "the windows that are averaged", _heard_smoothing(bundle)
     else:
@@ -239,6 +240,15 @@ def _heard_slope(bundle) -> Iterator[Change]:
     changed = dataclasses.replace(tables, slope=tables.slope - 1)
     if _is_heard(bundle, tables=changed):
         yield Change(prefixed("DECODER_SLOPE", bundle.prefix.upper()), 0, *_WORDS)
+
+
+def _heard_classes(bundle) -> Iterator[Change]:
+    """Finds classes that are heard, and makes none of keywords, or the reverse."""
+    tables = bundle.recognizer.tables
+    for place in range(min(len(tables.none), _MOST_LOOKED_AT)):
+        none = tuple(is_none ^ (k == place) for k, is_none in enumerate(tables.none))
+        if _is_heard(bundle, tables=dataclasses.replace(tables, none=none)):
+            yield Change(prefixed("decoder_none", bundle.prefix), place, *_WORDS)
 
 
 def _heard_exponentials(bundle) -> Iterator[Change]:
