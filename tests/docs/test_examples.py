@@ -4,8 +4,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from helpers.tone_words import tone_words
+from helpers.word_corpora import write_folders
 
-from keras_rnn2dnn import recipe
+from keras_rnn2dnn import Recognizer, deploy, recipe
+from keras_rnn2dnn.deploy import bundle
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -65,3 +68,18 @@ def test_a_corpus_of_ones_own_takes_one_call(monkeypatch, capsys):
         *("Firmware: out/bundle", "Report: out/report.html"),
     ]
     assert len(path.read_text().splitlines()) <= 30
+
+
+@pytest.mark.slow
+def test_keywords_are_spotted_from_a_directory_of_words(tmp_path, monkeypatch, capsys):
+    write_folders(tmp_path / "words", tone_words(("ada", "bob", "eve", "joe")))
+    monkeypatch.setattr(deploy, "verify", lambda folder: f"proven: {folder}")
+    monkeypatch.setattr(bundle, "measure_cores", lambda *arguments: None)
+    names = runpy.run_path(str(EXAMPLES / "keyword_spotting.py"))
+    given = str(tmp_path / "words"), str(tmp_path / "bundle"), "up", "down"
+    said = names["main"](*given, hours=0.05, epochs=2)
+    assert said == f"proven: {tmp_path / 'bundle'}"
+    assert re.search(r"ThresholdPoint\(.*false_per_hour=\d", capsys.readouterr().out)
+    recognizer = Recognizer.load(tmp_path / "bundle")
+    assert recognizer.labels == ("down", "up", "other")
+    assert len((EXAMPLES / "keyword_spotting.py").read_text().splitlines()) <= 100
