@@ -20,7 +20,7 @@ test: $(VENV)/ready
 	$(VENV)/bin/pytest -n 2 --dist loadfile -m "not slow" $(TESTS)
 
 slow: $(VENV)/ready
-	$(VENV)/bin/pytest -n 2 --dist worksteal -m slow $(TESTS)
+	OPTIMISED_GRAPHS=1 $(VENV)/bin/pytest -n 2 --dist worksteal -m slow $(TESTS)
 
 lint: $(VENV)/ready
 	$(VENV)/bin/ruff check .

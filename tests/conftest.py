@@ -7,12 +7,19 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from keras_rnn2dnn import cli
 from keras_rnn2dnn.deploy import bundle
 
 # TensorFlow's graphs are of many small objects: fewer searches for garbage among them.
 gc.set_threshold(20_000, 50, 50)
+
+
+# To optimise these small graphs takes longer than to run them as they were traced;
+# with OPTIMISED_GRAPHS=1 they are optimised as those of users are.
+if not os.environ.get("OPTIMISED_GRAPHS"):
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 
 
 @pytest.fixture(autouse=True)
