@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_rnn2dnn import LogMel, SoftAlignments, dnn_student, rnn_teacher
+from keras_rnn2dnn import LogMel, SoftAlignments, cli, dnn_student
 from keras_rnn2dnn.audio.features import FeatureSpec
 from keras_rnn2dnn.commands.running import convert as convert_command
 from keras_rnn2dnn.commands.running.sources import FeatureSource
@@ -19,9 +19,9 @@ FEATURES, CLASSES = 6, 80
 def files(tmp_path_factory):
     folder = tmp_path_factory.mktemp("files")
     keras.utils.set_random_seed(0)
-    rnn_teacher(FEATURES, CLASSES, units=(8,), bidirectional=False).save(
-        folder / "teacher.keras"
-    )
+    layers = [keras.layers.Dense(8, "tanh"), keras.layers.Dense(CLASSES)]
+    teacher = keras.Sequential([keras.Input((None, FEATURES)), *layers])
+    teacher.save(folder / "teacher.keras")
     rng = np.random.default_rng(0)
     lengths = rng.integers(20, 60, size=24)
     features = [rng.normal(size=(n, FEATURES)).astype("float32") for n in lengths]
@@ -32,6 +32,15 @@ def files(tmp_path_factory):
         chosen = slice(12 * part, 12 * part + 12)
         Utterances(features[chosen]).save(folder / "several" / f"part{part}.npz")
     return folder
+
+
+@pytest.fixture(scope="module")
+def store(files):
+    """The store of `data.npz`, which no test changes."""
+    out = files / "store"
+    align = ("align", files / "teacher.keras", files / "data.npz", "--out", out)
+    assert cli.main([str(argument) for argument in align]) == 0
+    return out
 
 
 def contents(store):
@@ -73,10 +82,8 @@ def test_the_specification_in_a_store_is_that_of_the_bundle():
     assert convert_command._of_source(source) == spec
 
 
-def test_a_student_is_trained_for_int8_and_converted(files, tmp_path, run):
-    store, student = tmp_path / "store", tmp_path / "student.keras"
-    data = files / "data.npz"
-    assert run("align", files / "teacher.keras", data, "--out", store)[0] == 0
+def test_a_student_is_trained_for_int8_and_converted(files, store, tmp_path, run):
+    student, data = tmp_path / "student.keras", files / "data.npz"
     dnn_student(FEATURES, CLASSES, (2, 1), (8,)).save(student)
     distill = ("distill", store, "--student", student, "--epochs", "1")
     aware = tmp_path / "aware.keras"
@@ -89,14 +96,12 @@ def test_a_student_is_trained_for_int8_and_converted(files, tmp_path, run):
     assert code == 2 and "with ranges of its own" in error
 
 
-def test_every_source_gives_the_same_features(files, tmp_path, run):
-    stores = []
-    teacher = files / "teacher.keras"
-    for number, data in enumerate((files / "data.npz", files / "several")):
-        stores.append(tmp_path / str(number))
-        assert run("align", teacher, data, "--out", stores[-1])[0] == 0
-    stores.append(tmp_path / "again")
-    assert run("align", teacher, stores[0], "--out", stores[-1])[0] == 0
+def test_every_source_gives_the_same_features(files, store, tmp_path, run):
+    stores = [store]
+    for data in (files / "several", store):
+        stores.append(tmp_path / data.name)
+        align = ("align", files / "teacher.keras", data, "--out", stores[-1])
+        assert run(*align)[0] == 0
     assert contents(stores[0]) == contents(stores[2])
     first, second = ([*SoftAlignments(s).utterances()] for s in stores[:2])
     for left, right in zip(first, second, strict=True):
@@ -182,9 +187,8 @@ def test_recordings_that_were_added_make_another_store(files, tmp_path, run):
     assert "in: number: 3 against 5. Restore the data as they were" in error
 
 
-def test_parts_are_written_apart_and_merged(files, tmp_path, run):
+def test_parts_are_written_apart_and_merged(files, store, tmp_path, run):
     align = ("align", files / "teacher.keras", files / "data.npz", "--out")
-    run(*align, tmp_path / "whole")
     for part in range(2):
         name = tmp_path / f"part{part}"
         code, output, _ = run(*align, name, "--shard", f"{part}/2")
@@ -192,13 +196,12 @@ def test_parts_are_written_apart_and_merged(files, tmp_path, run):
     parts = [tmp_path / "part0", tmp_path / "part1"]
     code, output, _ = run("align", "--merge", *parts, "--out", tmp_path / "merged")
     assert (code, output.split(",")[0]) == (0, "24 utterances")
-    assert contents(tmp_path / "merged") == contents(tmp_path / "whole")
+    assert contents(tmp_path / "merged") == contents(store)
 
 
-def test_bad_arguments_give_one_line_and_exit_code_2(files, tmp_path, run):
+def test_bad_arguments_give_one_line_and_exit_code_2(files, store, tmp_path, run):
     teacher, data = files / "teacher.keras", files / "data.npz"
-    store, student = tmp_path / "store", tmp_path / "s.keras"
-    run("align", teacher, data, "--out", store)
+    student = tmp_path / "s.keras"
     (tmp_path / "empty").mkdir()
     (tmp_path / "there.keras").write_text("")
     other = ("--out", tmp_path / "other")

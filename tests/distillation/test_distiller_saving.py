@@ -40,7 +40,9 @@ def train(distiller, epochs, **options):
 
 @pytest.mark.parametrize("teachers", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_loaded_distiller_goes_on_as_if_never_saved(tmp_path, teachers):
-    members = [rnn_teacher(4, 5, units=(6,)) for _ in range(teachers)]
+    members = [dense_teacher()]
+    if teachers == 2:
+        members = [rnn_teacher(4, 5, units=(6,)) for _ in range(2)]
     teacher = members[0] if teachers == 1 else members
     options = {
         "distillation_loss": SoftAlignmentKL(2.0, teacher_temperature=0.5),
@@ -119,13 +121,14 @@ def test_backup_and_restore_continues_to_the_same_weights(tmp_path):
             if epoch == 2:
                 raise KeyboardInterrupt
 
-    uninterrupted = new_distiller()
+    teacher = dense_teacher()
+    uninterrupted = new_distiller(teacher)
     train(uninterrupted, 4)
-    first = new_distiller()
+    first = new_distiller(teacher)
     backup = keras.callbacks.BackupAndRestore(tmp_path / "backup")
     with pytest.raises(KeyboardInterrupt):
         train(first, 4, callbacks=[backup, Interrupt()])
-    second = new_distiller()
+    second = new_distiller(teacher)
     train(second, 4, callbacks=[keras.callbacks.BackupAndRestore(tmp_path / "backup")])
     for left, right in zip(
         uninterrupted.student.get_weights(), second.student.get_weights(), strict=True
