@@ -19,6 +19,7 @@ from keras_rnn2dnn.util.log_softmax import log_softmax
 
 _CHECKED_FRAMES = 256
 _CHECKED_CLIPS = 32
+_CLIPS = 64  # in one batch
 
 
 def check_equal(
@@ -97,6 +98,15 @@ def student_logits(student: keras.Model, utterance: np.ndarray) -> np.ndarray:
     return logits if is_clip(student) else logits[0]
 
 
+def _clip_logits(student, clips):
+    """Yields logits `(1, classes)` of clips, which are computed many at a time."""
+    for start in range(0, len(clips), _CLIPS):
+        part = clip_input(student, clips[start : start + _CLIPS])
+        with tf.device("CPU:0"):
+            logits = student(part, training=False)
+        yield from keras.ops.cast(logits, "float32").numpy()[:, None]
+
+
 def long_enough(
     student: keras.Model,
     field: ReceptiveField,
@@ -145,8 +155,12 @@ def compare(
     Returns:
         `comparison` of the report.
     """
-    floats = [student_logits(student, utterances[k]) for k in held]
-    int8s = device.predict([utterances[k] for k in held])
+    chosen = [utterances[k] for k in held]
+    if is_clip(student):
+        floats = list(_clip_logits(student, np.stack(chosen)))
+    else:
+        floats = [student_logits(student, x) for x in chosen]
+    int8s = device.predict(chosen)
     int8s = [np.atleast_2d(z) for z in int8s]  # of a clip one row
     int8s = [z[: len(reference)] for z, reference in zip(int8s, floats, strict=True)]
     compared = {"utterances": len(held), **compare_logits(floats, int8s)}
