@@ -22,12 +22,12 @@ from keras_rnn2dnn.deploy.device.features import device_features
 from keras_rnn2dnn.deploy.threshold import write_threshold
 from keras_rnn2dnn.keywords import KeywordSpotter
 from keras_rnn2dnn.recognition.hearing import detections
-from keras_rnn2dnn.scoring.detections import detection_curve
+from keras_rnn2dnn.scoring.detections import SpokenWord, detection_curve
 from keras_rnn2dnn.scoring.thresholds import best_point
 
 SPEC = FeatureSpec(8000, frame_step_ms=20.0, num_bins=16, compression="pcen")
 FRAMES, STEP_MS = 50, 100.0  # of a clip; from window to window
-PAUSES_S, FALSE_PER_HOUR = (0.2, 4.0), 10.0
+PAUSES_S, NONE_EVERY, FALSE_PER_HOUR = (0.2, 2.0), 3, 10.0
 
 
 def windows(blocks: list[Block], words: list[str]) -> tuple[np.ndarray, np.ndarray]:
@@ -36,19 +36,24 @@ def windows(blocks: list[Block], words: list[str]) -> tuple[np.ndarray, np.ndarr
     for block in blocks:
         features = device_features(block.pcm, SPEC)
         for end in range(FRAMES, len(features), round(STEP_MS / SPEC.frame_step_ms)):
-            now = end * SPEC.frame_step_ms
-            begin = now - FRAMES * SPEC.frame_step_ms
-            near = [w for w in block.words if w.start_ms < now and w.end_ms > begin]
-            whole = [w for w in near if w.start_ms >= begin and w.end_ms <= now]
-            if near and not whole:
-                continue  # neither a word nor none
+            begin_ms, end_ms = (SPEC.frame_step_ms * n for n in (end - FRAMES, end))
+            heard = [(part(w, begin_ms, end_ms), w.text) for w in block.words]
+            whole = [text for share, text in heard if share == 1]
+            if not whole and (max(heard, default=(0, ""))[0] > 0.5 or end % NONE_EVERY):
+                continue  # neither a word nor none, or one of very many
             clips.append(features[end - FRAMES : end])
-            labels.append(words.index(whole[-1].text) if whole else len(words))
+            labels.append(words.index(whole[-1]) if whole else len(words))
     return np.stack(clips), np.array(labels)
 
 
+def part(word: SpokenWord, begin_ms: float, end_ms: float) -> float:
+    """Returns which share of a word lies between two times."""
+    heard = min(word.end_ms, end_ms) - max(word.start_ms, begin_ms)
+    return max(0.0, heard / (word.end_ms - word.start_ms))
+
+
 def main(
-    corpus: str, bundle: str, *words: str, hours: float = 1.0, epochs: int = 8
+    corpus: str, bundle: str, *words: str, hours: float = 2.0, epochs: int = 8
 ) -> Verification:
     """Trains, converts, chooses a threshold and verifies."""
     keras.utils.set_random_seed(0)

@@ -101,12 +101,12 @@ class KeywordSpotter:
     def __call__(self, logits: Sequence[np.ndarray]) -> list[list[str]]:
         """Returns the keywords of each recording, from logits `(windows, classes)`.
 
-        One clip is a recording of one window.
+        One clip, `(classes,)` or `(1, classes)`, is a recording of one window.
         """
         return [[self.labels[k] for k in self._found(z)] for z in logits]
 
     def _found(self, logits):
-        means = smoothed_posteriors(np.asarray(logits), self.smoothed)
+        means = smoothed_posteriors(np.atleast_2d(logits), self.smoothed)
         wait = math.ceil(self.reporting.suppress_ms / self.step_ms)
         found, hit = [], -wait
         for place, (best, value) in enumerate(zip(*best_classes(means), strict=True)):

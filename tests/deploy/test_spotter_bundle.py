@@ -10,12 +10,13 @@ from helpers import spotters
 from helpers.bundles import needs_cores
 
 from keras_rnn2dnn import Recognizer, cli
+from keras_rnn2dnn.audio.corpora import write_wav
 from keras_rnn2dnn.deploy import bundle, load_bundle, toolchain, verify
 from keras_rnn2dnn.deploy.golden import event_bytes, pcm_bytes
 from keras_rnn2dnn.deploy.threshold import measured_curve, with_threshold
 from keras_rnn2dnn.deploy.toolchain import Workbench
 from keras_rnn2dnn.hmm import Topology, WordLoopDecoder
-from keras_rnn2dnn.util.files import Audio
+from keras_rnn2dnn.util.files import Audio, Utterances
 
 needs_cc = pytest.mark.skipif(
     not (shutil.which("make") and shutil.which("cc")),
@@ -130,6 +131,17 @@ def test_commands_take_it_as_any_other(written, tmp_path, capsys):
     assert cli.main(line) == 0
     rate = json.loads(capsys.readouterr().out)
     assert (rate["wer"], rate["words"]) == (0.0, 4)
+    # Of clips each is a word or none; no stream is made of them.
+    clips = tmp_path / "clips.npz"
+    Utterances(list(spotters.clips()), ["low", "high", "", ""] * 16).save(clips)
+    assert cli.main(["evaluate", str(folder), "--data", str(clips), "--json"]) == 0
+    rate = json.loads(capsys.readouterr().out)
+    assert (rate["wer"], rate["words"]) == (0.0, 32)
+    wav = tmp_path / "said.wav"
+    write_wav(wav, STREAM / 32768, 8000)
+    assert cli.main(["transcribe", str(folder), str(wav), "--times"]) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert [line[2] for line in lines] == ["low", "high"]
 
 
 def test_decoders_of_frames_and_of_clips_are_told_apart(written, tmp_path):

@@ -43,7 +43,10 @@ def test_a_word_is_reported_once_within_the_suppression():
 
 
 def test_one_clip_is_a_recording_of_one_window():
-    assert SPOTTER([heard([k]) for k in range(4)]) == [["yes"], ["no"], [], []]
+    expected = [["yes"], ["no"], [], []]
+    assert SPOTTER([heard([k]) for k in range(4)]) == expected
+    assert SPOTTER(heard(range(4))) == expected
+    assert SPOTTER([np.zeros((0, 4))]) == [[]]
 
 
 def test_the_threshold_is_one_of_log_odds():
