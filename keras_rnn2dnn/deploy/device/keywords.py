@@ -120,7 +120,8 @@ def posteriors(logits: np.ndarray, exponentials: Sequence[int]) -> np.ndarray:
         >>> (found / 2**24).round(5).tolist()
         [0.73106, 0.26894]
     """
-    below = logits.max().astype(np.int64) - logits
+    steps = logits.astype(np.int64)
+    below = steps.max() - steps
     padded = np.append(exponentials, np.zeros(256 - len(exponentials), np.uint64))
     own = padded[below]
     inverse = np.uint64((1 << 2 * _BITS) // int(own.sum()))
