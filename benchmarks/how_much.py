@@ -47,11 +47,8 @@ def main():
         unlabelled_strings=0,
         rounds=1,
         epochs=options.epochs,
-        teacher_batch_size=16,
-        student_batch_size=8,
         development_strings=120,
         test_strings=200,
-        labels="as heard",
         strings=StringOptions(active_level=True),
     )
     print(f"{parts.told[-1]}; {len(parts.split.vocabulary)} words")

@@ -64,8 +64,6 @@ def main():
         speeds=(1.0,),
         epochs=options.epochs,
         student_units=tuple(map(int, options.units.split(","))),
-        teacher_batch_size=16,  # streams are long: more updates, no more time
-        student_batch_size=8,
         test_strings=options.strings,
         agreed_by="itself",
     )

@@ -64,11 +64,8 @@ def _trained(task, options):
     recipe = Recipe(
         epochs=options.epochs,
         student_units=tuple(map(int, options.units.split(","))),
-        teacher_batch_size=16,  # streams are long: more updates, no more time
-        student_batch_size=8,
         test_strings=200,
         agreed_by="itself",
-        labels="as heard",
         features="pcen",
         streams=StreamOptions(),
     )

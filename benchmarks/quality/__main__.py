@@ -1,12 +1,13 @@
-"""Word errors of all kinds of targets, on real speech: the table of docs/results.md.
+"""Word errors of all kinds of targets, on real speech: the tables of docs/results.md.
 
-Two protocols on the recordings of the Free Spoken Digit Dataset: each speaker held out
-in turn, with unlabelled recordings of the new speaker; and the official split, in which
-all speakers are transcribed. Strings of 3-7 digits in noise of 0-20 dB, as in
-`rnn2dnn demo`. All students of a form have the same first weights, all take the same
-number of updates on batches drawn with the same seed; each has its decoder tuned on the
-same strings. Which recipe is
-best is chosen on development strings: for a held-out speaker, on those of the others.
+Protocols: the official split of the Free Spoken Digit Dataset, in which all speakers
+are transcribed; each of its speakers held out in turn, with unlabelled recordings of
+the new speaker; and with `--commands` 40 commands by speakers whom no training has
+heard. Strings in noise of 0-20 dB, as in `rnn2dnn demo`, aligned as they are heard. All
+students of a form have the same first weights, all take the same number of updates on
+batches drawn with the same seed; each has its decoder tuned on the same strings. Which
+recipe is best is chosen on development strings: for a held-out speaker, on those of the
+others.
 
 Can be stopped and called again; finished results in --out are kept.
 """
@@ -22,13 +23,15 @@ from pathlib import Path
 
 SEEDS = 3
 STAGES = "teacher", "rows", "best"
-OFFICIAL = "official"
+TITLES = {"official": "Official split", "commands": "Commands"}
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", required=True, help="the recordings (FSDD)")
+    parser.add_argument("--commands", help="recordings of commands by folders")
     parser.add_argument("--out", required=True, help="directory of the results")
+    parser.add_argument("--splits", nargs="+", help="some of them; default: all")
     parser.add_argument("--seeds", type=int, default=SEEDS, help="how many")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="processes")
     parser.add_argument("--quick", action="store_true", help="minutes: one speaker")
@@ -70,8 +73,7 @@ def _needs(one, other):
     (stage, split), (before, of, _) = one, other
     if stage == "rows":
         return before == "teacher" and of == split
-    same = (of == OFFICIAL) == (split == OFFICIAL)
-    return stage == "best" and before == "rows" and same
+    return stage == "best" and before == "rows" and TITLES.get(of) == TITLES.get(split)
 
 
 def check_out(out, quick, seeds):
@@ -79,7 +81,7 @@ def check_out(out, quick, seeds):
     from benchmarks.quality.data import Sizes
     from benchmarks.quality.variations import rows, sizes
 
-    plan = [(Sizes.of(o, quick), rows(o, quick)) for o in (False, True)]
+    plan = [(Sizes.of(p, quick), rows(p, quick)) for p in (*TITLES, "a speaker")]
     digest = zlib.crc32(repr((plan, sizes(quick))).encode())
     seeds = 1 if quick else seeds
     wanted = f"{'quick' if quick else 'full'}, {seeds} seeds, {digest:08x}"
@@ -97,7 +99,10 @@ def check_out(out, quick, seeds):
 
 def _units(options):
     speakers = sorted({p.stem.split("_")[1] for p in Path(options.data).glob("*.wav")})
-    splits = [OFFICIAL, *(speakers[:1] if options.quick else speakers)]
+    splits = ["official", *["commands"] * bool(options.commands)]
+    splits += speakers[:1] if options.quick else speakers
+    if options.splits:
+        splits = [split for split in splits if split in options.splits]
     seeds = 1 if options.quick else options.seeds
     return [(split, seed) for split in splits for seed in range(seeds)]
 
@@ -112,6 +117,7 @@ def _start(options, stage, split, seed, needed):
             return run.result()
     command = [sys.executable, "-m", "benchmarks.quality"]
     command += ["--data", options.data, "--out", options.out]
+    command += ["--commands", options.commands] * bool(options.commands)
     command += ["--seeds", str(options.seeds), "--jobs", str(options.jobs)]
     command += ["--quick"] * options.quick + ["--work", stage, split, str(seed)]
     folder = Path(options.out) / f"{split}-{seed}"
@@ -134,15 +140,18 @@ def _work(options, stage, split, seed):
     from benchmarks.quality.work import Work
 
     seeds = 1 if options.quick else options.seeds
-    Work(options.data, Path(options.out), split, seed, seeds, options.quick).run(stage)
+    data = {"fsdd": options.data, "commands": options.commands}
+    Work(data, Path(options.out), split, seed, seeds, options.quick).run(stage)
 
 
 def _print_tables(options):
     from benchmarks.quality.table import COMPARED, Summary, load_results
 
     results = load_results(Path(options.out))
-    for title, official in (("New speaker", False), ("Official split", True)):
-        found = [r for r in results if (r.split == OFFICIAL) == official]
+    for title in (*TITLES.values(), "New speaker"):
+        found = [r for r in results if TITLES.get(r.split, "New speaker") == title]
+        if not found:
+            continue
         splits = ", ".join(dict.fromkeys(r.split for r in found))
         seeds = len({r.seed for r in found})
         summary = Summary(found)

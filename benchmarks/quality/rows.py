@@ -5,7 +5,6 @@ import functools
 
 import numpy as np
 
-from benchmarks.quality.data import BANKS
 from keras_rnn2dnn import hmm
 from keras_rnn2dnn.recipe.targets import (
     log_means,
@@ -15,9 +14,7 @@ from keras_rnn2dnn.recipe.targets import (
 from keras_rnn2dnn.recipe.trained import tuned_to
 from keras_rnn2dnn.util.log_softmax import log_softmax
 
-SHARE = 0.5  # of the unlabelled strings in an epoch
-_RISING = 0.3, 0.54  # the same, from the first epoch to the last; no tuning strings
-_SURE = 0.7
+_LEAST = -20.0  # of the logarithm of a posterior
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,31 +23,23 @@ class Row:
 
     Args:
         name: in the table.
-        known: targets of transcribed strings: `hard`, `soft`, `one-best`,
-            `occupancies` (forward-backward over the transcript) or `path` (the best of
-            these in each frame).
-        unknown: targets of unlabelled strings: `soft`, `one-best`, `occupancies` (over
-            the word loop) or `path` (as for a transcript, of the words which the
-            teacher recognises); None without them.
+        known: targets of transcribed strings: `hard`, `oracle`, or of the labeller
+            `soft`, `one-best`, `occupancies` (forward-backward over the transcript) or
+            `path` (the one that has the most of these).
+        unknown: targets of unlabelled strings: `soft`, `one-best`, or `occupancies` or
+            `path` as for a transcript, of the words which the labeller recognises; None
+            without them.
         hears: what the teacher hears, `clean` or `noisy`.
         temperature: of `soft`.
         labeller: `teacher`, `ensemble`, or the row whose student gives the targets; or
             several of teacher and rows, joined by ` and `, whose mean does.
         matched: whether unlabelled posteriors are matched to the priors.
-        skewed: whether every second word is rare in the unlabelled strings.
         known_weight: weight of the frames of transcribed strings, beside 1.
         outputs_matched: whether nothing is trained: of the student of hard labels, the
             outputs for unlabelled noisy strings are matched to the priors, and those
             for development and test are changed likewise.
-        paths: epochs in which paths through the word loop are the loss, not frames:
-            `none`, `all`, or `later`, the last third; of `risk` with minimum Bayes
-            risk as the loss.
-        boost: of `SequenceKL`.
-        sure: what the teacher's certainty does to unlabelled strings: `none`; frames
-            weigh what their class is given, `weights`; only sure `frames` count, or
-            only the two thirds of the `utterances` of which it is surest.
-        rising: whether there are ever more unlabelled strings from epoch to epoch.
-        banks: how many are used in turn; with one, all epochs have the same strings.
+        boost: of `SequenceKL`, whose paths through the word loop are the loss then;
+            None for frames.
         student: name in `students.STUDENTS`.
     """
 
@@ -61,14 +50,9 @@ class Row:
     temperature: float = 1.0
     labeller: str = "teacher"
     matched: bool = False
-    skewed: bool = False
     known_weight: float = 1.0
     outputs_matched: bool = False
-    paths: str = "none"
-    boost: float = 0.0
-    sure: str = "none"
-    rising: bool = False
-    banks: int = BANKS
+    boost: float | None = None
     student: str = "64,64"
 
 
@@ -148,26 +132,26 @@ def targets_of(kind, posteriors, transcripts, decoder, temperature=1.0):
 
     Args:
         kind: see `Row`.
-        posteriors: log-posteriors of the teacher.
+        posteriors: log-posteriors of the labeller.
         transcripts: words of each string, None where they are not known.
-        decoder: of what labels.
+        decoder: of the labeller. As much of its priors is taken away before states are
+            aligned as it takes where it recognises words.
         temperature: of `soft`.
     """
     if kind == "soft":
         return [log_softmax(z / temperature).astype("float16") for z in posteriors]
     if kind == "one-best":
         return [one_best(z.argmax(-1)) for z in posteriors]
-    known = transcripts[0] is not None
-    if kind == "path" and not known:
-        found = hmm.decoded(decoder)(posteriors, transcripts)
-        return [one_best(p.argmax(-1)) for p in found]
-    if known:
-        occupied = hmm.forward_backward(posteriors, transcripts, decoder.topology)
+    options = {"path": kind == "path", "prior_scale": decoder.prior_scale}
+    if transcripts[0] is None:
+        transform = hmm.decoded(decoder, **options)
     else:
-        occupied = hmm.LoopGraph(decoder).occupancies(posteriors)
+        options["log_priors"] = decoder.log_priors
+        transform = hmm.constrained(decoder.topology, **options)
+    found = transform(posteriors, transcripts)
     if kind == "path":
-        return [one_best(p.argmax(-1)) for p in occupied]
-    return [np.log(np.maximum(p, 1e-8)).astype("float16") for p in occupied]
+        return [one_best(p.argmax(-1)) for p in found]
+    return [np.maximum(p, _LEAST).astype("float16") for p in found]
 
 
 def one_best(states):
@@ -177,47 +161,34 @@ def one_best(states):
     return np.asarray(rows, "float32").transpose(2, 0, 1)
 
 
-def examples(row, corpus, labeller, epochs):
-    """Returns the features with weights, and the target, of strings of some epochs."""
-    if row.known == "hard":
-        known = [[one_best(s.states) for s in bank] for bank in corpus.banks]
+def examples(row, corpus, labeller):
+    """Returns features with weights, and target, of the strings of each bank."""
+    if row.known in ("hard", "oracle"):
+        known = [[one_best(y) for y in bank] for bank in _states(row.known, corpus)]
     else:
         known = labeller.targets(row.known, row.hears, row.temperature)
-    heard = "skewed" if row.skewed else "unlabelled"
-    unknown = labeller.posteriors(heard, row.hears) if row.unknown else None
-    shares = np.linspace(*_RISING, epochs) if row.rising else [SHARE] * row.banks
     found = []
-    for epoch, share in enumerate(shares):
-        number = epoch % row.banks
-        strings = corpus.banks[number]
-        added = round(len(strings) * share) if row.unknown else 0
-        kept = strings[: len(strings) - added]
+    for number, strings in enumerate(corpus.banks):
+        new = corpus.unlabelled[number] if row.unknown else []
+        kept = strings[: len(strings) - len(new)]
         targets = known[number][: len(kept)]
         weights = [np.full(len(z), row.known_weight, "float32") for z in targets]
-        if row.unknown:
-            posteriors = unknown[number][:added]
+        if new:
+            posteriors = labeller.posteriors("unlabelled", row.hears)[number]
             if row.matched:
-                posteriors = labeller.match(heard, row.hears)(posteriors, None)
-            given = posteriors, [None] * added, labeller.decoder, row.temperature
+                posteriors = labeller.match("unlabelled", row.hears)(posteriors, None)
+            given = posteriors, [None] * len(new), labeller.decoder, row.temperature
             targets = targets + targets_of(row.unknown, *given)
-            weights += _certain(row.sure, posteriors)
-            kept = kept + getattr(corpus, heard)[number][:added]
+            weights += [np.ones(len(z), "float32") for z in posteriors]
         inputs = [
             {"features": string.noisy, "weights": of_frames}
-            for string, of_frames in zip(kept, weights, strict=True)
+            for string, of_frames in zip(kept + new, weights, strict=True)
         ]
         found.append(list(zip(inputs, targets, strict=True)))
     return found
 
 
-def _certain(kind, posteriors):
-    """Returns weights of the frames of strings by what their best class is given."""
-    best = [np.exp(z.max(axis=-1)).astype("float32") for z in posteriors]
-    if kind == "weights":
-        return best
-    if kind == "frames":
-        return [(p >= _SURE).astype("float32") for p in best]
-    least = -1.0
-    if kind == "utterances":
-        least = np.quantile([p.mean() for p in best], 1 / 3)
-    return [np.full_like(p, p.mean() >= least) for p in best]
+def _states(kind, corpus):
+    if kind == "oracle":
+        return corpus.oracle
+    return [[string.states for string in bank] for bank in corpus.banks]

@@ -11,31 +11,42 @@ from keras_rnn2dnn.scoring.word_errors import align_words
 from keras_rnn2dnn.util.files import new_file
 
 _RESAMPLES = 2000
+GIVEN = OFFICIAL, COMMANDS = "official", "commands"  # splits; others are speakers
 HARD, TEACHER, BEST = "hard labels", "RNN teacher", "best recipe"
-_ALIGNED, _BOOSTED = "aligned by the teacher", "aligned by the teacher, boosted paths"
+HARD_BOOSTED, REALIGNED = (
+    "hard labels, boosted paths",
+    "hard labels, realigned by itself",
+)
+ORACLE = "hard labels of an oracle"
+ALIGNED, BOOSTED = "aligned by the teacher", "aligned by the teacher, boosted paths"
+SECOND = f"{BOOSTED}, second round"
+_SELF_TRAINED = "self-training, boosted paths, second round"
 COMPARED = (  # what docs, docstrings and the README speak of
+    (HARD, TEACHER),
     (BEST, HARD),
+    (BEST, HARD_BOOSTED),
+    (BEST, REALIGNED),
+    (BEST, _SELF_TRAINED),
     (BEST, TEACHER),
-    (BEST, "self-training"),
-    (BEST, "self-training, boosted paths, second round"),
-    (BEST, "hard labels, boosted paths"),
     (f"{BEST}, int8", BEST),
-    (f"{BEST}, int8", HARD),
     (f"{BEST}, int8", TEACHER),
+    (f"{BEST}, student 112,112, int8", TEACHER),
+    (ORACLE, HARD),
+    ("soft", HARD),
+    ("forward-backward", HARD),
+    (ALIGNED, HARD),
+    (HARD_BOOSTED, HARD),
+    (REALIGNED, HARD_BOOSTED),
+    (BOOSTED, ALIGNED),
+    (BOOSTED, HARD_BOOSTED),
+    (SECOND, REALIGNED),
+    ("taught by the assistant", BOOSTED),
+    ("time-delay student", "time-delay student, hard labels"),
     ("hard + one-best", HARD),
     ("matched priors", "hard + one-best"),
     ("boosted paths", "matched priors"),
-    ("boosted paths", "hard + one-best"),
     ("boosted paths, second round", "boosted paths"),
-    ("committee, boosted paths", "boosted paths"),
-    ("committee, boosted paths, second round", "committee, boosted paths"),
     ("committee, boosted paths, second round", "boosted paths, second round"),
-    (_ALIGNED, HARD),
-    (f"{_ALIGNED}, paths", _ALIGNED),
-    (_BOOSTED, _ALIGNED),
-    (_BOOSTED, "hard labels, boosted paths"),
-    (f"{_BOOSTED}, second round", _BOOSTED),
-    ("aligned by the ensemble, boosted paths", _BOOSTED),
 )
 
 
@@ -45,7 +56,7 @@ class Result:
 
     Args:
         row: name of the system.
-        split: held-out speaker, or `official`.
+        split: held-out speaker, or one of `GIVEN`.
         seed: of the run.
         num_bytes: of the model as it would be stored.
         development: word errors and words on the decoder's strings.
@@ -200,17 +211,17 @@ def chosen_row(results: Sequence[Result], candidates, split: str) -> str:
     """Returns the row with the fewest errors on strings for the choice.
 
     Those of the held-out speaker itself do not count: another one's recipe is chosen
-    by the other speakers. The official split has one list of such strings.
+    by the other speakers. The given splits have one list of such strings each.
 
     Args:
         results: of all splits and seeds.
         candidates: names of rows.
         split: to choose for.
     """
-    if split == "official":
+    if split in GIVEN:
         splits = {split}
     else:
-        speakers = {result.split for result in results} - {"official"}
+        speakers = {result.split for result in results} - {*GIVEN}
         splits = speakers - {split} or speakers
     errors = dict.fromkeys(candidates, 0)
     for result in results:

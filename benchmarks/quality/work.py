@@ -38,9 +38,9 @@ class Work:
     """Runs the stages; what is finished is left alone.
 
     Args:
-        data: directory of the recordings.
+        data: directories of the recordings, by `fsdd` and `commands`.
         out: directory of all results.
-        split: held-out speaker, or `official`.
+        split: held-out speaker, or one of `table.GIVEN`.
         seed: of everything random.
         seeds: how many there are.
         quick: fewer strings, epochs and rows.
@@ -49,16 +49,14 @@ class Work:
     def __init__(self, data, out, split, seed, seeds, quick):
         self.out, self.split, self.seed, self.seeds = out, split, seed, seeds
         self.quick, self.folder = quick, out / f"{split}-{seed}"
-        self.official = split == "official"
-        self.sizes = Sizes.of(self.official, quick)
+        self.sizes = Sizes.of(split, quick)
         self.corpus = self._corpus(data)
         self.students = Students(self.corpus, seed, self.sizes.epochs)
 
     def _corpus(self, data):
         kept = self.folder / "corpus.pickle"
         if not kept.is_file():
-            speaker = None if self.official else self.split
-            corpus = Corpus(data, speaker, self.seed, self.sizes)
+            corpus = Corpus(data, self.split, self.seed, self.sizes)
             with new_file(kept) as path:
                 path.write_bytes(pickle.dumps(corpus, pickle.HIGHEST_PROTOCOL))
         with open(kept, "rb") as file:
@@ -86,7 +84,7 @@ class Work:
         self._result(TEACHER, lambda: teacher)
         if self.seeds > 1:
             self._result(ENSEMBLE, lambda: _Mean(models))
-        for row in rows(self.official, self.quick):
+        for row in rows(self.split, self.quick):
             self._student(row)
 
     def _teachers(self):
@@ -118,7 +116,7 @@ class Work:
         labeller = self._labeller_of(teacher)
         self.labellers = {"teacher": labeller}
         self.tuning = self.corpus.tuning
-        if not self.official:
+        if self.corpus.unlabelled[-1]:
             heard = self.corpus.unlabelled[-1][-self.sizes.agreed :]
             clean = labeller.of([s.clean for s in heard])
             self.tuning = self.tuning.with_agreed(heard, labeller.decoder(clean))
@@ -132,7 +130,7 @@ class Work:
             self._result(row.name, lambda: self._matched(self._saved(HARD)))
             return
         labeller = self._labeller(row.labeller)
-        banks = examples(row, self.corpus, labeller, self.sizes.epochs)
+        banks = examples(row, self.corpus, labeller)
         student = self.students.train(row, banks)
         with new_file(path.with_suffix(".keras")) as temporary:
             student.save(temporary)
@@ -145,10 +143,10 @@ class Work:
 
     def _best(self):
         self._label_with(keras.saving.load_model(self.folder / "teacher.keras"))
-        names = candidates(self.official, self.quick)
+        names = candidates(self.split, self.quick)
         best = chosen_row(load_results(self.out), names, self.split)
         print(f"best for {self.split}: {best}", flush=True)
-        row = next(r for r in rows(self.official, self.quick) if r.name == best)
+        row = next(r for r in rows(self.split, self.quick) if r.name == best)
         found = Result.load(self._path(best))
         dataclasses.replace(found, row="best recipe").save(self._path("best recipe"))
         self._quantised("best recipe", best)

@@ -45,9 +45,9 @@ class Recipe:
         agreed_strings: unlabelled strings that take part in the choice of decoders.
         agreed_by: whose words these have then: `"teacher"`, or `"itself"`: of the model
             that is tuned, so that the student of hard labels needs no teacher.
-        labels: `"transplanted"` aligns the recordings by themselves, and puts their
-            labels into the noisy strings: such labels nobody has who has but the noisy
-            strings. `"as heard"` aligns the noisy strings.
+        labels: `"as heard"` aligns the noisy strings. `"transplanted"` aligns the
+            recordings by themselves, and puts their labels into the noisy strings: an
+            oracle's, which nobody has who has but the noisy strings.
         strings: how word strings are made.
         features: `"running mean"` subtracts one from the logarithms; `"pcen"` is for
             devices that are left switched on.
@@ -68,15 +68,15 @@ class Recipe:
     teacher_cell: str = "lstm"
     teacher_stack: int = 3
     teacher_dropout: float = 0.2
-    teacher_batch_size: int = 64
+    teacher_batch_size: int = 16
     teacher_learning_rate: float = 4e-3
     student_context: tuple[int, int] = (10, 10)
     student_units: tuple[int, ...] = (64, 64)
-    student_batch_size: int = 32
+    student_batch_size: int = 8
     student_learning_rate: float = 3e-3
     agreed_strings: int = 160
     agreed_by: str = "teacher"
-    labels: str = "transplanted"
+    labels: str = "as heard"
     strings: StringOptions = dataclasses.field(default_factory=StringOptions)
     features: str = "running mean"
     streams: StreamOptions | None = None

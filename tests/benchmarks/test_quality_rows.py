@@ -15,7 +15,7 @@ PATH = np.array([4, 0, 0, 1, 2, 3, 3, 4])  # no yes
 class FakeLabeller:
     """Hears `no yes` in all strings; its best class of frame 2 is no path."""
 
-    decoder = WordLoopDecoder(TOPOLOGY, insertion_penalty=-1.0)
+    decoder = WordLoopDecoder(TOPOLOGY, np.zeros(5), insertion_penalty=-1.0)
     log_p = np.full((8, 5), -8.0)
     log_p[np.arange(8), PATH] = 0
     log_p[2, 3] = 1
@@ -44,15 +44,13 @@ def corpus():
     hard = np.array([4, 4, 0, 1, 2, 3, 4, 4])
     return SimpleNamespace(
         banks=[bank("known 0", hard), bank("known 1", hard)],
-        unlabelled=[bank("new 0", None), bank("new 1", None)],
-        skewed=[bank("rare 0", None), bank("rare 1", None)],
+        unlabelled=[bank("new 0", None)[:2], bank("new 1", None)[:2]],
+        oracle=[[PATH] * 4, [PATH] * 4],
     )
 
 
-def learnt(corpus, epochs=3, **fields):
-    row = rows.Row("a row", **fields)
-    labeller = FakeLabeller(corpus)
-    return rows.examples(row, corpus, labeller, epochs)
+def learnt(corpus, **fields):
+    return rows.examples(rows.Row("a row", **fields), corpus, FakeLabeller(corpus))
 
 
 def best(target):
@@ -70,16 +68,19 @@ def test_hard_labels_are_those_of_the_strings(corpus):
         assert x["weights"].tolist() == [1] * 8
 
 
-@pytest.mark.parametrize("skewed", [False, True])
-def test_half_of_the_strings_are_unlabelled_and_count_more(corpus, skewed):
-    options = {"unknown": "one-best", "known_weight": 0.25, "skewed": skewed}
-    heard = "rare" if skewed else "new"
+def test_an_oracle_labels_the_same_strings(corpus):
+    for bank in learnt(corpus, known="oracle"):
+        assert [best(target) for _, target in bank] == [PATH.tolist()] * 4
+
+
+def test_half_of_the_strings_are_unlabelled_and_count_more(corpus):
+    options = {"unknown": "one-best", "known_weight": 0.25}
     for number, bank in enumerate(learnt(corpus, **options)):
         assert [x["features"] for x, _ in bank] == [
             f"known {number}.0",
             f"known {number}.1",
-            f"{heard} {number}.0",
-            f"{heard} {number}.1",
+            f"new {number}.0",
+            f"new {number}.1",
         ]
         weights = [np.unique(x["weights"]).tolist() for x, _ in bank]
         assert weights == [[0.25], [0.25], [1], [1]]
@@ -102,23 +103,19 @@ def test_targets_of_unlabelled_strings(corpus, unknown, matched, expected):
     assert best(first[-1][1]) == expected
 
 
-def test_there_may_be_ever_more_unlabelled_strings_and_fewer_banks(corpus):
-    rising = learnt(corpus, unknown="one-best", rising=True)
-    assert len(rising) == 3
-    added = [sum("new" in x["features"] for x, _ in bank) for bank in rising]
-    assert added == sorted(added) and all(len(bank) == 4 for bank in rising)
-    assert len(learnt(corpus, unknown="one-best", banks=1)) == 1
-
-
-def test_the_teacher_may_weigh_what_it_is_sure_of(corpus):
-    posteriors = np.exp(FakeLabeller.log_p).max(axis=-1)
-    for sure, expected in (
-        ("weights", posteriors),
-        ("frames", posteriors >= 0.7),
-    ):
-        bank, *_ = learnt(corpus, unknown="one-best", sure=sure)
-        assert bank[-1][0]["weights"] == pytest.approx(expected.astype("float32"))
-        assert bank[0][0]["weights"].tolist() == [1] * 8
+@pytest.mark.parametrize(
+    ("prior_scale", "expected"),
+    [(0.0, [4, 4, 0, 1, 2, 3, 4, 4]), (1.0, PATH.tolist())],
+)
+def test_priors_are_taken_away_as_by_the_decoder(prior_scale, expected):
+    log_p = FakeLabeller.log_p.copy()
+    log_p[2, 3], log_p[:, 4] = -8, 2  # silence is likely everywhere, and often
+    priors = np.array([-5.0] * 4 + [0.0])
+    decoder = WordLoopDecoder(TOPOLOGY, priors, prior_scale, insertion_penalty=-1.0)
+    given = [log_p], [["no", "yes"]], decoder
+    (path,), (soft,) = (rows.targets_of(k, *given) for k in ("path", "occupancies"))
+    assert best(path) == soft.argmax(-1).tolist() == expected
+    assert np.exp(soft.astype("float64")).sum(-1) == pytest.approx(1, abs=5e-3)
 
 
 def test_a_committee_gives_the_means_of_what_its_members_keep():

@@ -115,7 +115,6 @@ def _plan(split, num_states, own_teacher, sparse, pace, level, sizes):
         test_strings=min(most, max(200, min(600, len(split.test) // _STRING_WORDS))),
         teacher_batch_size=_batch_size(epochs * strings, _TEACHER_UPDATES, 64),
         student_batch_size=_batch_size(epochs * strings, _STUDENT_UPDATES, 32),
-        labels="as heard",
         strings=_SPARSE if sparse else StringOptions(active_level=True),
         **sizes,
     )
