@@ -16,6 +16,7 @@ _TRAINING_S = {  # a string in an epoch, with the name of the files
     "hard": ("student_hard", 0.0007),
     "self_labelled": ("student_self", 0.0008),
     "soft": ("student_soft", 0.0012),
+    "without_teacher": ("student_alone", 0.002),
     "distilled": ("student", 0.002),
 }
 _SIZES = {  # of a recipe, as they are called where they are smaller than usual
@@ -90,7 +91,8 @@ class Plan:
         }
         for attribute in self.trained.values():
             name, seconds = _TRAINING_S[attribute]
-            rounds = recipe.rounds if attribute == "distilled" else 1
+            taught = attribute in ("without_teacher", "distilled")
+            rounds = recipe.rounds if taught else 1
             for model in (*(f"{name}_round{n}" for n in range(1, rounds)), name):
                 found[f"{model}: train"] = seconds * epoch * recipe.epochs
             found[f"{name}: recognise"] = _TUNING_S * tuned
@@ -112,7 +114,12 @@ DEFAULT = Plan(
         agreed_strings=80,
         agreed_by="itself",
     ),
-    {table.HARD: "hard", table.TEACHER: "teacher", table.DISTILLED: "distilled"},
+    {
+        table.HARD: "hard",
+        table.TEACHER: "teacher",
+        table.DISTILLED: "distilled",
+        table.ALONE: "without_teacher",
+    },
     repetitions=24,
     minutes=2,
 )

@@ -23,6 +23,7 @@ ALL_TRAINED = {
     table.HARD: "hard",
     table.SELF: "self_labelled",
     table.SOFT: "soft",
+    table.ALONE: "without_teacher",
     table.DISTILLED: "distilled",
 }
 

@@ -114,15 +114,17 @@ class RecipeRun(KeptModels):
         return self._trained("student_soft", student.new_student, learn)
 
     @cached_property
+    def without_teacher(self) -> Trained:
+        """As `distilled`, but no RNN labels: the student of hard labels does."""
+        return self._by_rounds("student_alone", [self.hard.model])
+
+    @cached_property
     def distilled(self) -> Trained:
         """The student of paths of words, after the rounds of the recipe."""
         labellers = [self.teacher.model]
         if self.split.unlabelled:
             labellers.append(self.hard.model)
-        for number in range(1, self.recipe.rounds):
-            labellers = [self._labeller(f"student_round{number}", labellers)]
-        learn = self._paths_of(labellers)
-        return self._trained("student", student.new_student, learn)
+        return self._by_rounds("student", labellers)
 
     @cached_property
     def bundle(self) -> Path:
@@ -185,6 +187,11 @@ class RecipeRun(KeptModels):
             )
 
         return self._trained(name, new, learn)
+
+    def _by_rounds(self, name: str, labellers: list[keras.Model]) -> Trained:
+        for number in range(1, self.recipe.rounds):
+            labellers = [self._labeller(f"{name}_round{number}", labellers)]
+        return self._trained(name, student.new_student, self._paths_of(labellers))
 
     def _paths_of(self, labellers: list[keras.Model]) -> Callable:
         """Returns how a student learns the recipe's own targets."""

@@ -16,6 +16,7 @@ TEACHER = "RNN teacher"
 HARD = "student, hard labels"
 SELF = "student, hard + self-labelled"
 SOFT = "student, soft, transcribed audio"
+ALONE = "student, distilled without the RNN"
 DISTILLED = "student, distilled"
 INT8 = "student, distilled, int8"
 DEVICE = "student, distilled, device arithmetic"
@@ -24,6 +25,7 @@ _LINES = {
     HARD: ("orange", "6 3"),
     SELF: ("sky", "2 3"),
     SOFT: ("green", "9 3 2 3"),
+    ALONE: ("sky", ""),
     DISTILLED: ("vermillion", ""),
     INT8: ("blue", "6 3"),
     DEVICE: ("purple", "2 3"),

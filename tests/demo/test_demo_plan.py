@@ -31,12 +31,12 @@ def test_every_smaller_number_of_the_default_is_told():
             if name == "speeds":
                 numbers = list(map(len, numbers))
             assert "{:,} of {:,} ".format(*numbers) in text, name
-    assert "3 of 5 trained systems" in text
+    assert "4 of 6 trained systems" in text
 
 
 @pytest.mark.parametrize("plan", [DEFAULT, FULL])
 def test_the_stages_take_about_as_long_as_is_said(plan):
     stages = plan.stages(recordings=8 * 10 * (plan.repetitions - 5))
     trained = [name for name in stages if name.endswith(": train")]
-    assert len(trained) == len(plan.trained) + plan.recipe.rounds - 1
+    assert len(trained) == len(plan.trained) + 2 * (plan.recipe.rounds - 1)
     assert 0.5 * plan.minutes <= sum(stages.values()) / 60 <= plan.minutes

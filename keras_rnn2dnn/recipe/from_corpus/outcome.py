@@ -6,7 +6,14 @@ from typing import Any
 
 from keras_rnn2dnn.deploy import Verification
 from keras_rnn2dnn.deploy.verify.outcome import PASSED
-from keras_rnn2dnn.report.table import DEVICE, DISTILLED, HARD, TEACHER, to_markdown
+from keras_rnn2dnn.report.table import (
+    ALONE,
+    DEVICE,
+    DISTILLED,
+    HARD,
+    TEACHER,
+    to_markdown,
+)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -43,19 +50,21 @@ class TrainedCorpus:
     @property
     def helped(self) -> str:
         """A sentence: whether the student is better for its teacher."""
-        hard, distilled = self.row(HARD), self.row(DISTILLED)
-        errors = f"{distilled['errors']} errors of {distilled['words']} words"
-        against = f"{errors} against {hard['errors']} of the student of hard labels"
-        if distilled["errors"] == hard["errors"]:
-            return f"The teacher did not help: {against}"
-        verb = "helped" if distilled["errors"] < hard["errors"] else "did not help"
+        alone, distilled = self.row(ALONE), self.row(DISTILLED)
+        fewer = distilled["errors"] < alone["errors"]
         change = ""
-        if hard["errors"]:
-            change = f" ({100 * (distilled['wer'] / hard['wer'] - 1):+.0f} %)"
-        (low, high), (other_low, other_high) = distilled["ci95"], hard["ci95"]
-        sure = high < other_low or other_high < low
+        if alone["errors"] and distilled["errors"] != alone["errors"]:
+            change = f" ({100 * (distilled['wer'] / alone['wer'] - 1):+.0f} %)"
+        (low, high), (other_low, other_high) = distilled["ci95"], alone["ci95"]
+        sure = high < other_low or other_high < low or not change
         chance = "" if sure else ". The 95 % intervals overlap: it may be chance"
-        return f"The teacher {verb}: {against}{change}{chance}"
+        return (
+            f"The teacher {'helped' if fewer else 'did not help'}: "
+            f"{distilled['errors']} errors of {distilled['words']} words against "
+            f"{alone['errors']}{change} of the student that learns in the same way "
+            f"without it, and {self.row(HARD)['errors']} of the student of hard labels"
+            f"{chance}"
+        )
 
     @property
     def on_device(self) -> str:

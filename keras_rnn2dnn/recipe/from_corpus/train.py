@@ -26,7 +26,12 @@ from keras_rnn2dnn.util.checksums import without_sum
 from keras_rnn2dnn.util.files import new_file
 from keras_rnn2dnn.util.progress import StageProgress
 
-_SYSTEMS = {table.TEACHER: "teacher", table.HARD: "hard", table.DISTILLED: "distilled"}
+_SYSTEMS = {
+    table.TEACHER: "teacher",
+    table.HARD: "hard",
+    table.DISTILLED: "distilled",
+    table.ALONE: "without_teacher",
+}
 _PLAN = "plan.json"
 _LOG = logging.getLogger(__name__)
 

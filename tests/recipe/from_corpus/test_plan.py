@@ -46,7 +46,7 @@ def test_less_time_is_less_work():
 def test_a_faster_machine_does_more_and_a_slower_one_takes_longer():
     slow, usual, fast = (make_plan(SPLIT, 900, pace=p) for p in (2.0, 1.0, 0.3))
     assert slow.recipe == usual.recipe
-    assert work(fast) > work(usual) and fast.minutes < 18
+    assert work(fast) > work(usual) and fast.minutes < 20
     assert work(make_plan(SPLIT, 11, pace=0.3)) > work(make_plan(SPLIT, 11, pace=1.0))
     assert slow.minutes == pytest.approx(2 * usual.minutes)
 
@@ -75,7 +75,8 @@ def test_half_of_the_strings_have_no_words_where_there_are_such_recordings():
 
 def test_the_stages_are_named_and_a_teacher_takes_no_time_that_exists():
     names = make_plan(SPLIT, 11, pace=1.0).seconds
-    assert "student_round1: train" in names and len(names) == 12
+    assert "student_round1: train" in names
+    assert "student_alone_round1: train" in names and len(names) == 15
     own = make_plan(SPLIT, 11, own_teacher=True, pace=1.0).seconds
     assert set(names) - set(own) == {"teacher: train"}
 
