@@ -43,6 +43,8 @@ def main():
     if not parts.split.by_speaker:
         parser.error("the speakers of the corpus are not known")
     recipe = Recipe(
+        features="running mean",
+        streams=None,
         transcribed_strings=options.strings,
         unlabelled_strings=0,
         rounds=1,

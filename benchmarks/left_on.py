@@ -23,7 +23,7 @@ from keras_rnn2dnn import word_error_rate
 from keras_rnn2dnn.audio.corpora.listing import list_corpus
 from keras_rnn2dnn.audio.corpora.loading import AudioLoader
 from keras_rnn2dnn.audio.corpora.recordings import Recording
-from keras_rnn2dnn.audio.streams import StreamOptions, backgrounds
+from keras_rnn2dnn.audio.streams import backgrounds
 from keras_rnn2dnn.demo.data import demo_recordings, split_recordings
 from keras_rnn2dnn.deploy import load_bundle
 from keras_rnn2dnn.deploy.golden import int16_pcm
@@ -33,9 +33,9 @@ from keras_rnn2dnn.util.files import Audio, new_file
 from keras_rnn2dnn.util.progress import StageProgress
 
 STUDENTS = {
-    "running mean, strings": {"features": "running mean"},
-    "PCEN, strings": {"features": "pcen"},
-    "PCEN, streams": {"features": "pcen", "streams": StreamOptions()},
+    "running mean, strings": {"features": "running mean", "streams": None},
+    "PCEN, strings": {"streams": None},
+    "PCEN, streams": {},
 }
 QUICK = {"transcribed_strings": 150, "unlabelled_strings": 0, "epochs": 3}
 QUICK |= {"num_banks": 1, "development_strings": 20}

@@ -14,7 +14,6 @@ from pathlib import Path
 
 from benchmarks.day.hearing import detections
 from benchmarks.day.tasks import read_task
-from keras_rnn2dnn.audio.streams import StreamOptions
 from keras_rnn2dnn.audio.streams.day import BACKGROUNDS, make_day
 from keras_rnn2dnn.deploy import load_bundle
 from keras_rnn2dnn.recipe import Recipe, RecipeRun
@@ -66,8 +65,6 @@ def _trained(task, options):
         student_units=tuple(map(int, options.units.split(","))),
         test_strings=200,
         agreed_by="itself",
-        features="pcen",
-        streams=StreamOptions(),
     )
     if options.quick:
         recipe = dataclasses.replace(recipe, **QUICK, test_strings=20)

@@ -43,6 +43,12 @@ def add(commands) -> None:
         help="audio of those who will speak, words that nobody has written down",
     )
     parser.add_argument(
+        "--other",
+        metavar="DIRECTORY",
+        help="audio of speech that is none of the words, which the student is to pass "
+        "over",
+    )
+    parser.add_argument(
         "--teacher",
         metavar="TEACHER.keras",
         help="a teacher that exists, with its features.json and decoder.json beside "
@@ -65,5 +71,11 @@ def add(commands) -> None:
         type=weight,
         metavar="N",
         help="that it may take, about: fewer epochs, strings and rounds",
+    )
+    parser.add_argument(
+        "--push-to-talk",
+        action="store_true",
+        help="for a device that listens while somebody speaks to it alone: trained "
+        "without the pauses, levels and backgrounds of one that is left switched on",
     )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="default: 0")

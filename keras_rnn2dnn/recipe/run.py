@@ -62,7 +62,8 @@ class RecipeRun(KeptModels):
     ):
         split.check()
         self.split = split
-        self.topology = topology or stream_topology(split, recipe.streams)
+        words = hmm.Topology(split.vocabulary)
+        self.topology = topology or stream_topology(words, split, recipe.streams)
         fingerprint = fingerprint_of(split, recipe, seed, self._depends_on())
         steps = Steps(out, fingerprint)
         super().__init__(out, recipe, seed, progress, title, keep_alignments, steps)

@@ -14,7 +14,7 @@ FEATURES = ("running mean", "pcen")
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """Sizes and settings; the defaults take six minutes on two cores.
+    """Sizes and settings.
 
     Args:
         transcribed_strings: transcribed strings in an epoch of the distilled student.
@@ -49,10 +49,12 @@ class Recipe:
             recordings by themselves, and puts their labels into the noisy strings: an
             oracle's, which nobody has who has but the noisy strings.
         strings: how word strings are made.
-        features: `"running mean"` subtracts one from the logarithms; `"pcen"` is for
-            devices that are left switched on.
+        features: `"pcen"` forgets within seconds what was heard; `"running mean"`
+            subtracts one from the logarithms, and is for devices that listen while
+            somebody speaks to them alone.
         streams: how streams are made of the strings of training and development, with
-            pauses, levels, backgrounds and other speech; None for the strings alone.
+            pauses, levels, backgrounds and other speech, as a device hears them that is
+            left switched on; None for the strings alone.
     """
 
     transcribed_strings: int = 1000
@@ -78,8 +80,8 @@ class Recipe:
     agreed_by: str = "teacher"
     labels: str = "as heard"
     strings: StringOptions = dataclasses.field(default_factory=StringOptions)
-    features: str = "running mean"
-    streams: StreamOptions | None = None
+    features: str = "pcen"
+    streams: StreamOptions | None = dataclasses.field(default_factory=StreamOptions)
 
     def __post_init__(self):
         if not is_integer(self.rounds) or self.rounds < 1:

@@ -1,5 +1,6 @@
 """Streams of word strings and other speech, with their features and labels."""
 
+import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
@@ -17,16 +18,19 @@ OTHER_FRAMES = 8  # that other speech lasts at least
 _AT_ONCE = 200  # strings whose streams are in memory together
 
 
-def stream_topology(split: Split, streams: StreamOptions | None) -> Topology:
-    """Returns the topology of a split's words.
+def stream_topology(
+    topology: Topology, split: Split, streams: StreamOptions | None
+) -> Topology:
+    """Returns a topology with a state of other speech, if that is heard.
 
     Args:
+        topology: of the words.
         split: with other speech or without.
         streams: how streams are made; None for strings alone, of which none has other
             speech.
     """
     heard = streams is not None and len(split.other_speech) > 0
-    return Topology(split.vocabulary, other=OTHER_FRAMES if heard else 0)
+    return dataclasses.replace(topology, other=OTHER_FRAMES if heard else 0)
 
 
 def streamed_banks(

@@ -6,7 +6,8 @@ from keras_rnn2dnn.deploy.verify import Outcome
 from keras_rnn2dnn.recipe import TrainedCorpus
 
 SYSTEMS = (
-    *("RNN teacher", "student, hard labels", "student, distilled"),
+    *("RNN teacher", "student, hard labels"),
+    *("student, distilled without the RNN", "student, distilled"),
     *("student, distilled, int8", "student, distilled, device arithmetic"),
 )
 
@@ -37,6 +38,7 @@ def test_all_options_are_handed_on_and_the_end_says_what_comes_next(
         *("--speaker-pattern", "{speaker}_{n}", "--noise", "street", "--seed", 3),
         *("--unlabelled", "new", "--teacher", "t.keras", "--lexicon", "espeak:de"),
         *("--max-bytes", "24k", "--minutes", "2.5"),
+        *("--other", "talk", "--push-to-talk"),
     )
     assert found[0] == code and found[2] == ""
     assert asked == {
@@ -49,6 +51,8 @@ def test_all_options_are_handed_on_and_the_end_says_what_comes_next(
         "lexicon": "espeak:de",
         "max_bytes": 24000,
         "minutes": 2.5,
+        "other": "talk",
+        "push_to_talk": True,
         "seed": 3,
     }
     lines = found[1].splitlines()

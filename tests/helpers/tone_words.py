@@ -32,4 +32,6 @@ TINY = Recipe(
     speeds=(1.0,),
     teacher_units=(8,),
     student_units=(8,),
+    features="running mean",
+    streams=None,
 )

@@ -55,7 +55,7 @@ def said(states, topology):
 
 
 def test_labels_and_words_of_streams_agree(split):
-    topology = stream_topology(split, OPTIONS)
+    topology = stream_topology(Topology(split.vocabulary), split, OPTIONS)
     banks = [labelled(split, number, topology) for number in range(2)]
     transcribed, mixed = streamed_banks(split, banks, LAYER, topology, RECIPE, seed=0)
     assert len(transcribed) == len(mixed) == 2
@@ -77,7 +77,7 @@ def test_labels_and_words_of_streams_agree(split):
 
 
 def test_streams_are_the_same_for_the_same_seed(split):
-    given = LAYER, stream_topology(split, OPTIONS), RECIPE
+    given = LAYER, stream_topology(Topology(split.vocabulary), split, OPTIONS), RECIPE
     first, again = (development_streams(split, *given, seed=1) for _ in range(2))
     for a, b in zip(first, again, strict=True):
         np.testing.assert_array_equal(a.noisy, b.noisy)
@@ -89,7 +89,8 @@ def test_streams_are_the_same_for_the_same_seed(split):
 
 
 def test_other_speech_has_a_state_where_there_is_some(split):
-    assert stream_topology(split, OPTIONS).other == 8
-    assert stream_topology(split, None) == Topology(("one", "two"))
+    words = Topology(split.vocabulary)
+    assert stream_topology(words, split, OPTIONS) == Topology(("one", "two"), other=8)
+    assert stream_topology(words, split, None) == words
     silent = dataclasses.replace(split, other_speech=())
-    assert stream_topology(silent, OPTIONS) == Topology(("one", "two"))
+    assert stream_topology(words, silent, OPTIONS) == words

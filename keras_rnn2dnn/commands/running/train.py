@@ -22,10 +22,12 @@ def run(options: argparse.Namespace) -> int:
             speaker_pattern=options.speaker_pattern,
             noise=options.noise,
             unlabelled=options.unlabelled,
+            other=options.other,
             teacher=options.teacher,
             lexicon=options.lexicon,
             max_bytes=options.max_bytes,
             minutes=options.minutes,
+            push_to_talk=options.push_to_talk,
             seed=options.seed,
             tell=say,
         )

@@ -50,6 +50,7 @@ def read_parts(
     speaker_pattern: str | None = None,
     noise: str | Path | None = None,
     unlabelled: str | Path | None = None,
+    other: str | Path | None = None,
     sample_rate_hz: int | None = None,
     seed: int = 0,
 ) -> CorpusParts:
@@ -65,6 +66,7 @@ def read_parts(
         noise: audio without speech; by default `_background_noise_` in the corpus, if
             it is there.
         unlabelled: audio of those who will speak, without transcripts.
+        other: audio of speech that is none of the words.
         sample_rate_hz: by default that of most files, at most 16,000.
         seed: of the split.
 
@@ -75,7 +77,8 @@ def read_parts(
     """
     aside = Path(corpus) / _NOISE_FOLDER
     noise = aside if noise is None and aside.is_dir() else noise
-    for name, path in (("noise", noise), ("unlabelled", unlabelled)):
+    directories = {"noise": noise, "unlabelled": unlabelled, "other": other}
+    for name, path in directories.items():
         if path is not None and not Path(path).is_dir():
             raise ValueError(invalid(name, "a directory with audio", str(path)))
     normalise, alike = _normalising(corpus, speaker_pattern)
@@ -94,12 +97,13 @@ def read_parts(
             split, development=halves.train, test=halves.development
         )
     beside = {}
-    for name, path in (("noise", noise), ("unlabelled", unlabelled)):
+    for name, path in directories.items():
         beside[name] = [] if path is None else _without_words(path, rate)
         if path is not None:
             seconds = sum(len(r.samples) for r in beside[name]) / rate
             told.append(f"{name}: {seconds:.0f} s of {path}")
     beside["unlabelled"] = _pieces(beside["unlabelled"])
+    beside["other_speech"] = [*split.other_speech, *beside.pop("other")]
     split = dataclasses.replace(split, **beside)
     split = _at_rate(split, rate)
     result = CorpusParts(split, told)

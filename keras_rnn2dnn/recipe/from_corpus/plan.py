@@ -14,7 +14,7 @@ from keras_rnn2dnn.util.errors import invalid
 # taken, but on the usual machine, where this is slower, and then the second at most.
 _LEVELS = (
     *((2, 12, 2000), (2, 8, 2000), (2, 8, 1400), (2, 6, 1200), (1, 8, 1200)),
-    *((1, 8, 800), (1, 7, 600), (1, 6, 400), (1, 5, 300)),
+    *((1, 8, 800), (1, 7, 600), (1, 6, 400), (1, 5, 300), (1, 4, 200)),
 )
 _USUAL, _USUAL_MINUTES = 1, 20.0
 _MOST_FRAMES = 1_200_000  # of the strings of an epoch
@@ -31,6 +31,7 @@ _SPARSE = StringOptions(
     active_level=True,
 )
 _SPARSE_WORDS, _SPARSE_BETWEEN_FRAMES = 6, 550
+_PAUSE_FRAMES, _OTHER_FRAMES = 165, 170  # that a string has more in streams, about
 _TEACHER_UPDATES, _STUDENT_UPDATES = 400, 900  # at least, if batches of 8 are enough
 # Seconds of processor time for a million frames; two cores need no longer.
 _STRINGS_S, _TEACHER_S, _TEACHER_RUN_S, _STUDENT_S = 15.0, 22.0, 8.0, 4.0
@@ -63,6 +64,7 @@ def make_plan(
     own_teacher: bool = False,
     minutes: float | None = None,
     sparse: bool = False,
+    push_to_talk: bool = False,
     pace: float | None = None,
     **sizes: tuple[int, ...],
 ) -> Plan:
@@ -75,6 +77,7 @@ def make_plan(
         minutes: that the run may take, about; None for what takes 20, which on slower
             machines takes longer, on faster ones is more.
         sparse: whether words are a small part of the recordings of the corpus.
+        push_to_talk: whether strings are trained on as they are, not streams of them.
         pace: seconds that this machine takes for one of the usual one; measured by
             default.
         **sizes: fields of `Recipe`, such as `student_units`.
@@ -93,15 +96,20 @@ def make_plan(
         most = max(1.0, pace) * _USUAL_MINUTES
         levels = _LEVELS if pace < 1 else _LEVELS[_USUAL:]
     for level in levels:
-        plan = _plan(split, num_states, own_teacher, sparse, pace, level, sizes)
+        kind = own_teacher, sparse, push_to_talk
+        plan = _plan(split, num_states, *kind, pace, level, sizes)
         if plan.minutes <= most:
             break
     return plan
 
 
-def _plan(split, num_states, own_teacher, sparse, pace, level, sizes):
+def _plan(split, num_states, own_teacher, sparse, push_to_talk, pace, level, sizes):
     rounds, epochs, strings = level
     frames = _string_frames(split.train, sparse)
+    if push_to_talk:
+        sizes = {**sizes, "features": "running mean", "streams": None}
+    else:
+        frames += _PAUSE_FRAMES + _OTHER_FRAMES * bool(split.other_speech)
     measured = _string_frames(split.test, sparse)
     strings = max(50, min(strings, round(_MOST_FRAMES / frames)))
     most = max(30, round(_MEASURED_FRAMES / measured))

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import keras_rnn2dnn
+from keras_rnn2dnn.audio.streams import StreamOptions
 from keras_rnn2dnn.deploy import Verification, verify
 from keras_rnn2dnn.deploy.verify import Outcome
 from keras_rnn2dnn.recipe.from_corpus.lexicon import topology_of
@@ -20,6 +21,7 @@ from keras_rnn2dnn.recipe.material import feature_spec
 from keras_rnn2dnn.recipe.measured import MeasuredRun
 from keras_rnn2dnn.recipe.run import RecipeRun
 from keras_rnn2dnn.recipe.settings import Recipe
+from keras_rnn2dnn.recipe.streams import stream_topology
 from keras_rnn2dnn.recipe.trained import write_json
 from keras_rnn2dnn.report import table, write_report
 from keras_rnn2dnn.util.checksums import without_sum
@@ -44,10 +46,12 @@ def train_corpus(
     speaker_pattern: str | None = None,
     noise: str | Path | None = None,
     unlabelled: str | Path | None = None,
+    other: str | Path | None = None,
     teacher: str | Path | None = None,
     lexicon: str | Path | None = None,
     max_bytes: int | None = None,
     minutes: float | None = None,
+    push_to_talk: bool = False,
     seed: int = 0,
     tell: Callable[[str], None] | None = None,
 ) -> TrainedCorpus:
@@ -72,6 +76,8 @@ def train_corpus(
         noise: directory of audio without speech, in which words are heard, too.
         unlabelled: directory of audio of those who will speak: any of the words, nobody
             has written down which.
+        other: directory of audio of speech that is none of the words: the student
+            learns that it is none, beside what `words` leaves out.
         teacher: a `.keras` file of a teacher that exists. `features.json` and
             `decoder.json` beside it tell its features and states; see `OwnTeacher`.
         lexicon: how the words are spoken, so that they share the states of phones: a
@@ -79,6 +85,9 @@ def train_corpus(
             has states of its own, of which 150 words at most can have.
         max_bytes: of the int8 student; by default two layers of 64 units.
         minutes: that it may take, about: fewer epochs, strings and rounds.
+        push_to_talk: for a device that listens while somebody speaks to it alone. By
+            default the training has pauses, levels, backgrounds and other speech, as a
+            device hears them that is left switched on; see `Recipe`.
         seed: of everything random.
         tell: called with a sentence on what was found, before the work begins; by
             default they are logged.
@@ -97,20 +106,24 @@ def train_corpus(
     out, tell = Path(out), tell or _LOG.info
     own = None if teacher is None else OwnTeacher.load(teacher)
     rate = own.spec.sample_rate_hz if own and own.spec else None
-    parts = read_parts(corpus, words, speaker_pattern, noise, unlabelled, rate, seed)
+    given = words, speaker_pattern, noise, unlabelled, other, rate, seed
+    parts = read_parts(corpus, *given)
     for sentence in parts.told:
         tell(sentence)
     if own:
         topology = own.topology_for(parts.split.vocabulary)
     else:
         topology = topology_of(parts.split.vocabulary, lexicon)
+        streams = None if push_to_talk else StreamOptions()
+        topology = stream_topology(topology, parts.split, streams)
     out.mkdir(parents=True, exist_ok=True)  # what cannot be written is known now
     sizes = {}
     if max_bytes is not None:
         features = ((own and own.spec) or feature_spec(8000)).num_features
         sizes = fitting_student(features, topology.num_states, max_bytes)
     split, sparse = _without_silence(parts.split, topology, seed, tell)
-    options = {"own_teacher": bool(own), "minutes": minutes, "sparse": sparse, **sizes}
+    options = {"own_teacher": bool(own), "minutes": minutes, "sparse": sparse}
+    options |= {"push_to_talk": push_to_talk, **sizes}
     asked = {"told": parts.told, "max_bytes": max_bytes, **options}
     plan = _kept_plan(
         out / _PLAN, asked, lambda: make_plan(split, topology.num_states, **options)

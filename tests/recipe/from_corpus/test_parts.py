@@ -188,6 +188,17 @@ def test_recordings_without_words_are_cut_into_pieces(tmp_path):
     assert {r.words for r in pieces} == {()}
 
 
+def test_other_speech_is_beside_the_words_that_are_left_aside(tmp_path):
+    write_folders(tmp_path / "words", tone_words(SPEAKERS, per_word=3))
+    samples = 0.1 * np.random.default_rng(0).normal(size=8000)
+    write_wav(tmp_path / "talk" / "a.wav", samples, 8000)
+    parts = read_parts(tmp_path / "words", words=["up"], other=tmp_path / "talk")
+    *left_aside, talk = parts.split.other_speech
+    assert {r.words for r in left_aside} == {("down",)}
+    assert talk.words == () and len(talk.samples) == 8000
+    assert f"other: 1 s of {tmp_path / 'talk'}" in parts.told
+
+
 def test_words_that_no_training_has_are_told(tmp_path):
     recordings = tone_words(SPEAKERS, per_word=2)
     write_folders(tmp_path / "train", recordings[:8])
@@ -200,7 +211,7 @@ def test_words_that_no_training_has_are_told(tmp_path):
     )
 
 
-@pytest.mark.parametrize("name", ["noise", "unlabelled"])
+@pytest.mark.parametrize("name", ["noise", "unlabelled", "other"])
 def test_a_directory_that_is_none_is_refused_before_anything_is_read(name, tmp_path):
     with pytest.raises(ValueError) as error:
         read_parts(tmp_path / "words", **{name: tmp_path / "none"})

@@ -51,11 +51,24 @@ def test_a_faster_machine_does_more_and_a_slower_one_takes_longer():
     assert slow.minutes == pytest.approx(2 * usual.minutes)
 
 
+def test_streams_take_longer_than_strings_and_less_is_done():
+    streams, strings = (
+        make_plan(SPLIT, 201, push_to_talk=asked, pace=1.0, minutes=12)
+        for asked in (False, True)
+    )
+    assert (streams.recipe.features, strings.recipe.features) == (
+        "pcen",
+        "running mean",
+    )
+    assert streams.recipe.streams and strings.recipe.streams is None
+    assert work(streams) < work(strings)
+
+
 def test_long_recordings_make_few_strings():
     long = [dataclasses.replace(r, samples=np.ones(240_000)) for r in WORDS]
     split = Split(long[:40], long[40:80], test=long[80:])
     recipe = make_plan(split, 11, pace=1.0).recipe
-    assert recipe.transcribed_strings == 400
+    assert recipe.transcribed_strings == 379
     assert recipe.development_strings == recipe.test_strings == 83
 
 

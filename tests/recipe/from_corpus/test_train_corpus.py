@@ -31,7 +31,7 @@ def tiny(monkeypatch):
     """The smallest numbers, and nothing that is built; counts the trainings."""
     plans = []
 
-    def plan(split, num_states, own_teacher, minutes, sparse, **sizes):
+    def plan(split, num_states, own_teacher, minutes, sparse, push_to_talk, **sizes):
         recipe = dataclasses.replace(TINY, rounds=1, **sizes)
         plans.append(Plan(recipe, {"verify": 1.0}))
         return plans[-1]
