@@ -23,6 +23,7 @@ class Change(NamedTuple):
         stage: of the check, which reads it.
         given: golden file that the stage is given.
         expected: golden file that it must give.
+        by: how much an integer is changed.
     """
 
     table: str
@@ -31,6 +32,7 @@ class Change(NamedTuple):
     stage: str
     given: str
     expected: str
+    by: int = 1
 
 
 def unmet_bytes(bundle: Bundle, change: Change, given: bytes, expected: bytes) -> int:
@@ -48,7 +50,8 @@ def unmet_bytes(bundle: Bundle, change: Change, given: bytes, expected: bytes) -
         shutil.copytree(bundle.directory, copy, ignore=ignored)
         path = copy / "c" / prefixed(change.header, bundle.prefix)
         path.chmod(0o644)
-        path.write_text(mutated(path.read_text(), change.table, change.place))
+        place = change.table, change.place, change.by
+        path.write_text(mutated(path.read_text(), *place))
         with Workbench(copy, flags="-O0") as bench:  # of no matter, and soon built
             found = bench.run("host", change.stage, given)
     if len(found) != len(expected):
@@ -57,13 +60,14 @@ def unmet_bytes(bundle: Bundle, change: Change, given: bytes, expected: bytes) -
     return int((pair[0] != pair[1]).sum())
 
 
-def mutated(header: str, name: str, place: int) -> str:
+def mutated(header: str, name: str, place: int, by: int = 1) -> str:
     r"""Changes a number of a table in a header: integers by one, floats by 2^-16.
 
     Args:
         header: the text.
         name: of the table, or of a macro.
         place: of the number.
+        by: how much an integer is changed.
 
     Example:
         >>> mutated("static const int8_t w[3] = {\n    1, -7, 3\n};", "w", 1)
@@ -76,17 +80,31 @@ def mutated(header: str, name: str, place: int) -> str:
     )
     numbers = list(re.finditer(r"[^\s,]+", found[found.lastindex]))
     start, end = (found.start(found.lastindex) + x for x in numbers[place].span())
-    return header[:start] + _changed(header[start:end]) + header[end:]
+    return header[:start] + _changed(header[start:end], by) + header[end:]
 
 
-def _changed(number):
+def _changed(number, by):
     if number.endswith("f"):
         return f"{smaller(number[:-1])}f"
     value = int(number.strip("(u)"))
-    changed = value - 1 if value > 0 else value + 1  # stays within its type
+    changed = value - by if value > 0 else value + by  # stays within its type
     return number.replace(str(value), str(changed))
 
 
 def smaller(value: np.float32 | str) -> np.float32:
     """Changes a float as `mutated` does."""
     return np.float32(value) * np.float32(1 - 2**-16)
+
+
+def shorter_by(frames: int) -> list[int]:
+    """Returns how much shorter a time may be: by a frame, by half of it, to a frame.
+
+    A frame less is often heard nowhere.
+
+    Example:
+        >>> shorter_by(80)
+        [1, 40, 79]
+        >>> shorter_by(1)
+        []
+    """
+    return sorted({1, frames // 2, frames - 1} - {0, frames})

@@ -15,7 +15,12 @@ from keras_rnn2dnn.deploy.device.keywords import SpotterTables
 from keras_rnn2dnn.deploy.device.network import gathered, run_network
 from keras_rnn2dnn.deploy.loading import Bundle
 from keras_rnn2dnn.deploy.toolchain import Workbench
-from keras_rnn2dnn.deploy.verify.changes import Change, smaller, unmet_bytes
+from keras_rnn2dnn.deploy.verify.changes import (
+    Change,
+    shorter_by,
+    smaller,
+    unmet_bytes,
+)
 from keras_rnn2dnn.deploy.verify.outcome import NOT_RUN, Outcome, judged, on_targets
 
 # Header with the table, stage that reads it, what it is given and what it must give.
@@ -274,10 +279,11 @@ def _heard_smoothing(bundle) -> Iterator[Change]:
 def _heard_silence(bundle) -> Iterator[Change]:
     """Finds whether a shorter silence ends other utterances."""
     limits = bundle.recognizer.limits
-    changed = dataclasses.replace(limits, silence=limits.silence - 1)
-    if limits.silence > 1 and _is_heard(bundle, limits=changed):
-        name = prefixed("DECODER_SILENCE_FRAMES", bundle.prefix.upper())
-        yield Change(name, 0, *_WORDS)
+    name = prefixed("DECODER_SILENCE_FRAMES", bundle.prefix.upper())
+    for less in shorter_by(limits.silence):
+        changed = dataclasses.replace(limits, silence=limits.silence - less)
+        if _is_heard(bundle, limits=changed):
+            yield Change(name, 0, *_WORDS, less)
 
 
 def _is_heard(bundle, **changed):

@@ -14,7 +14,7 @@ from keras_rnn2dnn.deploy.device.events import words_of
 from keras_rnn2dnn.deploy.device.features import device_features, feature_tables
 from keras_rnn2dnn.deploy.loading import Bundle
 from keras_rnn2dnn.deploy.toolchain import Workbench, missing_tools
-from keras_rnn2dnn.deploy.verify.changes import Change, unmet_bytes
+from keras_rnn2dnn.deploy.verify.changes import Change, shorter_by, unmet_bytes
 from keras_rnn2dnn.deploy.verify.outcome import (
     NOT_RUN,
     Outcome,
@@ -132,7 +132,7 @@ def _differing_rows(expected, found, columns):
 
 
 def _mutations(bundle, pcm) -> Iterator[Outcome]:
-    """Changes a time by a frame: what numpy says is heard must be caught."""
+    """Makes a time shorter: what numpy says is heard must be caught."""
     if tools := missing_tools("host"):
         yield missing("mutation: times in the stream", tools)
         return
@@ -141,13 +141,15 @@ def _mutations(bundle, pcm) -> Iterator[Outcome]:
     given, logits = golden.pcm_bytes([pcm], [_CHUNK]), recognizer.logits(pcm)
     events = recognizer.events([logits])
     expected = golden.event_bytes(events, recognizer.decoder.reporting)
-    for what, name, header, other in _changes(recognizer, pcm, logits):
-        if other == events:
+    for what, name, header, frames, hear in _times(recognizer, pcm, logits):
+        heard = (less for less in shorter_by(frames) if hear(frames - less) != events)
+        less = next(heard, None)
+        if less is None:
             text = "no such change is heard in the stream"
             yield Outcome(f"mutation: {what}", NOT_RUN, text, optional=True)
             continue
         name = prefixed(name, bundle.prefix.upper())
-        change = Change(name, 0, header, "words", "", "")
+        change = Change(name, 0, header, "words", "", "", less)
 
         def check(stage, _, change=change):
             unmet = unmet_bytes(bundle, change, given, expected)
@@ -157,22 +159,25 @@ def _mutations(bundle, pcm) -> Iterator[Outcome]:
         yield from on_targets("mutation", {"host": what}, check)
 
 
-def _changes(recognizer, pcm, logits):
-    """Yields changes, and the events that numpy hears with them."""
+def _times(recognizer, pcm, logits):
+    """Yields times in frames, and functions that hear with another time."""
     spec, network = recognizer.spec, recognizer.network
-    features = feature_tables(spec)
-    if features.memory_frames > 1:
-        shorter = features.memory_frames - 1
-        changed = dataclasses.replace(features, memory_frames=shorter)
+    features, tables = feature_tables(spec), recognizer.tables
+
+    def remembering(frames):
+        changed = dataclasses.replace(features, memory_frames=frames)
         heard = network.quantized(device_features(pcm, spec, changed))
-        events = recognizer.events([network.logits(heard)])
-        what, name = "how long features remember", "FEATURES_MEMORY_FRAMES"
-        yield what, name, "features_table.h", events
-    tables = recognizer.tables
-    if recognizer.is_word_loop and tables.history_frames > 1:
-        shorter = tables.history_frames - 1
+        return recognizer.events([network.logits(heard)])
+
+    def deciding(frames):
         other = dataclasses.replace(recognizer)
         # in the place of its cached property
-        vars(other)["tables"] = dataclasses.replace(tables, history_frames=shorter)
-        what, name = "when a word is decided on", "DECODER_HISTORY_FRAMES"
-        yield what, name, "decoder_table.h", other.events([logits])
+        vars(other)["tables"] = dataclasses.replace(tables, history_frames=frames)
+        return other.events([logits])
+
+    what, name = "how long features remember", "FEATURES_MEMORY_FRAMES"
+    if features.memory_frames > 1:
+        yield what, name, "features_table.h", features.memory_frames, remembering
+    what, name = "when a word is decided on", "DECODER_HISTORY_FRAMES"
+    if recognizer.is_word_loop and tables.history_frames > 1:
+        yield what, name, "decoder_table.h", tables.history_frames, deciding
