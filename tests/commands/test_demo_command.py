@@ -51,7 +51,7 @@ def test_rows_come_one_by_one_then_the_table_the_page_and_what_to_try(demo_run):
     first, rows, table, rest = re.split(r"\n\n(?=Word|\| system)|(?<=\|)\n\n", output)
     first = " ".join(first.split())
     assert "synthetic speech" in first and f"about {demo.DEFAULT.minutes} min" in first
-    assert f"--full, with all seven rows, about {demo.FULL.minutes}." in first
+    assert f"--full, with all eight rows, about {demo.FULL.minutes}." in first
     assert f"All goes to {out}; when it is stopped" in first
     titles, *lines = rows.splitlines()[1:]
     assert titles.split()[0] == "system" and titles.split()[-1] == "left"

@@ -71,7 +71,7 @@ def _first_lines(options, plan):
     """Says what comes, how long it takes, where it goes, and what is left out."""
     source = options.data or "synthetic speech (espeak-ng)"
     each = " for each speaker" if options.speaker == "all" else ""
-    other = f"; --full, with all seven rows, about {demo.FULL.minutes}"
+    other = f"; --full, with all eight rows, about {demo.FULL.minutes}"
     yield _wrapped(
         f"A recurrent teacher and small students learn words from {source}. This takes "
         f"about {plan.minutes} minutes{each} on two idle cores"
