@@ -32,6 +32,7 @@ def main():
     parser.add_argument("--commands", help="recordings of commands by folders")
     parser.add_argument("--out", required=True, help="directory of the results")
     parser.add_argument("--splits", nargs="+", help="some of them; default: all")
+    parser.add_argument("--svg", type=Path, help="a picture of the tables")
     parser.add_argument("--seeds", type=int, default=SEEDS, help="how many")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="processes")
     parser.add_argument("--quick", action="store_true", help="minutes: one speaker")
@@ -145,18 +146,21 @@ def _work(options, stage, split, seed):
 
 
 def _print_tables(options):
+    from benchmarks.quality.picture import picture
     from benchmarks.quality.table import COMPARED, Summary, load_results
 
-    results = load_results(Path(options.out))
+    results, summaries = load_results(Path(options.out)), {}
     for title in (*TITLES.values(), "New speaker"):
         found = [r for r in results if TITLES.get(r.split, "New speaker") == title]
         if not found:
             continue
         splits = ", ".join(dict.fromkeys(r.split for r in found))
         seeds = len({r.seed for r in found})
-        summary = Summary(found)
+        summary = summaries[title] = Summary(found)
         print(f"\n{title} ({splits}; {seeds} seeds)\n\n{summary.table()}")
         print(f"\n{summary.comparisons(COMPARED)}")
+    if options.svg:
+        options.svg.write_text(picture(summaries))
     minutes = [float(p.read_text()) for p in Path(options.out).glob("*/*.done")]
     print(f"\n{len(minutes)} processes, together {sum(minutes):.0f} minutes")
 
