@@ -55,7 +55,8 @@ def train_on_states(
         model,
         batches.skip,
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        steps=steps_of(banks[0], batch_size),
+        # banks of streams differ in size: two strings may be one
+        steps=min(steps_of(bank, batch_size) for bank in banks),
         epochs=epochs,
         learning_rate=learning_rate,
         **options,

@@ -108,3 +108,11 @@ def test_what_was_recorded_after_the_backup_does_not_count(tmp_path):
     again = EpochRecorder(model, [np.ones((5, 3))], tmp_path / "kept.npz")
     again.restore(2)
     assert again.losses == [0.0, 1.0] and len(again.logits) == 2
+
+
+def test_banks_that_differ_in_size_do_not_run_out():
+    model = new_teacher(3, 4, RECIPE, seed=0)
+    small = [string for string in BANKS[1] if len(string.noisy) == 12]
+    options = {"epochs": 4, "batch_size": 1, "learning_rate": 0.01, "seed": 1}
+    train_on_states(model, [BANKS[0], small], **options)  # a warning were an error
+    assert model.optimizer.iterations.numpy() == 4 * len(small)
