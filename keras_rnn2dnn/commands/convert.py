@@ -70,5 +70,11 @@ def add(commands) -> None:
         metavar="NAME",
         help="of all names in the C code, so that several bundles go into one program",
     )
+    parser.add_argument(
+        "--keep-images",
+        action="store_true",
+        help="of a keyword spotter: keep images of layers from window to window, for "
+        "fewer instructions and more RAM",
+    )
     add_strict(parser)
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="default: 0")

@@ -145,6 +145,7 @@ class Firmware:
         spec: Any,
         decode: Any,
         prefix: str = "",
+        keep_images: bool = False,
     ) -> "Firmware":
         """Finds out what the C code runs; see `convert` for the arguments."""
         arena = tflm.smallest_arena(tflite) if tflm.is_installed() else None
@@ -152,8 +153,10 @@ class Firmware:
             network = DeviceNetwork.of(tflite, student)
         except UnsupportedStudent as error:
             return cls(None, None, str(error), arena, prefix)
-        refused = _refused(spec, decode)
-        recognizer = None if refused else DeviceRecognizer(network, spec, decode)
+        refused, recognizer = _refused(spec, decode), None
+        if not refused:
+            kept = dataclasses.replace(network, keeps=keep_images)
+            recognizer = DeviceRecognizer(kept, spec, decode)
         return cls(network, recognizer, refused, arena, prefix)
 
     def decode(self, utterances: Sequence[np.ndarray]) -> list[list[str]]:
@@ -233,16 +236,17 @@ class Firmware:
             tables["c/decoder_table.h"] = decoder_header(
                 recognizer.tables, recognizer.limits, recognizer.decoder.reporting
             )
-        model_header = c_tables.model_header
-        if network.is_images:
-            model_header = images_header
-        tables["c/model.h"] = model_header(
+        given = (
             network.layers,
             network.field,
             network.num_features,
             network.output_quantization,
             total,
         )
+        if network.is_images:
+            tables["c/model.h"] = images_header(*given, network.moving)
+        else:
+            tables["c/model.h"] = c_tables.model_header(*given)
         return tables
 
     def summary(self, files: dict[str, bytes]) -> dict[str, Any]:
@@ -260,7 +264,7 @@ class Firmware:
         if self.recognizer is not None:
             found["ram_bytes"] = ram.recognizer_ram(self.recognizer)
             if isinstance(self.recognizer.decoder, KeywordSpotter):
-                found["step_frames"] = self.recognizer.network.field.stride
+                found |= _of_spotter(self.recognizer)
         if self.network is not None:
             with tempfile.TemporaryDirectory() as folder:
                 write_all(folder, files)
@@ -270,6 +274,37 @@ class Firmware:
                 whole = self.recognizer is not None
                 found["cores"] = measure_cores(folder, data, whole, stride)
         return found
+
+
+def _of_spotter(recognizer):
+    """Returns what the report says of a window that moves on."""
+    network, frames = recognizer.network, golden.counted_frames(recognizer)
+    found = {"step_frames": network.field.stride, "kept": None}
+    found["counted"] = {
+        "frames": frames,
+        "inferences": -(-frames // network.field.stride),
+    }
+    if network.moving is not None:
+        products = network.moving.multiply_accumulates
+        found["kept"] = {
+            "bytes": network.moving.size,
+            "multiply_accumulates": products,
+        }
+    return found
+
+
+def check_keeping(recognizer: DeviceRecognizer | None) -> None:
+    """Raises ValueError where no images are kept from window to window."""
+    network = getattr(recognizer, "network", None)
+    if network is not None and network.moving is not None:
+        return
+    expected = "a KeywordSpotter, and a student whose layers form a row, whose first "
+    expected += "stride divides the step, and whose windows have rows in common"
+    received = "no window that moves on"
+    if network is not None:
+        field = network.field
+        received = f"a step of {field.stride} frames, a window of {field.window}"
+    raise ValueError(invalid("keep_images", expected, received))
 
 
 def write(

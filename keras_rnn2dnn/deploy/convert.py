@@ -16,6 +16,7 @@ from keras_rnn2dnn.audio.features import FeatureSpec
 from keras_rnn2dnn.deploy import bundle, golden, held_back
 from keras_rnn2dnn.deploy.bundle import (
     Firmware,
+    check_keeping,
     check_of_stream,
     check_parts,
     check_reporting,
@@ -68,6 +69,7 @@ def convert(
     activations: str = "int8",
     no_c: bool = False,
     prefix: str = "",
+    keep_images: bool = False,
 ) -> ConversionReport:
     """Converts a feed-forward student to int8, and writes the firmware bundle.
 
@@ -122,6 +124,9 @@ def convert(
         prefix: of all names in the C code, such as `"kitchen"` for
             `kitchen_recognizer_push` in `c/kitchen_recognizer.h`: with one of their own
             several bundles go into one program.
+        keep_images: of a keyword spotter, whether the C code keeps the images of its
+            layers from window to window, and computes new rows of them alone: the same
+            bits for fewer instructions and more RAM, both of which the report states.
 
     Returns:
         The report.
@@ -179,7 +184,10 @@ def convert(
     tflite = quantize(model, windows, ranges, activations)
     check_runs_on_device(tflite, activations)
     device = Int8Student.load(tflite, field)
-    firmware = Firmware.of(tflite, device, given_spec, decode, prefix)
+    parts = tflite, device, given_spec, decode, prefix, keep_images
+    firmware = Firmware.of(*parts)
+    if keep_images:
+        check_keeping(firmware.recognizer)
     compared = compare(floats, device, utterances, held, decode, references)
     compared["wer_device"] = None
     if references is not None and firmware.recognizer is not None:

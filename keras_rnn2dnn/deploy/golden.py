@@ -214,14 +214,28 @@ def read_pcm(data: bytes) -> list[np.ndarray]:
 
 
 def counted_input(files: dict[str, bytes], network: DeviceNetwork) -> bytes:
-    """Returns what instructions are counted on: a second of noise, or 100 frames."""
+    """Returns what instructions are counted on: a second of noise, or 100 frames.
+
+    Of a window that moves on, four seconds.
+    """
     if network.field.is_clip:
         size = network.field.window * network.num_features
         return files["golden/network_inputs.s8"][-3 * size :]
     if "golden/recordings.pcm" not in files:
         return files["golden/network_inputs.s8"][-100 * network.num_features :]
     recordings = read_pcm(files["golden/recordings.pcm"])
-    return pcm_bytes(recordings[6:7])
+    return pcm_bytes(recordings[6:7] * _seconds_counted(network))
+
+
+def counted_frames(recognizer: DeviceRecognizer) -> int:
+    """Returns the input frames on which instructions are counted."""
+    spec = recognizer.spec
+    return spec.num_frames(spec.sample_rate_hz) * _seconds_counted(recognizer.network)
+
+
+def _seconds_counted(network):
+    """More where all is computed in few frames, the first of which may cost more."""
+    return 4 if network.is_images and network.field.stride > 1 else 1
 
 
 def event_bytes(

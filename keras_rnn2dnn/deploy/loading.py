@@ -92,5 +92,7 @@ def _built(directory, report):
     if kind == "recognizer":
         decoder = decoder_of(report["decoder"])
         spec = FeatureSpec.from_dict(report["feature_spec"])
-        recognizer = DeviceRecognizer(network, spec, decoder)
+        keeps = bool(report["firmware"].get("kept"))
+        kept = dataclasses.replace(network, keeps=keeps)
+        recognizer = DeviceRecognizer(kept, spec, decoder)
     return Bundle(directory, report, tflite, student, network, recognizer)

@@ -52,7 +52,9 @@ class ConversionReport:
             `ram_bytes` by part, `tensor_arena_bytes` (of TensorFlow Lite Micro),
             `cores` (flash, stack and instructions per frame, or clip, by core), and
             `prefix` (of the names in C). None for what was not measured. Of a keyword
-            spotter `step_frames`, by which its window moves on.
+            spotter `step_frames`, by which its window moves on, and `kept`: `bytes` of
+            images that are kept from window to window, and `multiply_accumulates` that
+            are left in an inference; or None.
         files: SHA-256 of every other file of the bundle, by path.
         left_out: part of the student that the file leaves out, such as a softmax at
             its end; or None.
@@ -152,14 +154,21 @@ class ConversionReport:
         ]
 
     def _spotting_rows(self, step):
-        """What a keyword spotter costs: all of the network in each window."""
+        """What a keyword spotter costs: the network in each window."""
         frame_ms = self.feature_spec["frame_step_ms"]
         rows = []
+        if kept := self.firmware["kept"]:
+            left = f"{kept['multiply_accumulates']:,} of {self.multiply_accumulates:,}"
+            text = f"{kept['bytes']:,} bytes of images, {left} products per inference"
+            rows.append(("kept between windows", text))
+        counted = self.firmware["counted"]
         for core, costs in (self.firmware["cores"] or {}).items():
-            counted = costs["instructions_per_frame"]
-            text = f"{step * counted['network']:,} instructions per inference, one "
-            text += f"every {step * frame_ms:g} ms: with all else "
-            million = counted["total"] / frame_ms / 1000
+            each = costs["instructions_per_frame"]
+            network = each["network"] * counted["frames"] / counted["inferences"]
+            text = f"{round(network):,} instructions per inference, one every "
+            text += f"{step * frame_ms:g} ms: with all else "
+            other = each["total"] - each["network"]
+            million = (network / step + other) / frame_ms / 1000
             rows.append(
                 (f"{core} in a stream", f"{text}{million:.1f} million a second")
             )

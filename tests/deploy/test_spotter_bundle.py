@@ -48,12 +48,14 @@ def test_the_report_speaks_of_the_window_that_moves_on(written):
     assert rows["context"] == "a whole clip of 25 frames, which moves on by 3"
     assert rows["word error rate"] == "float 0.00%, int8 0.00%, device arithmetic 0.00%"
     assert report.decoder["kind"] == "keywords"
-    costs = {"instructions_per_frame": {"network": 1000, "total": 1500}}
+    # 49 frames of a second four times, in 196 of which there are 66 windows.
+    assert report.firmware["counted"] == {"frames": 196, "inferences": 66}
+    costs = {"instructions_per_frame": {"network": 33_000, "total": 34_000}}
     costs |= {"flash_bytes": 1, "stack_bytes": 1}
     firmware = {**report.firmware, "cores": {"m4": costs}}
     rows = dict(dataclasses.replace(report, firmware=firmware).rows)
     assert rows["m4 in a stream"] == (
-        "3,000 instructions per inference, one every 60 ms: with all else 0.1 million "
+        "98,000 instructions per inference, one every 60 ms: with all else 1.7 million "
         "a second"
     )
 
@@ -156,6 +158,35 @@ def test_decoders_of_frames_and_of_clips_are_told_apart(written, tmp_path):
     labels = dataclasses.replace(spotters.SPOTTER, labels=(*spotters.LABELS, "more"))
     with pytest.raises(ValueError, match="a decoder of 4 labels.*'5 labels'"):
         Recognizer(student, spec, labels)
+
+
+@needs_cc
+def test_images_that_are_kept_change_no_bit(tmp_path, monkeypatch):
+    monkeypatch.setattr(bundle, "measure_cores", lambda *arguments: None)
+    decoder = dataclasses.replace(spotters.SPOTTER, step_ms=80.0)  # 4 frames
+    report = spotters.converted(tmp_path, decode=decoder, keep_images=True)
+    assert report.firmware["kept"] == {"bytes": 624, "multiply_accumulates": 2760}
+    assert dict(report.rows)["kept between windows"] == (
+        "624 bytes of images, 2,760 of 7,512 products per inference"
+    )
+    recognizer = load_bundle(tmp_path).recognizer
+    recordings = [STREAM, STREAM[:4000], spotters.stream(6)]
+    expected = b"".join(recognizer.logits(pcm).tobytes() for pcm in recordings)
+    with Workbench(tmp_path) as bench:
+        data = pcm_bytes(recordings, [160])
+        assert bench.run("host", "logits", data) == expected
+        sizes = np.frombuffer(bench.run("host", "sizes"), "<u4")
+    kept, history = 624 + 4, spotters.FRAMES * spotters.BINS
+    assert sizes[3] == kept + history
+    ram = report.firmware["ram_bytes"]
+    assert ram["network"] == kept + history
+
+
+def test_images_are_kept_of_windows_that_have_some_in_common(tmp_path):
+    with pytest.raises(ValueError, match="`keep_images`.*a step of 3 frames, a window"):
+        spotters.converted(tmp_path, keep_images=True)
+    with pytest.raises(ValueError, match="`keep_images`.*no window that moves on"):
+        spotters.converted(tmp_path, decode=None, keep_images=True)
 
 
 @needs_cores

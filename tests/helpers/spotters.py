@@ -1,5 +1,7 @@
 """Small bundles of keyword spotters for the tests."""
 
+import functools
+
 import keras
 import numpy as np
 
@@ -45,6 +47,7 @@ def clips(pcm=None):
     return np.stack([device_features(samples, SPEC) for samples in pcm or tones()])
 
 
+@functools.cache
 def student():
     """A small student of the tones, trained in seconds."""
     keras.utils.set_random_seed(0)

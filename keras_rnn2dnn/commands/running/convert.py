@@ -46,6 +46,7 @@ def run(options: argparse.Namespace) -> int:
         ranges=options.ranges,
         activations=options.activations,
         prefix=options.prefix,
+        keep_images=options.keep_images,
         no_c=True,  # said below, once
     )
     say(str(report))

@@ -25,7 +25,7 @@ def recognizer_ram(recognizer: DeviceRecognizer) -> dict[str, int]:
     parts = {
         "features": _features(recognizer.spec),
         "decoder": _decoder(recognizer.tables),
-        "network": ctypes.c_int8 * _history(recognizer),
+        "network": _network(recognizer),
         "logits": ctypes.c_int8 * recognizer.network.outputs,
         "frames": ctypes.c_uint32,
         "busy": ctypes.c_uint32,
@@ -62,6 +62,14 @@ def _spans(recognizer):
 def _history(recognizer):
     network = recognizer.network
     return sum(_spans(recognizer) or [network.field.window * network.num_features])
+
+
+def _network(recognizer):
+    history = ctypes.c_int8 * _history(recognizer)
+    if (kept := recognizer.network.moving) is None:
+        return history
+    fields = [("since", ctypes.c_uint32), ("kept", ctypes.c_int8 * kept.size)]
+    return _structure("Network", [*fields, ("history", history)])
 
 
 def _structure(name, fields):

@@ -30,6 +30,7 @@ from keras_rnn2dnn.deploy.device.features import (
     feature_tables,
     quantized_features,
 )
+from keras_rnn2dnn.deploy.device.images.moving import Moving, moving
 from keras_rnn2dnn.deploy.device.images.operators import ImageNetwork
 from keras_rnn2dnn.deploy.device.images.reading import read_images
 from keras_rnn2dnn.deploy.device.images.running import run_images
@@ -57,6 +58,8 @@ class DeviceNetwork:
         output_quantization: `(scale, zero_point)` of the logits.
         num_features: features of a frame.
         rounding: `"double"` or `"single"`; see `run_network`.
+        keeps: whether a window that moves on keeps what it has in common with the one
+            before. That changes no bit.
     """
 
     layers: Sequence[Int8Layer] | ImageNetwork
@@ -65,6 +68,7 @@ class DeviceNetwork:
     output_quantization: tuple[float, int]
     num_features: int
     rounding: str = "double"
+    keeps: bool = False
 
     @classmethod
     def of(cls, tflite: bytes, student: Int8Student) -> "DeviceNetwork":
@@ -127,6 +131,13 @@ class DeviceNetwork:
         """Whether its layers are two-dimensional, which have C code of their own."""
         return isinstance(self.layers, ImageNetwork)
 
+    @functools.cached_property
+    def moving(self) -> Moving | None:
+        """What a window that moves on keeps; None: nothing."""
+        if not self.keeps or not self.is_images or self.field.is_clip:
+            return None
+        return moving(self.layers, self.field.window, self.field.stride)
+
     @property
     def inputs(self) -> int:
         """Values of a window."""
@@ -178,8 +189,8 @@ class DeviceRecognizer:
             expected = f"features of {self.network.num_features} {self.spec.unit}"
             received = f"{self.spec.num_features} {self.spec.unit}"
             raise ValueError(invalid("feature_spec", expected, received))
-        moving = field_in_stream(self.network.field, self.decoder, self.spec)
-        network = dataclasses.replace(self.network, field=moving)
+        field = field_in_stream(self.network.field, self.decoder, self.spec)
+        network = dataclasses.replace(self.network, field=field)
         object.__setattr__(self, "network", network)
         _ = self.tables  # raises for what the device does not decode
         check_classes(self.decoder, self.network.outputs)

@@ -2,6 +2,7 @@
 
 from keras_rnn2dnn.deploy.c_tables import array, header, network_sizes
 from keras_rnn2dnn.deploy.device.images.arena import Arena, plan
+from keras_rnn2dnn.deploy.device.images.moving import Moving
 from keras_rnn2dnn.deploy.device.images.operators import (
     ADD,
     DEPTHWISE,
@@ -45,6 +46,13 @@ _LAYER = """typedef struct {
     uint8_t is_simple;   /* whether shifts go to the right, and 30 bits hold all sums */
 } network_layer;
 """
+_ROWS = """typedef struct {
+    uint32_t first; /* row that is one of the window before, */
+    uint32_t end;   /* up to, not with, this one */
+    uint32_t shift; /* rows by which they have moved */
+    uint32_t place; /* of the image in `kept`, or NETWORK_OUTSIDE */
+} network_rows;
+"""
 
 
 def images_header(
@@ -53,6 +61,7 @@ def images_header(
     num_features: int,
     output_quantization: tuple[float, int],
     ram_bytes: int | None,
+    kept: Moving | None = None,
 ) -> str:
     """Returns `model.h`.
 
@@ -62,6 +71,7 @@ def images_header(
         num_features: features of a frame.
         output_quantization: scale and zero point of the logits.
         ram_bytes: of `recognizer`; None where the bundle is the network alone.
+        kept: what a window that moves on keeps, if anything.
     """
     arena = plan(network)
     sizes = network_sizes(
@@ -79,9 +89,12 @@ def images_header(
         "NETWORK_COLUMN_SIZE": f"{max(1, arena.column)}u",
         "NETWORK_OUTSIDE": f"{_OUTSIDE}u",
         "NETWORK_STREAMS": 0,
+        "NETWORK_KEEPS": int(kept is not None),
         "NETWORK_HISTORY_SIZE": f"{field.window * num_features}u",
         "NETWORK_NEWEST": f"{(field.window - 1) * num_features}u",
     }
+    if kept is not None:
+        sizes["NETWORK_KEPT_SIZE"] = f"{kept.size}u"
     tables, rows = [], []
     for number, operator in enumerate(network.operators):
         tables += _tables(number, operator)
@@ -90,7 +103,15 @@ def images_header(
     count = len(network.operators)
     declaration = f"static const network_layer network_layers[{count}]"
     tables.append(f"{declaration} = {{\n{''.join(rows)}}};\n")
+    if kept is not None:
+        tables += [_ROWS, f"static const network_rows network_moving[{count}] = {{\n"]
+        tables += [*map(_moving_row, kept.rows), "};\n"]
     return header("MODEL", sizes, tables)
+
+
+def _moving_row(rows):
+    place = _OUTSIDE if rows.place is None else rows.place
+    return f"    {{{rows.first}u, {rows.end}u, {rows.shift}u, {place}u}},\n"
 
 
 def _tables(number, operator):

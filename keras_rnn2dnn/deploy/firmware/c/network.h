@@ -39,6 +39,10 @@ typedef network_scratch network_step_scratch;
 
 /* The last input frames; where NETWORK_STREAMS is 1, the last ones of every layer. */
 typedef struct {
+#if defined(NETWORK_KEEPS) && NETWORK_KEEPS
+    uint32_t since;                 /* input frames after the last window; 0 at first */
+    int8_t kept[NETWORK_KEPT_SIZE]; /* images of that window */
+#endif
     int8_t history[NETWORK_HISTORY_SIZE];
 } network_state;
 

@@ -249,19 +249,20 @@ static void add_pixel(const network_layer *layer, const int8_t *a, const int8_t 
     }
 }
 
-static void run_layer(const network_layer *layer, const int8_t *x, const int8_t *other,
-                      int8_t *y, network_column *column)
+/* Computes the pixels `first` to `end` of an output. */
+static void run_pixels(const network_layer *layer, const int8_t *x, const int8_t *other,
+                       int8_t *y, network_column *column, uint32_t first, uint32_t end)
 {
-    const uint32_t pixels = layer->out_height * layer->out_width;
     const uint32_t block = NETWORK_DSP && layer->pairs ? 2 : 1;
-    const uint32_t blocks = (pixels + block - 1) / block;
+    const uint32_t blocks = (end - first + block - 1) / block;
 
     for (uint32_t number = 0; number < blocks; number++) {
-        const uint32_t pixel = block * (layer->backwards ? blocks - 1 - number : number);
+        const uint32_t pixel =
+            first + block * (layer->backwards ? blocks - 1 - number : number);
         const uint32_t place = pixel * layer->outputs;
 
 #if NETWORK_DSP
-        if (block == 2 && pixel + 1 < pixels)
+        if (block == 2 && pixel + 1 < end)
             conv_two_pixels(layer, pixel, x, y + place, column);
         else
 #endif
@@ -286,12 +287,55 @@ void network_run(const int8_t *input, int8_t *output, network_scratch *scratch)
             read[k] = layer->inputs[k] == NETWORK_OUTSIDE
                           ? input
                           : scratch->arena + layer->inputs[k];
-        run_layer(layer, read[0], read[1],
-                  layer->output == NETWORK_OUTSIDE ? output
-                                                   : scratch->arena + layer->output,
-                  &scratch->column);
+        run_pixels(layer, read[0], read[1],
+                   layer->output == NETWORK_OUTSIDE ? output
+                                                    : scratch->arena + layer->output,
+                   &scratch->column, 0, layer->out_height * layer->out_width);
     }
 }
+
+#if NETWORK_KEEPS
+
+/* Runs the layers on the window that has moved on by NETWORK_STRIDE frames: rows that
+ * are those of the window before move up, and the others are computed. `whole`: all. */
+static void run_moving(network_state *state, int8_t *output, network_scratch *scratch,
+                       int whole)
+{
+    const int8_t *x = state->history;
+
+    for (uint32_t number = 0; number < NETWORK_LAYERS; number++) {
+        const network_layer *layer = &network_layers[number];
+        const network_rows *rows = &network_moving[number];
+        const uint32_t width = layer->out_width, size = width * layer->outputs;
+        const uint32_t first = whole ? 0 : rows->first, end = whole ? 0 : rows->end;
+        int8_t *y = scratch->arena;
+
+        if (number + 1 == NETWORK_LAYERS)
+            y = output;
+        else if (rows->place != NETWORK_OUTSIDE)
+            y = state->kept + rows->place;
+        if (first < end && rows->place != NETWORK_OUTSIDE)
+            copy(y + first * size, y + (first + rows->shift) * size, (end - first) * size);
+        run_pixels(layer, x, x, y, &scratch->column, 0, first * width);
+        run_pixels(layer, x, x, y, &scratch->column, end * width,
+                   layer->out_height * width);
+        x = y;
+    }
+}
+
+void network_step(network_state *state, network_step_scratch *scratch,
+                  const int8_t *frame, int8_t *output, int wanted)
+{
+    append(state->history, NETWORK_INPUTS, frame, NETWORK_FEATURES);
+    if (state->since < UINT32_MAX)
+        state->since++;
+    if (!wanted)
+        return;
+    run_moving(state, output, scratch, state->since != NETWORK_STRIDE);
+    state->since = 0;
+}
+
+#else
 
 void network_step(network_state *state, network_step_scratch *scratch,
                   const int8_t *frame, int8_t *output, int wanted)
@@ -300,6 +344,8 @@ void network_step(network_state *state, network_step_scratch *scratch,
     if (wanted)
         network_run(state->history, output, scratch);
 }
+
+#endif
 
 #if defined(__clang__) && __clang_major__ >= 10
 #pragma clang attribute pop

@@ -19,6 +19,9 @@ static void start(recognizer *r)
     r->is_speech = 0;
     r->was_hit = 0;
     r->hit_end = 0;
+#if defined(NETWORK_KEEPS) && NETWORK_KEEPS
+    r->network.since = 0;
+#endif
     features_init(&r->features);
     decoder_init(&r->decoder);
 }
