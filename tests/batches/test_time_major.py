@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
+from helpers.plain_models import plain_teacher
 
-from keras_rnn2dnn import SoftAlignments, rnn_teacher
+from keras_rnn2dnn import SoftAlignments
 from keras_rnn2dnn.batches.time_major import check_axes
 
 AXES = (
@@ -16,7 +17,7 @@ def test_time_major_features_are_not_stored(tmp_path, name):
     x = np.ones((9, 3, 4), "float32")
     y, weights = np.zeros((3, 9), int), np.ones((3, 9))
     data = (x, y) if name == "labels" else (x, None, weights)
-    teacher = rnn_teacher(4, 5, units=(6,))
+    teacher = plain_teacher(4, 5)
     with pytest.raises(ValueError, match=AXES.format(name)):
         SoftAlignments.write(tmp_path / "store", teacher, data)
 

@@ -4,8 +4,9 @@ import xml.dom.minidom
 import keras
 import numpy as np
 import pytest
+from helpers.plain_models import plain_teacher
 
-from keras_rnn2dnn import SoftAlignments, dnn_student, rnn_teacher
+from keras_rnn2dnn import SoftAlignments, dnn_student
 from keras_rnn2dnn.alignments.training import train_student
 from keras_rnn2dnn.budget.plot import to_svg
 from keras_rnn2dnn.budget.result import Candidate, SearchResult, to_markdown
@@ -278,7 +279,7 @@ def test_the_command_learns_paths_of_targets_that_are_such(
 ):
     spoken(4, seed=1).save(tmp_path / "data.npz")
     (tmp_path / "decoder.json").write_text(json.dumps(DECODER.to_dict()))
-    rnn_teacher(STATES, STATES, units=(4,)).save(tmp_path / "teacher.keras")
+    plain_teacher(STATES, STATES).save(tmp_path / "teacher.keras")
     decoder = ("--decoder", tmp_path / "decoder.json")
     align = ("align", tmp_path / "teacher.keras", tmp_path / "data.npz")
     assert run(*align, "--out", tmp_path / "store", *decoder)[0] == 0

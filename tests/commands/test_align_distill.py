@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import keras
 import numpy as np
 import pytest
+from helpers.plain_models import plain_teacher
 
 from keras_rnn2dnn import LogMel, SoftAlignments, cli, dnn_student
 from keras_rnn2dnn.audio.features import FeatureSpec
@@ -19,9 +20,7 @@ FEATURES, CLASSES = 6, 80
 def files(tmp_path_factory):
     folder = tmp_path_factory.mktemp("files")
     keras.utils.set_random_seed(0)
-    layers = [keras.layers.Dense(8, "tanh"), keras.layers.Dense(CLASSES)]
-    teacher = keras.Sequential([keras.Input((None, FEATURES)), *layers])
-    teacher.save(folder / "teacher.keras")
+    plain_teacher(FEATURES, CLASSES).save(folder / "teacher.keras")
     rng = np.random.default_rng(0)
     lengths = rng.integers(20, 60, size=24)
     features = [rng.normal(size=(n, FEATURES)).astype("float32") for n in lengths]

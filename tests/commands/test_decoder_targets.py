@@ -4,8 +4,9 @@ import json
 import keras
 import numpy as np
 import pytest
+from helpers.plain_models import plain_teacher
 
-from keras_rnn2dnn import SoftAlignments, rnn_teacher
+from keras_rnn2dnn import SoftAlignments
 from keras_rnn2dnn.alignments import match_priors
 from keras_rnn2dnn.batches.predicting import predict_utterances
 from keras_rnn2dnn.commands.running.align import _unlabelled
@@ -23,9 +24,7 @@ PRIORS = np.log(np.array([1, 1, 1, 2, 2, 2, 1]) / 10)
 def files(tmp_path_factory):
     folder = tmp_path_factory.mktemp("files")
     keras.utils.set_random_seed(0)
-    rnn_teacher(FEATURES, TOPOLOGY.num_states, units=(8,), bidirectional=False).save(
-        folder / "t.keras"
-    )
+    plain_teacher(FEATURES, TOPOLOGY.num_states).save(folder / "t.keras")
     rng = np.random.default_rng(0)
     features = [rng.normal(size=(n, FEATURES)).astype("float32") for n in (20, 30, 25)]
     Utterances(features, ["yes", "no yes", ""]).save(folder / "known.npz")

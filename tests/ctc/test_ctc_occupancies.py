@@ -4,9 +4,10 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from helpers.plain_models import plain_teacher
 from keras import ops
 
-from keras_rnn2dnn import SoftAlignments, rnn_teacher
+from keras_rnn2dnn import SoftAlignments
 from keras_rnn2dnn.ctc import class_log_priors, constrained, ctc_occupancies
 
 CLASSES = 4
@@ -143,7 +144,7 @@ def test_they_are_the_gradient_of_the_ctc_loss_of_keras():
 
 def test_a_store_of_them_holds_the_labels_of_the_transcripts(tmp_path):
     x = np.random.default_rng(0).normal(size=(3, 12, 4)).astype("float32")
-    teacher = rnn_teacher(4, CLASSES, units=(6,))
+    teacher = plain_teacher(4, CLASSES)
     texts = ["ab", "c", "aab"]
     transform = constrained(numbers_of, scale=0.5)
     y = {"transcripts": np.array(texts)}

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from helpers.bundles import BINS, features, student
 from helpers.clips import clips, ds_cnn, row
+from helpers.plain_models import plain_teacher
 
 from keras_rnn2dnn import Distiller, convert, dnn_student, ds_cnn_student, rnn_teacher
 from keras_rnn2dnn.deploy import bundle, forecast
@@ -75,7 +76,7 @@ def test_the_command_tells_it(tmp_path, run):
 def test_fit_warns_once_of_a_layer_that_convert_will_refuse(caplog):
     inputs = keras.Input((None, BINS))
     own = keras.Model(inputs, L.Dense(3)(L.Dense(4, "gelu", name="wide")(inputs)))
-    distiller = Distiller(rnn_teacher(BINS, 3, units=(2,)), own)
+    distiller = Distiller(plain_teacher(BINS, 3), own)
     distiller.compile()
     x = np.random.default_rng(0).normal(size=(4, 5, BINS)).astype("float32")
     with caplog.at_level(logging.WARNING, logger="keras_rnn2dnn"):
@@ -87,7 +88,7 @@ def test_fit_warns_once_of_a_layer_that_convert_will_refuse(caplog):
 
 
 def test_fit_says_nothing_of_a_student_that_converts(caplog):
-    distiller = Distiller(rnn_teacher(BINS, 5, units=(2,)), student())
+    distiller = Distiller(plain_teacher(BINS, 5), student())
     distiller.compile()
     x = np.random.default_rng(0).normal(size=(4, 5, BINS)).astype("float32")
     with caplog.at_level(logging.WARNING, logger="keras_rnn2dnn"):

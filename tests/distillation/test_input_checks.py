@@ -1,6 +1,7 @@
 import keras
 import numpy as np
 import pytest
+from helpers.plain_models import plain_teacher
 
 from keras_rnn2dnn import Distiller, SoftAlignmentKL, dnn_student, rnn_teacher
 from keras_rnn2dnn.batches.model_outputs import single_output
@@ -12,8 +13,8 @@ def student(classes=CLASSES, **options):
     return dnn_student(4, classes, context=(1, 1), units=(8,), **options)
 
 
-def teacher(classes=CLASSES, **options):
-    return rnn_teacher(4, classes, units=(6,), **options)
+def teacher():
+    return plain_teacher(4, CLASSES)
 
 
 def features(batch=3, frames=9):
@@ -35,7 +36,7 @@ def refused(distiller, *data, **options):
 
 def test_different_numbers_of_classes():
     with pytest.raises(ValueError) as error:
-        Distiller(teacher(classes=7), student())
+        Distiller(rnn_teacher(4, 7, units=(6,)), student())
     assert str(error.value) == (
         "Different numbers of classes. Expected teacher and student to give the same "
         "classes. Received: 7 classes from the teacher 'rnn_teacher', 5 from the "

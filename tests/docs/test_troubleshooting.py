@@ -9,6 +9,7 @@ import tensorflow as tf
 from helpers import pages
 from helpers.bundles import BINS, DECODER, SPEC, TOPOLOGY, parts
 from helpers.bundles import student as small_student
+from helpers.plain_models import plain_teacher
 
 from keras_rnn2dnn import (
     Distiller,
@@ -21,7 +22,6 @@ from keras_rnn2dnn import (
     convert,
     dnn_student,
     hmm,
-    rnn_teacher,
     word_error_rate,
 )
 from keras_rnn2dnn.alignments.shards import manifest
@@ -45,7 +45,7 @@ X = np.random.default_rng(0).normal(size=(8, 20, 4)).astype("float32")
 
 
 def teacher(classes=5):
-    return rnn_teacher(4, classes, units=(3,))
+    return plain_teacher(4, classes)
 
 
 def student(classes=5, **options):
