@@ -2,10 +2,12 @@
 
 import numpy as np
 
+from keras_rnn2dnn.deploy.device.events import threshold_steps
 from keras_rnn2dnn.deploy.golden import pcm_bytes
 from keras_rnn2dnn.deploy.toolchain import Workbench
 from keras_rnn2dnn.recognition import hearing
 from keras_rnn2dnn.scoring.detections import Detection, reported
+from keras_rnn2dnn.scoring.thresholds import CONFIDENCE_STEPS
 
 _CHUNK = 1024  # samples, as they come from an interrupt
 
@@ -14,11 +16,11 @@ def detections(bundle, directory, blocks) -> list[list[Detection]]:
     """Returns what is found in each block, without a threshold or suppression.
 
     The C code on the host gives logits and words. The search in numpy hears the same
-    logits frame by frame, which tells when each word is reported; those that its
-    suppression leaves must be those of the C code.
+    logits frame by frame, which tells when each word is reported; those that threshold
+    and suppression of the bundle leave must be those of the C code.
 
     Args:
-        bundle: that `load_bundle` gave; no threshold was written into it.
+        bundle: that `load_bundle` gave.
         directory: of its files.
         blocks: of `make_day`; each begins with a recognizer that has heard nothing.
 
@@ -39,8 +41,9 @@ def detections(bundle, directory, blocks) -> list[list[Detection]]:
                 for row in rows.tolist()
                 if row[0] < 1 << 16
             ]
-            suppress_ms = recognizer.decoder.reporting.suppress_ms
-            left = reported(found[-1], suppress_ms=suppress_ms)
+            reporting = recognizer.decoder.reporting
+            threshold = threshold_steps(reporting.threshold) / CONFIDENCE_STEPS
+            left = reported(found[-1], threshold, reporting.suppress_ms)
             if in_c != [(w.text, w.start_ms, w.end_ms) for w in left]:
                 raise RuntimeError("The C code reports other words than numpy")
     return found

@@ -1,5 +1,6 @@
 """What a bundle reports of a day: the words of the C code, with their times."""
 
+import dataclasses
 import shutil
 
 import numpy as np
@@ -51,9 +52,10 @@ def test_other_words_of_the_c_code_are_an_error(folder, monkeypatch):
 def test_a_keyword_spotter_is_told_of_once_for_each_word(tmp_path):
     if not (shutil.which("make") and shutil.which("cc")):
         pytest.skip("make and a C compiler are not there")
-    spotters.converted(tmp_path)
+    reporting = dataclasses.replace(spotters.SPOTTER.reporting, threshold=0.5)
+    decoder = dataclasses.replace(spotters.SPOTTER, reporting=reporting)
+    spotters.converted(tmp_path, decode=decoder)
     bundle = load_bundle(tmp_path)
-    reporting = bundle.recognizer.decoder.reporting
     (found,) = detections(bundle, tmp_path, [Block("quiet", spotters.stream(), [])])
     left = reported(found, 2.0, reporting.suppress_ms)
     assert [word.text for word in left] == ["low", "high"]
