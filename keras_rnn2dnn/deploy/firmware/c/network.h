@@ -53,7 +53,9 @@ void network_run(const int8_t *input, int8_t *output, network_scratch *scratch);
 /* Takes the next input frame. Where `wanted`, `output` holds the logits of the window
  * that ends with it, the same as network_run gives for that window. Where
  * NETWORK_STREAMS is 1, each layer computes its newest frame alone: the others are
- * those of the step before. Without enough frames before it the output means nothing. */
+ * those of the step before. Where NETWORK_KEEPS is 1, the window that comes
+ * NETWORK_STRIDE frames after a wanted one computes new rows of each image alone. Without
+ * enough frames before it the output means nothing. */
 void network_step(network_state *state, network_step_scratch *scratch,
                   const int8_t *frame, int8_t *output, int wanted);
 
