@@ -19,7 +19,7 @@ class Reporting:
     follow it; the decoders themselves give all words of an utterance that is whole.
 
     Args:
-        threshold: least confidence of a word that is reported, in nats; None: all are.
+        threshold: least confidence of a reported word, in nats a frame; None: all are.
             See `RecognizedWord.confidence`.
         keywords: the words that are reported; the others are found, and passed over.
             None: all are reported.

@@ -46,7 +46,8 @@ class RecognizedWord:
         start_ms: since the start of the stream.
         end_ms: likewise.
         confidence: how much better the best path through the word explains its frames
-            than silence and other speech do: the log of the ratio of the two, in nats.
+            than silence and other speech do: the log of the ratio of the two, in nats,
+            for each frame of the student's output.
     """
 
     text: str
@@ -138,13 +139,18 @@ class Clock:
         return [Found(OVER, frame, frame, 0)] if over else []
 
 
-def confidence(gain: int) -> int:
-    """Returns thousandths of a nat, cut towards 0 as in C.
+def confidence(gain: int, frames: int) -> int:
+    """Returns thousandths of a nat for each frame, cut towards 0 as in C.
 
     Args:
         gain: of a word on the background, in 2^-7 nats.
+        frames: of the word, output frames.
+
+    Example:
+        >>> confidence(-1280, frames=4)
+        -2500
     """
-    value = min(abs(gain) * CONFIDENCE_STEPS // 128, (1 << 31) - 1)
+    value = min(abs(gain) * CONFIDENCE_STEPS // (128 * frames), (1 << 31) - 1)
     return -value if gain < 0 else value
 
 

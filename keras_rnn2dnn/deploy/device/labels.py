@@ -61,5 +61,6 @@ class Labels:
         """Ends the utterance, returns the label that is left, if any."""
         if self._label == self._tables.blank:
             return []
-        value = confidence(self._gain * self._tables.slope >> _GAIN_SHIFT)
+        gain = self._gain * self._tables.slope >> _GAIN_SHIFT
+        value = confidence(gain, self.frame - self._start)
         return [Found(self._label, self._start, self.frame, value)]

@@ -117,7 +117,7 @@ class Paths:
             self._emit(row, word, since, frames, gain)
 
     def _emit(self, row, word, start, end, gain):
-        found = Found(word, start, end, confidence(gain))
+        found = Found(word, start, end, confidence(gain, end - start))
         self.found[row].append(found)
 
     def _gain(self, row, node):

@@ -41,7 +41,7 @@ def random_logits(frames, seed, states=6):
 
 
 def gain_of(decoder, logits, word, start, end):
-    """The log of the ratio of a word to the background, by all its paths."""
+    """The log of the ratio of a word to the background, by all its paths, a frame."""
     topology, scores = decoder.topology, SCALE * logits.astype(float)
     if decoder.topology.other:
         scores[:, topology.other_state] += decoder.other_bias
@@ -56,7 +56,8 @@ def gain_of(decoder, logits, word, start, end):
     )
     none = [s for s in (topology.other_state, topology.silence_state) if s is not None]
     none = scores[start:end, none] if none else scores[start:end]
-    return best + entering + move * (len(chain) - 1) - none.max(axis=1).sum()
+    gain = best + entering + move * (len(chain) - 1) - none.max(axis=1).sum()
+    return gain / (end - start)
 
 
 @pytest.mark.parametrize(
@@ -85,15 +86,18 @@ def test_confidence_of_a_label_is_its_gain_over_the_blank():
     assert len(found) > 5
     for word, start, end, value in found:
         gain = SCALE * (logits[start:end, word] - logits[start:end, 0].astype(float))
-        assert value == pytest.approx(1000 * gain.sum(), abs=8)
+        assert value == pytest.approx(1000 * gain.mean(), abs=8)
 
 
 @pytest.mark.parametrize(
-    ("gain", "expected"),
-    [(128, 1000), (1, 7), (-1, -7), (-129, -1007), (2**40, 2**31 - 1), (0, 0)],
+    ("gain", "frames", "expected"),
+    [
+        *((128, 1, 1000), (1, 1, 7), (-1, 1, -7), (-129, 1, -1007), (0, 1, 0)),
+        *((129, 2, 503), (-129, 2, -503), (2**40, 3, 2**31 - 1)),
+    ],
 )
-def test_a_gain_becomes_thousandths_of_a_nat(gain, expected):
-    assert confidence(gain) == expected
+def test_a_gain_becomes_thousandths_of_a_nat_for_each_frame(gain, frames, expected):
+    assert confidence(gain, frames) == expected
 
 
 def test_confidences_are_counted_as_32_bits_go_round():
@@ -103,9 +107,11 @@ def test_confidences_are_counted_as_32_bits_go_round():
     (expected,) = search(tables, [logits])
     wide = dataclasses.replace(tables, bits=7)  # as if the shift were 0
     (found,) = search(wide, [logits])
-    gain = expected[0].confidence / 1000 * 128 * 2**9
+    frames = expected[0].end - expected[0].start
+    gain = frames * expected[0].confidence / 1000 * 128 * 2**9
     wrapped = (gain + 2**31) % 2**32 - 2**31
-    assert found[0].confidence == pytest.approx(1000 * wrapped / 128, rel=1e-3)
+    of_frames = 1000 * wrapped / 128 / frames
+    assert found[0].confidence == pytest.approx(of_frames, rel=1e-3)
 
 
 def times(found):
@@ -116,7 +122,8 @@ def test_other_speech_is_found_with_the_number_after_the_words():
     states = np.repeat([5, 0, 1, 5, 4, 5, 2, 3, 5], [9, 4, 4, 9, 9, 9, 4, 4, 9])
     (found,) = search(word_loop_tables(DECODER, SCALE, 20), [heard(states)])
     assert times(found) == [(0, 9, 17), (2, 26, 35), (1, 44, 52)]
-    assert found[1].confidence == pytest.approx(1000 * (-1 + 3 * np.log(3 / 7)), abs=20)
+    gain = -1 + 3 * np.log(3 / 7)
+    assert found[1].confidence == pytest.approx(1000 * gain / 9, abs=20)
 
 
 LIMITS = Limits(history=10, silence=8, longest=40)

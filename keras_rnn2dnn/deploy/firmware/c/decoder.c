@@ -103,7 +103,7 @@ static void commit(decoder_state *state, uint16_t record, decoder_emit emit,
     word.end = state->frame - age;
     word.start = word.end - state->duration[place];
     word.word = state->word[place];
-    word.confidence = decoder_confidence(state->gain[place]);
+    word.confidence = decoder_confidence(state->gain[place], word.end - word.start);
     for (uint32_t node = 0; node < DECODER_NODES; node++) {
         uint16_t next = state->last[node];
 
@@ -327,7 +327,7 @@ void decoder_finish(decoder_state *state, decoder_emit emit, void *context)
     word.word = (uint16_t)best;
     word.end = state->frame;
     word.start = state->frame - state->age[node];
-    word.confidence = decoder_confidence(gain_of(state, node));
+    word.confidence = decoder_confidence(gain_of(state, node), word.end - word.start);
     while (state->first[node])
         commit(state, state->first[node], emit, context);
     if (ends_in_word)

@@ -19,7 +19,7 @@ typedef struct {
     uint16_t word;
     uint32_t start;
     uint32_t end;
-    int32_t confidence; /* thousandths of a nat */
+    int32_t confidence; /* thousandths of a nat for each output frame */
 } decoder_word;
 
 typedef void (*decoder_emit)(const decoder_word *word, void *context);
@@ -89,8 +89,8 @@ int decoder_step(decoder_state *state, const int8_t *logits, decoder_emit emit,
 /* Ends the utterance: emits the words that are left. Call decoder_init before more. */
 void decoder_finish(decoder_state *state, decoder_emit emit, void *context);
 
-/* Of all decoders; `gain` in 2^-7 nats. */
-int32_t decoder_confidence(int64_t gain);
+/* Of all decoders; `gain` of all `frames` in 2^-7 nats. */
+int32_t decoder_confidence(int64_t gain, uint32_t frames);
 void decoder_clock_start(decoder_clock *clock);
 int decoder_clock_step(decoder_clock *clock, int is_silent);
 

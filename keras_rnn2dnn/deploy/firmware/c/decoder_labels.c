@@ -11,9 +11,9 @@
                              apply_to = function)
 #endif
 
-int32_t decoder_confidence(int64_t gain)
+int32_t decoder_confidence(int64_t gain, uint32_t frames)
 {
-    const int64_t value = gain * 1000 / 128;
+    const int64_t value = gain * 1000 / (128 * (int64_t)frames);
 
     if (value > INT32_MAX)
         return INT32_MAX;
@@ -71,7 +71,7 @@ static void end_label(decoder_state *state, decoder_emit emit, void *context)
     word.word = state->label;
     word.start = state->start;
     word.end = state->frame;
-    word.confidence = decoder_confidence(gain);
+    word.confidence = decoder_confidence(gain, word.end - word.start);
     emit(&word, context);
 }
 

@@ -28,8 +28,8 @@ typedef struct {
     uint32_t start_ms; /* since recognizer_init or recognizer_finish */
     uint32_t end_ms;
     int32_t confidence; /* by how much the word explains its frames better than silence
-                           and other speech do: thousandths of a nat. Of a keyword
-                           spotter log(p / (1 - p)) of its averaged posterior p */
+                           and other speech do: thousandths of a nat for each frame. Of
+                           a keyword spotter log(p / (1 - p)) of its averaged posterior */
 } recognizer_word;
 
 /* An utterance that is over: after silence, or because it is long. */
