@@ -20,7 +20,7 @@ WAY = (
     (("distillation",), "trained student"),
     (("quantization",), "int8 student"),
     (("deploy",), "bundle"),
-    (("recognition",), "words"),
+    (("recognition", "web"), "words"),
     (("scoring",), ""),
 )
 BESIDE = {

@@ -40,6 +40,7 @@ Recognise and score:
 - `Recognizer`: a bundle on the host, whole files or streams (docs/recognizer.md)
 - `word_error_rate`: with its counts and interval (docs/numbers.md)
 - `WordErrorRateCallback`: the same after each epoch (docs/numbers.md)
+- `web`: a bundle's C code in a browser (docs/web.md)
 - `recognition`, `scoring`: all of their parts
 
 The command `rnn2dnn` (docs/start.md):

@@ -21,14 +21,15 @@ from keras_rnn2dnn.commands import (
     transcribe,
     tune,
     verify,
+    web,
 )
 from keras_rnn2dnn.commands.help.completion import SHELLS, PrintCompletion
 from keras_rnn2dnn.commands.help.near_misses import with_hint
 from keras_rnn2dnn.commands.help.version import Version
-from keras_rnn2dnn.commands.interrupts import interrupts_end
 from keras_rnn2dnn.commands.parser import Parser, list_by_task
 from keras_rnn2dnn.commands.terminal import safe_output, write_error
 from keras_rnn2dnn.util.captured_output import captured_output
+from keras_rnn2dnn.util.interrupts import interrupts_end
 
 _TASKS = {
     "try it": (demo,),
@@ -41,7 +42,7 @@ _TASKS = {
         tune,
         verify,
     ),
-    "use a bundle on this host": (transcribe, listen, evaluate),
+    "use a bundle on this host": (web, transcribe, listen, evaluate),
     "look at a run": (report,),
 }
 _DESCRIPTION = """Distil recurrent acoustic models into feed-forward students for

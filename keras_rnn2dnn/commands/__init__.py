@@ -5,5 +5,5 @@ file of the same name in `running`: it alone imports TensorFlow, Keras and numpy
 
 - `parser`, `numbers`: what the options of all of them share
 - `help`: mistyped words, `--version`, the tab key
-- `terminal`, `interrupts`: what the terminal shows, and Ctrl-C
+- `terminal`: what it shows
 """

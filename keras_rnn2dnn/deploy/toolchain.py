@@ -33,7 +33,7 @@ _CALIBRATION = 200_000  # instructions, IO_CALIBRATION of check/io.h
 # An instruction takes 2 or 64 ns: 24 bits last for 335 or 10 million of them.
 _COUNTED_COARSELY, _COUNTED_FINELY = 200e6, 6e6
 _TIMEOUT_S = 900
-_NOT_BUILT = shutil.ignore_patterns("golden", "build", "tflm")
+_NOT_BUILT = shutil.ignore_patterns("golden", "build", "tflm", "web")
 _TARGETS = {"host": "host/check", "sanitize": "sanitize/check"}
 
 

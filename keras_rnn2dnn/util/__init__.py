@@ -6,5 +6,6 @@
 - `progress`, `captured_output`, `tensorboard`: what a long run tells
 - `log_softmax`, `running_means`, `learning_rate`: of numbers
 - `xla`, `multi_worker`: of compilers and strategies
+- `interrupts`: Ctrl-C during the imports
 - `first_import`: what waits until a module of others is imported
 """

@@ -13,6 +13,7 @@ _PACKAGES = {  # of the extras, as `pip install` takes them
     "ray": "'ray[data]' 'pyarrow<26'",
     "synth": "espeakng-loader",
     "tfds": "tensorflow-datasets",
+    "web": "ziglang",
 }
 
 

@@ -63,17 +63,21 @@ def test_rows_come_one_by_one_then_the_table_the_page_and_what_to_try(demo_run):
     assert measured.startswith("Measured on SYNTHETIC speech. A short run. ")
     files, page, *after = rest.splitlines()
     assert (files, page) == (str(out), f"Report: {out}/report.html")
-    assert after[:2] == ["", "To try next:"] and len(after) == 8
+    assert after[:2] == ["", "To try next:"] and len(after) in (8, 10)
 
 
-def test_what_is_to_be_tried_next_are_commands_with_paths_that_exist(demo_run):
+@pytest.mark.parametrize("pages", [[], ["web"]])
+def test_what_is_to_be_tried_next_are_commands_with_paths_that_exist(
+    demo_run, monkeypatch, pages
+):
+    monkeypatch.setattr(running.compiler, "is_installed", lambda: bool(pages))
     *_, output, _, out = demo_run()
     lines = output.split("To try next:\n")[1].splitlines()
     found = [shlex.split(line) for line in lines[1::2]]
-    assert [line[:2] for line in found] == [
-        ["rnn2dnn", name] for name in ("verify", "transcribe", "train")
-    ]
-    for line, bundle in zip(found, ("ann/bundle", "ann/bundle", None), strict=True):
+    names = ["verify", "transcribe", *pages, "train"]
+    assert [line[:2] for line in found] == [["rnn2dnn", name] for name in names]
+    bundles = [None if name == "train" else "ann/bundle" for name in names]
+    for line, bundle in zip(found, bundles, strict=True):
         options = cli._parser().parse_args(line[1:])
         expected = str(out / bundle) if bundle else None
         assert getattr(options, "bundle", None) == expected

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import keras_rnn2dnn
-from keras_rnn2dnn.commands.interrupts import interrupts_end
+from keras_rnn2dnn.util.interrupts import interrupts_end
 
 
 @pytest.fixture(autouse=True)

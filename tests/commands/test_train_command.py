@@ -33,6 +33,7 @@ def test_all_options_are_handed_on_and_the_end_says_what_comes_next(
         return TrainedCorpus(out, [*map(row, SYSTEMS)], proof, by_speaker=True)
 
     monkeypatch.setattr(train, "train_corpus", trained)
+    monkeypatch.setattr(train.compiler, "is_installed", lambda: True)
     found = run(
         *("train", "words", "--out", out, "--words", "up", "down"),
         *("--speaker-pattern", "{speaker}_{n}", "--noise", "street", "--seed", 3),
@@ -57,12 +58,13 @@ def test_all_options_are_handed_on_and_the_end_says_what_comes_next(
     }
     lines = found[1].splitlines()
     assert lines[0] == "4 speakers" and lines[2].startswith("| system ")
-    assert lines[-6:] == [
+    assert lines[-7:] == [
         f"Report: {out}/report.html",
         "",
         "Next:",
         f"  rnn2dnn transcribe '{out}/bundle' YOUR_RECORDING.wav",
         f"  rnn2dnn listen '{out}/bundle'",
+        f"  rnn2dnn web '{out}/bundle' --serve",
         f"  rnn2dnn evaluate '{out}/bundle' --device-arithmetic --data "
         f"'{out}/test_audio.npz'",
     ]

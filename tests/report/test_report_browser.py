@@ -1,33 +1,12 @@
 """The page as Chromium shows it, at the width of a desk and of a phone."""
 
-import importlib.util
-import shutil
-
 import pytest
+from helpers import chromium
 
 from keras_rnn2dnn.report import write_report
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-pytestmark = [
-    pytest.mark.skipif(
-        importlib.util.find_spec("playwright") is None,
-        reason="needs the extra `browser`: pip install 'keras-rnn2dnn[browser]'",
-    ),
-    pytest.mark.skipif(CHROMIUM is None, reason="needs chromium: apt install chromium"),
-]
+pytestmark = [*chromium.NEEDED]
 WIDTHS = (1280, 400)
-# Relative luminance and contrast as WCAG 2.1 defines them; white behind everything.
-CONTRASTS = """() => [...document.querySelectorAll('body *')].flatMap(node => {
-  const said = [...node.childNodes].some(c => c.nodeType === 3 && c.data.trim());
-  if (!said || ['STYLE', 'title'].includes(node.tagName)) return [];
-  const style = getComputedStyle(node);
-  const colour = node instanceof SVGElement ? style.fill : style.color;
-  const [r, g, b] = colour.match(/[\\d.]+/g).map(Number).map(v => {
-    v /= 255;
-    return v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
-  });
-  return [1.05 / (0.2126 * r + 0.7152 * g + 0.0722 * b + 0.05)];
-})"""
 # Height of letters on the screen, in CSS pixels, of what is inside of pictures.
 SIZES = """() => [...document.querySelectorAll('svg text')].map(text => {
   const scale = text.ownerSVGElement.getScreenCTM().a;
@@ -43,16 +22,8 @@ OUTSIDE = """() => [...document.querySelectorAll('svg text')].filter(text => {
 
 @pytest.fixture(scope="module")
 def browser():
-    """A headless Chromium that is installed already: nothing is downloaded."""
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        # Chromium's sandbox does not run as root, as which containers test.
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox"]
-        )
+    with chromium.launched() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -64,11 +35,8 @@ def address(run_directory, tmp_path_factory):
 @pytest.fixture(params=WIDTHS, ids=str)
 def shown(request, browser, address):
     """The page at one width, with what the browser complained of and asked for."""
-    page = browser.new_page(viewport={"width": request.param, "height": 900})
-    page.complaints, page.asked = [], []
-    page.on("console", lambda message: page.complaints.append(message.text))
-    page.on("pageerror", lambda error: page.complaints.append(str(error)))
-    page.on("request", lambda asked: page.asked.append(asked.url))
+    size = {"width": request.param, "height": 900}
+    page = chromium.listened(browser.new_page(viewport=size))
     page.goto(address)
     yield page
     page.close()
@@ -94,7 +62,7 @@ def test_nothing_is_wider_than_the_window(shown):
 
 
 def test_text_can_be_read(shown):
-    assert min(shown.evaluate(CONTRASTS)) >= 4.5
+    assert min(shown.evaluate(chromium.CONTRASTS)) >= 4.5
     sizes = shown.evaluate(SIZES)
     assert len(sizes) > 100 and min(sizes) >= 9 and max(sizes) <= 20
     assert shown.evaluate(OUTSIDE) == []

@@ -18,6 +18,7 @@ from keras_rnn2dnn.deploy.verify.summary import PYTHON_TOOL, installing
 from keras_rnn2dnn.report import write_report
 from keras_rnn2dnn.report.table import to_markdown
 from keras_rnn2dnn.util.progress import StageProgress, clock_time
+from keras_rnn2dnn.web import compiler
 
 _CORES = "flash, stack and instructions of Cortex-M cores, and the cores in `verify`"
 _NEEDING_TOOLS = {  # targets of the firmware, and what is left out without their tools
@@ -123,16 +124,21 @@ class _Rows:
 
 
 def _next_lines(out):
-    """Returns three commands, ready to be copied."""
+    """Returns commands, ready to be copied; that of a web page where it compiles."""
     fold = out / json.loads((out / "run.json").read_text())["folds"][0]
     said = json.loads((fold / "hypotheses.json").read_text())["references"][0]
     bundle, example = (shlex.quote(str(fold / f)) for f in ("bundle", "example.wav"))
     program = program_name()
+    page = (
+        "  # hear yourself, in a web page:",
+        f"  {program} web {bundle} --serve",
+    )
     return (
         "  # the C code gives the same words, to the bit:",
         f"  {program} verify {bundle}",
         f"  # words of a file (said is: {said}), or with `listen` of the microphone:",
         f"  {program} transcribe {bundle} {example}",
+        *(page if compiler.is_installed() else ()),
         "  # recordings of your own, in folders by word:",
         f"  {program} train FOLDER --out mine",
     )

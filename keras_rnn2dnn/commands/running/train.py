@@ -8,6 +8,7 @@ import shlex
 from keras_rnn2dnn.commands.terminal import program_name, say
 from keras_rnn2dnn.deploy.verify.outcome import FAILED
 from keras_rnn2dnn.recipe import train_corpus
+from keras_rnn2dnn.web import compiler
 
 _TOLD = ("audio.corpora", "recipe.split")  # modules
 
@@ -38,6 +39,8 @@ def run(options: argparse.Namespace) -> int:
     program = program_name()
     say(f"  {program} transcribe {bundle} YOUR_RECORDING.wav")
     say(f"  {program} listen {bundle}")
+    if compiler.is_installed():
+        say(f"  {program} web {bundle} --serve")
     say(f"  {program} evaluate {bundle} --device-arithmetic --data {audio}")
     return 1 if found.verification.verdict == FAILED else 0
 
