@@ -12,12 +12,15 @@ from keras_rnn2dnn.deploy.device.events import threshold_steps
 from keras_rnn2dnn.deploy.loading import Bundle
 from keras_rnn2dnn.deploy.toolchain import CORES
 from keras_rnn2dnn.hmm import WordLoopDecoder
+from keras_rnn2dnn.keywords import KeywordSpotter
 from keras_rnn2dnn.scoring.thresholds import CONFIDENCE_STEPS
 from keras_rnn2dnn.util.errors import invalid
 
 _NAMED = 4  # words of the title
-_LEAST_RANGE = -5.0, 20.0  # of the threshold, nats
-_BEYOND = 1.25  # times the largest confidence: others are larger
+# Least ranges of the threshold: log odds of 24 bits, and nats for each frame.
+_OF_KEYWORDS, _OF_FRAMES = (-5.0, 17.0), (-1.0, 4.0)
+_BEYOND = 1.25  # times what most confidences reach
+_POSITIONS = 50  # of the slider, at least
 
 
 def contents(bundle: Bundle, wasm: bytes) -> dict[str, Any]:
@@ -32,7 +35,6 @@ def contents(bundle: Bundle, wasm: bytes) -> dict[str, Any]:
     frame_samples = spec.frame_step * network.field.stride
     rows, row_of = _rows(recognizer.decoder)
     columns = golden.row_columns(recognizer.decoder.reporting)
-    words = np.frombuffer(bundle.golden("words.u32"), "<u4").reshape(-1, columns)
     return {
         "wasm": _text(wasm),
         "rate": spec.sample_rate_hz,
@@ -43,7 +45,7 @@ def contents(bundle: Bundle, wasm: bytes) -> dict[str, Any]:
         "scale": float(network.output_quantization[0]),
         "rows": rows,
         "rowOf": row_of,
-        "threshold": None if columns == 3 else _threshold(recognizer.decoder, words),
+        "threshold": None if columns == 3 else _threshold(bundle),
         "facts": _facts(bundle, wasm),
         "recordings": _recordings(bundle),
         "golden": {
@@ -89,16 +91,24 @@ def _name(label):
     return label if label.strip() else "(space)" if label else "(blank)"
 
 
-def _threshold(decoder, words):
-    """Returns the range of the slider, nats, and the bundle's own one, thousandths."""
+def _threshold(bundle):
+    """Returns range and step of the slider, nats, and the bundle's own, thousandths."""
+    decoder = bundle.recognizer.decoder
     own = threshold_steps(decoder.reporting.threshold)
-    reached = words[words[:, 0] < golden.NO_MORE, 3].astype(np.int32)
-    steps = [*reached, *(own for _ in range(decoder.reporting.threshold is not None))]
+    rows = np.frombuffer(bundle.golden("words.u32"), "<u4").reshape(-1, 4)
+    ends = np.flatnonzero(rows[:, 0] == golden.NO_WORD)
+    rows = rows[ends[_signals(bundle) - 1] :]  # of real recordings
+    reached = rows[rows[:, 0] < golden.NO_MORE, 3].astype(np.int32)
+    steps = list(np.percentile(reached, (0, 95)) if len(reached) else ())
+    steps += [own] if decoder.reporting.threshold is not None else []
     found = [_BEYOND * step / CONFIDENCE_STEPS for step in steps]
-    low, high = _LEAST_RANGE
+    low, high = _OF_KEYWORDS if isinstance(decoder, KeywordSpotter) else _OF_FRAMES
+    low, high = np.floor(min([low, *found])), np.ceil(max([high, *found]))
+    step = 10.0 ** np.floor(np.log10((high - low) / _POSITIONS))
     return {
-        "lowest": float(np.floor(min([low, *found]))),
-        "highest": float(np.ceil(max([high, *found]))),
+        "lowest": float(low),
+        "highest": float(high),
+        "step": float(step),
         "own": own,
     }
 
@@ -107,7 +117,7 @@ def _recordings(bundle):
     """Returns a name and a number of each golden recording, real ones first."""
     rate = bundle.recognizer.spec.sample_rate_hz
     recordings = golden.read_pcm(bundle.golden("recordings.pcm"))
-    signals = len(golden.edge_signals(rate))
+    signals = _signals(bundle)
     said = bundle.golden("words.txt").decode().splitlines()
     found = []
     for at, (pcm, words) in enumerate(zip(recordings, said, strict=True)):
@@ -119,6 +129,11 @@ def _recordings(bundle):
     return found[signals:] + found[:signals]
 
 
+def _signals(bundle):
+    """Returns how many golden recordings are signals, which come first."""
+    return len(golden.edge_signals(bundle.recognizer.spec.sample_rate_hz))
+
+
 def _facts(bundle, wasm):
     """Returns what is told of the bundle: names and values."""
     report, spec = bundle.report, bundle.recognizer.spec
@@ -127,10 +142,11 @@ def _facts(bundle, wasm):
         ("bundle", f"{bundle.directory.resolve().name}, {report['sha256'][:12]}"),
         ("network", f"{report['bytes']:,} bytes, {report['parameters']:,} parameters"),
         ("audio", f"{spec.sample_rate_hz:,} Hz"),
-        ("latency of the network", f"{report['latency_ms']:.0f} ms"),
         ("RAM", f"{firmware['ram_bytes']['total']:,} bytes"),
         ("WebAssembly", f"{len(wasm):,} bytes, code and tables"),
     ]
+    if report["latency_ms"]:  # of a clip it is none
+        facts.insert(3, ("latency of the network", f"{report['latency_ms']:.0f} ms"))
     for core, costs in (firmware["cores"] or {}).items():
         if core in CORES:
             facts.append((f"{CORES[core]}", f"{costs['flash_bytes']:,} bytes of flash"))

@@ -121,6 +121,7 @@ def test_a_file_is_heard_as_python_hears_it(shown, spotter, tmp_path):
     opened.set_input_files("#file", path)
     opened.wait_for_selector("#status:not(:empty)")
     assert opened.inner_text("#status") == f"Heard 6.6 s: {len(heard.words)} words."
+    assert opened.inner_text("#advice") == "good"
     assert words_of(opened) == [word.text for word in heard.words]
     assert {*words_of(opened)} == {"low", "high"}
     confidences = opened.locator("#words span[title=confidence]").all_inner_texts()

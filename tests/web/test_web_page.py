@@ -56,6 +56,9 @@ def test_states_of_a_word_share_a_row(word_loop, spotter, labels):
     assert rows[0] == (["up", "down", "silence"], [0, 0, 1, 1, 2])
     assert rows[1] == (["low", "high", "other", "silence"], [0, 1, 2, 3])
     assert rows[2][0] == ["(blank)", "</script>", "البيت", "NETWORK_INPUTS", "(space)"]
+    slider = {"lowest": -5.0, "highest": 17.0, "step": 0.1, "own": -(2**31)}
+    assert found[1]["threshold"] == slider
+    assert found[0]["threshold"]["step"] == 0.1
     titles = [contents.title(load_bundle(b)) for b in (word_loop, spotter)]
     assert titles == ["It hears up, down", "It hears low, high"]
     names = [recording["name"] for recording in found[1]["recordings"]]

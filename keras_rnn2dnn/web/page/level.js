@@ -1,9 +1,9 @@
 // How loud the input is, and what to do about it.
 
-const WINDOW_S = 3; // what the advice is about
+const WINDOW_S = 3; // of a stream, which the advice is about
 const QUIET_DB = -40; // of the loudest sample in it
 const SILENT_DB = -75;
-const CLIPPED = 0.999; // of full scale
+const CLIPPED_DB = -0.01;
 export const LOWEST_DB = -80;
 
 /** Returns an amplitude in [0, 1] in decibels of full scale. */
@@ -17,7 +17,9 @@ export class Level {
     this.reset();
   }
 
-  reset() {
+  /** Begins anew; of a stream the last seconds count, of a recording all. */
+  reset(isStream = true) {
+    this.longest = isStream ? WINDOW_S : Infinity;
     this.peaks = []; // of the last seconds: {peak, seconds}
     this.seconds = 0;
   }
@@ -26,7 +28,7 @@ export class Level {
   push(peak, seconds) {
     this.peaks.push({ peak, seconds });
     this.seconds += seconds;
-    while (this.seconds > WINDOW_S && this.peaks.length > 1)
+    while (this.seconds > this.longest && this.peaks.length > 1)
       this.seconds -= this.peaks.shift().seconds;
   }
 
@@ -35,14 +37,18 @@ export class Level {
     return decibels(this.peaks.at(-1)?.peak ?? 0);
   }
 
+  /** Returns decibels of the loudest piece. */
+  get loudest() {
+    return decibels(this.peaks.reduce((most, { peak }) => Math.max(most, peak), 0));
+  }
+
   /** Returns what is wrong with the level, or "good". */
   get advice() {
-    const loudest = Math.max(0, ...this.peaks.map(({ peak }) => peak));
-    if (loudest >= CLIPPED) return "clipped: speak more softly, or lower the input";
-    if (this.seconds < WINDOW_S / 2) return "listening";
-    if (decibels(loudest) <= SILENT_DB) return "silent: is the microphone muted?";
-    if (decibels(loudest) < QUIET_DB)
-      return "too quiet: come closer, or raise the input";
+    const { loudest } = this;
+    if (loudest >= CLIPPED_DB) return "clipped: speak more softly, or lower the input";
+    if (this.seconds < WINDOW_S / 2 && this.longest === WINDOW_S) return "listening";
+    if (loudest <= SILENT_DB) return "silent: is the microphone muted?";
+    if (loudest < QUIET_DB) return "too quiet: come closer, or raise the input";
     return "good";
   }
 }

@@ -76,12 +76,13 @@ class Page {
     matchMedia("(prefers-color-scheme: dark)").onchange = () => this.draw();
   }
 
-  #reset() {
+  #reset(isStream) {
     this.firmware.start();
     this.firmware.milliseconds = 0;
     if (this.threshold) this.firmware.threshold = this.threshold.value;
-    for (const part of [this.wave, this.features, this.posteriors, this.level, this.words])
+    for (const part of [this.wave, this.features, this.posteriors, this.words])
       part.reset();
+    this.level.reset(isStream);
     this.samples = 0;
     return ++this.run;
   }
@@ -95,7 +96,7 @@ class Page {
 
   /** Listens to the microphone until `stop`. */
   async listen() {
-    const run = this.#reset();
+    const run = this.#reset(true);
     say("");
     $("microphone").disabled = true;
     try {
@@ -158,7 +159,7 @@ class Page {
   /** Hears 16-bit samples at the rate of the bundle, as fast as it can. */
   async hear(pcm, anew = true) {
     await this.stop();
-    const run = this.#reset();
+    const run = this.#reset(false);
     this.last = pcm;
     if (anew) {
       say("");
@@ -177,7 +178,7 @@ class Page {
     }
     this.firmware.finish();
     this.draw();
-    const count = this.words.shown.length;
+    const { count } = this.words;
     const told = count === 1 ? "1 word" : `${count} words`;
     if (anew) say(`Heard ${(pcm.length / this.data.rate).toFixed(1)} s: ${told}.`);
   }
@@ -201,9 +202,10 @@ class Page {
     $("features").hidden = !this.features.count;
     if (this.features.count) drawFeatures($("features"), this.features, first, last);
     drawPosteriors($("posteriors"), this.posteriors, rows, first, last);
-    $("meter").value = this.level.now;
+    const level = this.live ? this.level.now : this.level.loudest;
+    $("meter").value = level;
     if (this.samples) {
-      show($("decibels"), `${this.level.now.toFixed(0)} dB`);
+      show($("decibels"), `${level.toFixed(0)} dB`);
       show($("advice"), this.level.advice);
       const cost = this.firmware.milliseconds / this.seconds;
       show($("cost"), `${cost.toFixed(2)} ms per second of audio, here`);

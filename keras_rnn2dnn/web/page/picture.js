@@ -112,11 +112,14 @@ export function drawWave(canvas, wave, words, from, to, frameMs) {
   brush.fillStyle = text;
   brush.strokeStyle = text;
   brush.textAlign = "left";
+  let free = MARGIN; // of another word's name
   for (const word of words) {
     const left = MARGIN + (word.from - from) * scale;
     const span = ((word.end - word.start) / frameMs) * scale;
     brush.strokeRect(left, 17, span, WAVE - 19);
+    if (left < free) continue;
     brush.fillText(word.text, left + 2, 8);
+    free = left + brush.measureText(word.text).width + 6;
   }
   brush.restore();
   brush.fillStyle = text;

@@ -5,12 +5,12 @@ const ALL = -(2 ** 31); // reports every word
 
 export class Threshold {
   /** Calls `changed(thousandths)` at every move. */
-  constructor({ slider, output, reset }, { lowest, highest, own }, changed) {
+  constructor({ slider, output, reset }, { lowest, highest, step, own }, changed) {
     Object.assign(this, { slider, output, own, changed });
     this.value = own;
     slider.min = lowest;
     slider.max = highest;
-    slider.step = 0.1;
+    slider.step = step;
     slider.oninput = () => {
       const moved = Number(slider.value);
       this.#set(moved <= lowest ? ALL : Math.round(1000 * moved));

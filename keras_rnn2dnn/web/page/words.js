@@ -19,6 +19,7 @@ export class Words {
   reset() {
     this.list.replaceChildren();
     this.none.hidden = false;
+    this.count = 0; // so far
     this.shown = []; // {text, start, end, confidence, item}
   }
 
@@ -37,6 +38,7 @@ export class Words {
       item.append(confidence);
     }
     this.list.append(item);
+    this.count++;
     this.shown.push({ ...word, item });
     if (this.shown.length > MOST) this.shown.shift().item.remove();
     this.none.hidden = true;
