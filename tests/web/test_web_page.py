@@ -123,6 +123,20 @@ def test_the_command_says_how_to_open_it(word_loop, tmp_path, run):
     assert said.splitlines()[3].endswith(f" web {word_loop} --serve")
 
 
+def test_it_is_served_until_it_is_interrupted(word_loop, tmp_path, run, monkeypatch):
+    def interrupted(self):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(page, "compiled", lambda *arguments: b"code")
+    monkeypatch.setattr(server.ThreadingHTTPServer, "serve_forever", interrupted)
+    out = tmp_path / "page.html"
+    code, said, error = run("web", word_loop, "--out", out, "--serve", "--port", 0)
+    assert (code, error) == (0, "") and out.is_file()
+    assert re.search(
+        r"Open it in a browser: http://localhost:\d+/\nUntil Ctrl-C\n$", said
+    )
+
+
 def test_it_is_served_to_this_machine(tmp_path):
     path = tmp_path / "index.html"
     path.write_text("<p>here</p>")

@@ -4,6 +4,7 @@ const FONT = "11px system-ui, sans-serif";
 const MARGIN = 76; // for names, CSS pixels
 const WAVE = 72;
 const NAMED = 60; // rows, at most, which have a name each
+const UNNAMED = 400; // height of more, CSS pixels
 
 function colours() {
   const style = getComputedStyle(document.documentElement);
@@ -24,7 +25,7 @@ function rgb(text) {
 /** Returns the height of a row, CSS pixels. */
 function rowHeight(rows) {
   if (rows <= 14) return 16;
-  return rows <= NAMED ? 12 : Math.max(2, Math.floor(400 / rows));
+  return rows <= NAMED ? 12 : Math.max(1, UNNAMED / rows);
 }
 
 /** Prepares a canvas for its width on the screen. */
