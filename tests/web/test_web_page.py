@@ -78,6 +78,8 @@ def test_no_compiler_is_one_line_with_the_extra(word_loop, run, monkeypatch):
 
 
 def test_clang_alone_is_no_compiler(monkeypatch):
+    monkeypatch.setattr(compiler.importlib.util, "find_spec", lambda name: name)
+    assert compiler.compiler_line()[1:4] == ["-m", "ziglang", "cc"]
     monkeypatch.setattr(compiler.importlib.util, "find_spec", lambda name: None)
     there = {"clang": "/bin/clang", "wasm-ld": "/bin/wasm-ld"}
     monkeypatch.setattr(compiler.shutil, "which", there.get)

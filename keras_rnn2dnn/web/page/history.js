@@ -56,7 +56,10 @@ export class Waveform {
   }
 }
 
-/** Softmax of int8 logits, summed over the classes of each row, as bytes. */
+/**
+ * Softmax of int8 logits, summed over the classes of each row, as bytes: by the square
+ * root, so that what is weak among many rows can be seen.
+ */
 export function posteriorRows(logits, { scale, rowOf, rows }) {
   const largest = logits.reduce((a, b) => Math.max(a, b), -128);
   const sums = new Float64Array(rows.length);
@@ -66,5 +69,5 @@ export function posteriorRows(logits, { scale, rowOf, rows }) {
     total += share;
     sums[rowOf[k]] += share;
   }
-  return sums.map((sum) => Math.round((255 * sum) / total));
+  return sums.map((sum) => Math.round(255 * Math.sqrt(sum / total)));
 }

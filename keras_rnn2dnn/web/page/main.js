@@ -55,7 +55,10 @@ class Page {
 
   #buttons() {
     $("microphone").onclick = () => (this.live ? this.stop() : this.listen());
-    $("file").onchange = ({ target }) => this.open(target.files[0]);
+    $("file").onchange = ({ target }) => {
+      this.open(target.files[0]);
+      target.value = ""; // the same file may be chosen again
+    };
     document.ondragover = (event) => event.preventDefault();
     document.ondrop = (event) => {
       event.preventDefault();
@@ -223,7 +226,9 @@ class Page {
     verdict.textContent = "Running the golden recordings …";
     $("verify").disabled = true;
     await pause();
-    const found = await verified(this.module, this.data, pause);
+    const found = await verified(this.module, this.data, pause).finally(() => {
+      $("verify").disabled = false;
+    });
     const { words, logits } = found;
     const different = words.different + logits.different;
     const cost = (found.milliseconds / found.seconds).toFixed(2);
@@ -234,7 +239,6 @@ class Page {
       `${found.recordings} recordings. ${cost} ms of computation per second of audio.`;
     verdict.className = different ? "problem" : "met";
     verdict.dataset.different = different;
-    $("verify").disabled = false;
   }
 
   #facts() {
