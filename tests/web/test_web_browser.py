@@ -218,6 +218,8 @@ def test_words_come_from_a_microphone(shown):
     assert "ms per second of audio" in opened.inner_text("#cost")
     confidences = opened.locator("#words span[title=confidence]").all_inner_texts()
     assert all(4 <= float(each) < 20 for each in confidences)
+    opened.fill("#threshold", "17")  # at once, also of what was heard before
+    opened.wait_for_selector("#words li.below")
     opened.click("#microphone")
     opened.wait_for_selector("#microphone[aria-pressed=false]")
     assert opened.inner_text("#microphone") == "Microphone"
