@@ -80,7 +80,7 @@ class Recognizer:
         >>> stream.push(np.zeros(4000, np.int16))
         []
         >>> stream.finish()
-        [RecognizedWord(text='yes', index=1, start_ms=0, end_ms=480, confidence=4...)]
+        [RecognizedWord(text='yes', index=1, start_ms=0, end_ms=480, confidence=0.9...)]
     """
 
     def __init__(
