@@ -114,7 +114,8 @@ def test_sentences_in_noise_and_speech_without_words_become_a_small_bundle(
     )
     assert found.row(SYSTEMS[-1])["bytes"] <= 9000
     assert found.row(SYSTEMS[-1])["words"] > 0 and found.by_speaker
-    assert [s.states is None for s in heard] == [False] * 24 + [True] * 8
+    mixed = [False] * 24 + [True] * 8
+    assert [s.states is None for s in heard] == 2 * mixed  # with the RNN and without
 
 
 @pytest.mark.slow
