@@ -3,7 +3,7 @@
 A file a command has its options, by a function `add`. What the command does is in the
 file of the same name in `running`: it alone imports TensorFlow, Keras and numpy.
 
-- `parser`, `numbers`: what the options of all of them share
-- `help`: mistyped words, `--version`, the tab key
+- `parser`: what the options of all of them share
+- `help`: mistyped words, numbers, `--version`, the tab key
 - `terminal`: what it shows
 """

@@ -1,6 +1,6 @@
 """The options of `rnn2dnn align`; what it does is in `running.align`."""
 
-from keras_rnn2dnn.commands import numbers
+from keras_rnn2dnn.commands.help import numbers
 from keras_rnn2dnn.commands.parser import add_command, add_normalisation, add_strict
 
 CHAIN = """rnn2dnn align teacher.keras features.npz --out train.align

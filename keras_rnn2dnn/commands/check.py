@@ -1,6 +1,6 @@
 """The options of `rnn2dnn check`; what it does is in `running.check`."""
 
-from keras_rnn2dnn.commands import numbers
+from keras_rnn2dnn.commands.help import numbers
 from keras_rnn2dnn.commands.parser import add_command
 
 

@@ -1,6 +1,7 @@
 """The options of `rnn2dnn convert`; what it does is in `running.convert`."""
 
 from keras_rnn2dnn.commands.parser import add_command, add_normalisation, add_strict
+from keras_rnn2dnn.commands.project import KINDS
 
 
 def add(commands) -> None:
@@ -75,6 +76,12 @@ def add(commands) -> None:
         action="store_true",
         help="of a keyword spotter: keep images of layers from window to window, for "
         "fewer instructions and more RAM",
+    )
+    parser.add_argument(
+        "--project",
+        choices=KINDS,
+        help="write the bundle as a library of this build system, too: into "
+        "DIRECTORY/KIND; see rnn2dnn project",
     )
     add_strict(parser)
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="default: 0")

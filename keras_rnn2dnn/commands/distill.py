@@ -2,8 +2,8 @@
 
 import argparse
 
-from keras_rnn2dnn.commands import numbers
 from keras_rnn2dnn.commands.align import CHAIN
+from keras_rnn2dnn.commands.help import numbers
 from keras_rnn2dnn.commands.parser import add_command
 
 _NOT_SEARCHED = "student", "units", "int8", "stride", "delay"

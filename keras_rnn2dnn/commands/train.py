@@ -1,6 +1,6 @@
 """The options of `rnn2dnn train`; what it does is in `running.train`."""
 
-from keras_rnn2dnn.commands.numbers import count, weight
+from keras_rnn2dnn.commands.help.numbers import count, weight
 from keras_rnn2dnn.commands.parser import add_command
 
 

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from keras_rnn2dnn.commands import numbers
+from keras_rnn2dnn.commands.help import numbers
 from keras_rnn2dnn.commands.parser import add_command, add_strict
 from keras_rnn2dnn.util.bundle_checksums import check_files, read_report
 

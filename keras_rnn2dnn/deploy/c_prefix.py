@@ -1,7 +1,7 @@
 """A prefix of all names in a bundle's sources: two bundles live in one program."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from keras_rnn2dnn.util.errors import invalid
 
@@ -73,7 +73,7 @@ def with_prefix(files: Mapping[str, bytes], prefix: str) -> dict[str, bytes]:
     for path, content in files.items():
         folder, slash, name = path.rpartition("/")
         if name.endswith(_CODE):
-            content = _code(content.decode(), prefix, headers).encode()
+            content = prefixed_code(content.decode(), prefix, headers).encode()
         elif path == "Makefile":
             source = f"c/{prefix}_recognizer.c".encode()
             content = content.replace(b"c/recognizer.c", source)
@@ -84,7 +84,19 @@ def with_prefix(files: Mapping[str, bytes], prefix: str) -> dict[str, bytes]:
     return renamed
 
 
-def _code(text, prefix, headers):
+def prefixed_code(text: str, prefix: str, headers: Collection[str]) -> str:
+    """Gives the names of a bundle in C source a prefix.
+
+    Args:
+        text: the source.
+        prefix: such as `"kitchen"`, or "".
+        headers: names of the files whose inclusion gets it, too.
+
+    Example:
+        >>> prefixed_code("recognizer_push(&r, pcm, 9);", "kitchen", ())
+        'kitchen_recognizer_push(&r, pcm, 9);'
+    """
+
     def replace(match):
         if match["include"] and match["file"] in headers:
             return f'{match["include"]}{prefixed(match["file"], prefix)}"'

@@ -24,6 +24,7 @@ def files(tmp_path_factory):
     (folder / "spec.json").write_text(json.dumps(bundles.SPEC.to_dict()))
     bigram = WordLoopDecoder(bundles.TOPOLOGY, bigram=np.log(np.full((3, 2), 0.5)))
     (folder / "bigram.json").write_text(json.dumps(bigram.to_dict()))
+    (folder / "loop.json").write_text(json.dumps(bundles.DECODER.to_dict()))
     return folder
 
 
@@ -57,6 +58,24 @@ def test_words_that_the_c_code_leaves_out_are_said_too(files, tmp_path, run):
     assert convert(files, tmp_path, run, "dense.keras", *given, "--no-c")[0] == 0
     # Without a decoder nobody asked for words.
     assert convert(files, tmp_path, run, "dense.keras", *given[:2])[0] == 0
+
+
+def test_a_project_is_written_with_the_bundle(files, tmp_path, run):
+    given = ("--features", files / "spec.json", "--project", "cmake")
+    code, output, error = convert(files, tmp_path, run, "dense.keras", *given)
+    assert (code, output) == (2, "")
+    assert "Expected a decoder beside --project" in error
+    assert not (tmp_path / "bundle").exists()
+    project = tmp_path / "bundle" / "cmake"
+    for _ in range(2):  # the next bundle replaces it
+        whole = (*given, "--decoder", files / "loop.json")
+        code, output, _ = convert(files, tmp_path, run, "dense.keras", *whole)
+        assert code == 0
+        assert output.splitlines()[-1].startswith(f"Wrote {project}; how to build it")
+    assert (project / "src" / "recognizer.h").is_file()
+    whole = (*given, "--decoder", files / "bigram.json")
+    code, _, error = convert(files, tmp_path, run, "dense.keras", *whole)
+    assert code == 2 and "Received: one with the network alone" in error
 
 
 def test_files_that_are_no_models_are_told_so(files, tmp_path, run):

@@ -4,7 +4,7 @@ import argparse
 
 import pytest
 
-from keras_rnn2dnn.commands import numbers
+from keras_rnn2dnn.commands.help import numbers
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,8 @@
+#pragma once
+#define CONFIG_LISTEN_CLOCK_PIN 4
+#define CONFIG_LISTEN_DATA_PIN 6
+#if !defined(CONFIG_LISTEN_PDM)
+#define CONFIG_LISTEN_I2S 1
+#define CONFIG_LISTEN_WORD_PIN 5
+#define CONFIG_LISTEN_GAIN 2
+#endif

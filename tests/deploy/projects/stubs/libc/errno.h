@@ -1,0 +1,2 @@
+/* Where a cross compiler has no C library. */
+#define ENODEV 19
