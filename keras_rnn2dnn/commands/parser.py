@@ -5,9 +5,11 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 from keras_rnn2dnn.commands.help.near_misses import did_you_mean, near_option
 from keras_rnn2dnn.commands.terminal import write_error
+from keras_rnn2dnn.util.bundle_checksums import check_files, read_report
 
 _EPILOG = """example:
   {example}
@@ -99,6 +101,12 @@ def add_command(
         "--verbose", action="store_true", help="say more, with tracebacks"
     )
     return parser
+
+
+def check_bundle(options: argparse.Namespace) -> None:
+    """Raises ValueError or OSError, at once, where a file of `bundle` was changed."""
+    bundle = Path(options.bundle)
+    check_files(bundle, read_report(bundle)["files"])
 
 
 def add_normalisation(parser: argparse.ArgumentParser) -> None:

@@ -1,11 +1,7 @@
 """The options of `rnn2dnn verify`; what it does is in `running.verify`."""
 
-import argparse
-from pathlib import Path
-
 from keras_rnn2dnn.commands.help import numbers
-from keras_rnn2dnn.commands.parser import add_command, add_strict
-from keras_rnn2dnn.util.bundle_checksums import check_files, read_report
+from keras_rnn2dnn.commands.parser import add_command, add_strict, check_bundle
 
 
 def add(commands) -> None:
@@ -16,7 +12,7 @@ def add(commands) -> None:
         "Prove that a firmware bundle computes what Python computes, to the bit: on "
         "this host and on emulated Cortex-M0, M3, M4F and M55, and RISC-V.",
         "rnn2dnn verify bundle --recordings test_audio.npz",
-        check=_check_files,
+        check=check_bundle,
     )
     parser.add_argument("bundle", metavar="BUNDLE", help="directory of `convert`")
     parser.add_argument(
@@ -37,9 +33,3 @@ def add(commands) -> None:
     parser.add_argument(
         "--json", action="store_true", help="print all outcomes as JSON"
     )
-
-
-def _check_files(options: argparse.Namespace) -> None:
-    """Raises ValueError or OSError, at once, where a file of the bundle was changed."""
-    bundle = Path(options.bundle)
-    check_files(bundle, read_report(bundle)["files"])

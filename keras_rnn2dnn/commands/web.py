@@ -1,10 +1,6 @@
 """The options of `rnn2dnn web`; what it does is in `running.web`."""
 
-import argparse
-from pathlib import Path
-
-from keras_rnn2dnn.commands.parser import add_command
-from keras_rnn2dnn.util.bundle_checksums import check_files, read_report
+from keras_rnn2dnn.commands.parser import add_command, check_bundle
 
 
 def add(commands) -> None:
@@ -15,7 +11,7 @@ def add(commands) -> None:
         "Write one web page that runs the bundle's C code in a browser: microphone, "
         "files, pictures, offline (extra: web, or clang and lld).",
         "rnn2dnn web bundle --serve",
-        check=_check_files,
+        check=check_bundle,
     )
     parser.add_argument("bundle", metavar="BUNDLE", help="directory of `convert`")
     parser.add_argument(
@@ -34,9 +30,3 @@ def add(commands) -> None:
         metavar="N",
         help="of --serve; 0: one that is free (default: %(default)d)",
     )
-
-
-def _check_files(options: argparse.Namespace) -> None:
-    """Raises ValueError or OSError, at once, where a file of the bundle was changed."""
-    bundle = Path(options.bundle)
-    check_files(bundle, read_report(bundle)["files"])

@@ -87,6 +87,31 @@ def test_a_project_is_compiled_for_boards(kind, project_of, tmp_path):
         assert compiled(line, tmp_path / "sketch") == {"Listen"}
 
 
+def test_zephyr_builds_the_module_and_its_sample(project_of, tmp_path):
+    tool("cmake", "cc")
+    sample = project_of("kitchen", "zephyr") / "samples" / "listen"
+    settings = re.findall(r"^(CONFIG_\w+)=y", (sample / "prj.conf").read_text(), re.M)
+    line = ["cmake", "-S", sample, "-B", tmp_path, f"-DSETTINGS={';'.join(settings)}"]
+    stubs = STUBS / "zephyr"
+    run([*line, f"-DZephyr_DIR={stubs / 'cmake'}", f"-DSTUBS={stubs}"])
+    run(["cmake", "--build", tmp_path])
+    assert (tmp_path / "modules" / "libkitchen_recognizer.a").is_file()
+    built = {path.name for path in tmp_path.rglob("*.o")}
+    assert {"main.c.o", "listen.c.o", "listen_golden.c.o"} <= built
+
+
+def test_esp_idf_builds_the_component_and_its_example(project_of, tmp_path):
+    tool("cmake", "cc")
+    out = project_of("kitchen", "esp-idf")
+    environment = {**os.environ, "IDF_PATH": str(STUBS / "esp_idf")}
+    line = ["cmake", "-S", out / "examples" / "listen", "-B", tmp_path]
+    run(line, env=environment)
+    run(["cmake", "--build", tmp_path], env=environment)
+    assert (tmp_path / "esp-idf" / "libesp-idf.a").is_file()  # as its folder is called
+    built = {path.name for path in (tmp_path / "main").rglob("*.o")}
+    assert {"main.c.o", "listen.c.o", "listen_golden.c.o"} <= built
+
+
 def on_the_host(out, kind, folder, *options):
     """Builds a project with a board that is made up; returns the program."""
     tool("gcc", "g++")

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from helpers.bundles import features, residual, student
 
+from keras_rnn2dnn.commands import project
 from keras_rnn2dnn.deploy import convert, write_project
 from keras_rnn2dnn.deploy.projects import KINDS
 from keras_rnn2dnn.deploy.projects.golden_array import (
@@ -189,6 +190,7 @@ def test_bundles_of_others_and_damaged_ones_are_refused(written, tmp_path):
 
 
 def test_the_command_writes_a_project(written, tmp_path, run):
+    assert project.KINDS == KINDS  # to choose from
     code, said, _ = run("project", written, "zephyr", "--out", tmp_path / "out")
     assert code == 0
     assert said == (

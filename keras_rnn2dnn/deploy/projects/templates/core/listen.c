@@ -8,7 +8,8 @@
 
 #define CHUNK 160u
 #define LONGEST_COMMAND 15u
-#define SILENT (-903) /* tenths of dB */
+#define SILENT (-903)     /* tenths of dB */
+#define LEAST_US 5000000u /* from which a rate can be told */
 
 static listen_platform platform;
 static recognizer device;
@@ -95,7 +96,7 @@ static uint32_t rate(void)
     const uint32_t us = platform.micros() - heard.start;
     const uint64_t came = (uint64_t)heard.all.count + lost();
 
-    if (!platform.is_live || us < 1000000u || heard.all.count == 0)
+    if (!platform.is_live || us < LEAST_US || heard.all.count == 0)
         return LISTEN_MICROPHONE_HZ;
     return (uint32_t)(came * 1000000u / us);
 }
@@ -114,9 +115,12 @@ static int32_t loudest(void)
     return heard.loudest > SILENT ? heard.loudest : listen_level_db(&heard.all);
 }
 
+/* Whether more is wrong than that it is quiet. */
 static int is_wrong(void)
 {
-    return listen_level_fault(&heard.all, loudest()) || is_wrong_rate() || lost() > 0;
+    const listen_fault fault = listen_level_fault(&heard.all, loudest());
+
+    return (fault && fault != LISTEN_SOFT) || is_wrong_rate() || lost() > 0;
 }
 
 static void print_hint(void)
@@ -198,6 +202,8 @@ int listen_poll(void)
     after_a_while();
     if (count == 0)
         return 0;
+    if (heard.all.count == 0)
+        heard.start = platform.micros(); /* of the samples, however late they come */
     measure(pcm, (uint32_t)count);
     before = platform.micros();
     heard.writing = 0;
