@@ -4,6 +4,7 @@ import subprocess
 
 import pytest
 from helpers.bundles import SPEC, features, needs_cores, parts, student
+from helpers.two_bundles import PROGRAM, said_by
 
 from keras_rnn2dnn.ctc import GreedyDecoder
 from keras_rnn2dnn.deploy import c_prefix, convert, load_bundle
@@ -29,32 +30,6 @@ def kitchen(tmp_path_factory):
     return folder
 
 
-PROGRAM = """
-#include <stdio.h>
-#include "recognizer.h"
-#include "kitchen_recognizer.h"
-static recognizer hall;
-static kitchen_recognizer kitchen;
-static void in_hall(const recognizer_word *word, void *context)
-{ (void)context; printf("hall %s\\n", word->text); }
-static void in_kitchen(const kitchen_recognizer_word *word, void *context)
-{ (void)context; printf("kitchen %s\\n", word->text); }
-int main(void)
-{
-    static int16_t pcm[6000];
-    recognizer_init(&hall, in_hall, 0);
-    kitchen_recognizer_init(&kitchen, in_kitchen, 0);
-    while (fread(pcm, 2, 6000, stdin) == 6000) {
-        recognizer_push(&hall, pcm, 6000);
-        kitchen_recognizer_push(&kitchen, pcm, 6000);
-        recognizer_finish(&hall);
-        kitchen_recognizer_finish(&kitchen);
-    }
-    return 0;
-}
-"""
-
-
 @pytest.mark.parametrize("compiler", [["cc", "-std=c99"], ["g++", "-x", "c++"]])
 def test_two_bundles_live_in_one_program(compiler, written, kitchen, tmp_path):
     if shutil.which(compiler[0]) is None:
@@ -71,9 +46,8 @@ def test_two_bundles_live_in_one_program(compiler, written, kitchen, tmp_path):
         capture_output=True,
         check=True,
     )
-    lines = done.stdout.decode().splitlines()
     for name, folder in (("hall", written), ("kitchen", kitchen)):
-        said = [line.partition(" ")[2] for line in lines if line.startswith(name)]
+        said = said_by(name, done.stdout.decode())
         found = load_bundle(folder).recognizer.recognize(pcm)
         assert said == [word.text for words in found for word in words]
         assert said

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.bundles import parts
 from helpers.half_band import halved
+from helpers.two_bundles import PROGRAM, said_by
 
 from keras_rnn2dnn.deploy import load_bundle
 from keras_rnn2dnn.deploy.golden import read_pcm
@@ -190,16 +192,6 @@ def installed(project_of, tmp_path_factory):
     return place
 
 
-TWO = """
-#include <stdio.h>
-#include "recognizer.h"
-#include "kitchen_recognizer.h"
-int main(void)
-{
-    printf("%u %u\\n", RECOGNIZER_RAM_BYTES, KITCHEN_RECOGNIZER_RAM_BYTES);
-    return sizeof(recognizer) + sizeof(kitchen_recognizer) == 0;
-}
-"""
 WAYS = {
     "find_package": "find_package(recognizer 0.1 CONFIG REQUIRED)\n"
     "find_package(kitchen_recognizer CONFIG REQUIRED)\n",
@@ -209,7 +201,9 @@ WAYS = {
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_two_bundles_are_found_by_another_project(way, installed, project_of, tmp_path):
+def test_two_bundles_are_found_by_another_project(
+    way, installed, project_of, written, kitchen, tmp_path
+):
     text = WAYS[way].format(
         written=project_of("written", "cmake"), kitchen=project_of("kitchen", "cmake")
     )
@@ -218,12 +212,18 @@ def test_two_bundles_are_found_by_another_project(way, installed, project_of, tm
         "add_executable(both main.c)\ntarget_link_libraries(both PRIVATE "
         "rnn2dnn::recognizer rnn2dnn::kitchen_recognizer)\n"
     )
-    (tmp_path / "main.c").write_text(TWO)
+    (tmp_path / "main.c").write_text(PROGRAM)
     found = f"-DCMAKE_PREFIX_PATH={installed / 'installed'}"
     run(["cmake", "-S", tmp_path, "-B", tmp_path / "build", found])
     run(["cmake", "--build", tmp_path / "build"])
-    said = run([tmp_path / "build" / "both"])
-    assert re.fullmatch(r"\d+ \d+\n", said)
+    pcm = parts()["recordings"]
+    sent = b"".join(x.astype("<i2").tobytes() for x in pcm)
+    line = [str(tmp_path / "build" / "both")]
+    done = subprocess.run(line, input=sent, capture_output=True, check=True)
+    for name, folder in (("hall", written), ("kitchen", kitchen)):
+        found = load_bundle(folder).recognizer.recognize(pcm)
+        words = [word.text for words in found for word in words]
+        assert words and said_by(name, done.stdout.decode()) == words
     assert not list((tmp_path / "build").rglob("listen"))  # the example is not built
 
 

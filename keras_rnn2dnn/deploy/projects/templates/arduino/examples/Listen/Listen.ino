@@ -5,7 +5,7 @@
 
 #include "listen.h"
 
-static const int GAIN = 30; /* of PDM.h: 20 is its own choice, 80 the most on some boards */
+static const int MICROPHONE_GAIN = 30; /* PDM.h: 20 by default, up to 80 on a Nano 33 BLE */
 
 static int16_t block[256];
 
@@ -35,14 +35,14 @@ static uint32_t clockMicros()
     return (uint32_t)micros();
 }
 
-static const listen_platform platform = {writeText, clockMicros, 1};
+static const listen_platform board = {writeText, clockMicros, 1};
 
 void setup()
 {
     Serial.begin(115200);
-    listen_init(&platform);
+    listen_init(&board);
     PDM.onReceive(onSamples);
-    PDM.setGain(GAIN);
+    PDM.setGain(MICROPHONE_GAIN);
     if (!PDM.begin(1, LISTEN_MICROPHONE_HZ))
         Serial.println("PDM.begin failed: has this board a microphone, at this rate?");
 }
