@@ -8,8 +8,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from keras_rnn2dnn.ctc import GreedyDecoder
 from keras_rnn2dnn.deploy.c_prefix import prefixed, prefixed_code
+from keras_rnn2dnn.deploy.device.decoders import Decoder, labels_of
+from keras_rnn2dnn.deploy.loading import decoder_of
 from keras_rnn2dnn.deploy.projects.golden_array import chosen_recordings, golden_source
+from keras_rnn2dnn.keywords import KeywordSpotter
 from keras_rnn2dnn.util.bundle_checksums import check_files, read_report
 
 TEMPLATES = Path(__file__).with_name("templates")
@@ -17,7 +21,6 @@ _CORE = TEMPLATES / "core"
 _NAME = re.compile(r"@(\w+)@")
 _FILES = re.compile(r"^(.*)@(sources|core)@\n", re.MULTILINE)
 _VERSION = re.compile(r"\d+\.\d+\.\d+")
-_WORDS = re.compile(rb"#define \w*DECODER_WORDS (\d+)u")
 _AGAIN = "Convert the student again"
 
 
@@ -87,7 +90,8 @@ def _check_report(bundle, report):
     kind = report["firmware"]["c"]
     if kind != "recognizer":
         has = "the network alone" if kind == "network" else "no C code"
-        reason = report.get("missing_c") or report["firmware"].get("refused")
+        refused = report["firmware"].get("refused")
+        reason = report.get("missing_c") or (refused and f"Left out: {refused}")
         raise ValueError(
             f"No project can be made of {str(bundle)!r}. Expected a bundle with C code "
             f"from PCM to words. Received: one with {has}. {reason or _AGAIN}"
@@ -104,7 +108,6 @@ def _values(report: Mapping[str, Any], sources: Mapping[str, bytes], prefix: str
     """Returns what stands between `@` in the templates."""
     name = prefixed("recognizer", prefix)
     found = _VERSION.match(report["versions"]["keras_rnn2dnn"])
-    table = sources[prefixed("decoder_table.h", prefix)]
     sums = {path: hashlib.sha256(data).hexdigest() for path, data in sources.items()}
     identity = hashlib.sha256(json.dumps(sums, sort_keys=True).encode()).hexdigest()
     library = f"rnn2dnn_{name}"
@@ -115,7 +118,17 @@ def _values(report: Mapping[str, Any], sources: Mapping[str, bytes], prefix: str
         "LIBRARY": library.upper(),
         "version": found[0] if found else "0.0.0",
         "identity": f"sources {identity[:12]}",
-        "count": _WORDS.search(table)[1].decode(),
+        "count": str(_num_words(decoder_of(report["decoder"]))),
         "rate": str(report["feature_spec"]["sample_rate_hz"]),
         "ram": str(report["firmware"]["ram_bytes"]["total"]),
     }
+
+
+def _num_words(decoder: Decoder) -> int:
+    """Returns how many words a decoder can report."""
+    if decoder.reporting.keywords is not None:
+        return len(decoder.reporting.keywords)
+    words = len(labels_of(decoder))
+    if isinstance(decoder, KeywordSpotter):
+        return words - len(decoder.none)
+    return words - isinstance(decoder, GreedyDecoder)  # the blank

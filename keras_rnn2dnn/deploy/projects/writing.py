@@ -70,7 +70,7 @@ def check_project(kind: str, out: str | Path) -> None:
         >>> Path("library").exists()
         False
     """
-    if kind not in _CORE:
+    if kind not in KINDS:
         near = difflib.get_close_matches(str(kind), KINDS, n=1)
         expected = f"one of {', '.join(map(repr, KINDS))}"
         hint = f"Did you mean {near[0]!r}?" if near else ""
@@ -87,7 +87,7 @@ def check_project(kind: str, out: str | Path) -> None:
     changed = [
         name
         for name, expected in (listed or {}).items()
-        if (out / name).is_file() and sha256((out / name).read_bytes()) != expected
+        if sha256((out / name).read_bytes()) != expected
     ]
     if changed:
         hint = f"Files were changed since: {', '.join(changed)}"
@@ -103,10 +103,12 @@ def _refused(out, hint):
 def _listed(out) -> dict[str, Any] | None:
     """Returns the SHA-256 of an earlier project's files; None where there is none."""
     try:
-        files = json.loads((out / _LIST).read_text())["files"]
-    except (OSError, ValueError, KeyError, TypeError):
+        files = dict(json.loads((out / _LIST).read_text())["files"])
+    except (OSError, ValueError, KeyError, TypeError):  # none, or another program's
         return None
-    return {name: expected for name, expected in files.items() if (out / name).exists()}
+    root = out.resolve()
+    inside = (n for n in files if (out / n).resolve().is_relative_to(root))
+    return {name: files[name] for name in inside if (out / name).is_file()}
 
 
 def _files(contents, kind):

@@ -17,6 +17,7 @@ from keras_rnn2dnn.deploy.projects.golden_array import (
     MOST_SAMPLES,
     chosen_recordings,
 )
+from keras_rnn2dnn.util.bundle_checksums import sha256
 
 EARLIER = Path(__file__).parents[2] / "earlier" / "version_0_1.zip"
 # From the specifications of the platforms.
@@ -61,10 +62,16 @@ def test_an_arduino_library_has_what_its_specification_asks_for(project_of):
     assert fields["category"] in CATEGORIES
     assert re.fullmatch(r"https?://\S+", fields["url"])
     assert (out / "src" / fields["includes"]).is_file()
-    assert fields["sentence"] == "Hears 5 words from a microphone, without a network."
+    assert fields["sentence"] == "Hears 4 words from a microphone, without a network."
     sketches = list(out.rglob("*.ino"))
     assert [path.parent.name for path in sketches] == ["Listen"]  # named as its folder
     assert sketches[0].relative_to(out).as_posix() == "examples/Listen/Listen.ino"
+
+
+def test_the_words_are_those_that_can_be_reported(project_of):
+    for name, count in (("written", 2), ("kitchen", 4), ("spotter", 2)):
+        text = (project_of(name, "cmake") / "README.md").read_text()
+        assert f"Hears {count} words at 8000 Hz" in text  # no blank, no silence
 
 
 def test_a_zephyr_module_has_what_its_schema_asks_for(project_of):
@@ -164,11 +171,27 @@ def test_a_project_is_written_anew_unless_it_was_changed(written, kitchen, tmp_p
     assert (out / "library.properties").read_text() == "mine"
 
 
+def test_a_list_of_files_elsewhere_deletes_nothing(written, tmp_path):
+    (tmp_path / "mine.txt").write_text("mine")
+    listed = {
+        "../mine.txt": sha256(b"mine"),
+        str(tmp_path / "mine.txt"): sha256(b"mine"),
+    }
+    out = tmp_path / "out"
+    out.mkdir()
+    text = json.dumps({"kind": "cmake", "files": listed})
+    (out / ".rnn2dnn_project.json").write_text(text)
+    write_project(written, "cmake", out)
+    assert (tmp_path / "mine.txt").read_text() == "mine"
+
+
 def test_a_bundle_without_words_says_what_is_needed(tmp_path):
     convert(student(), tmp_path / "network", features())
     with pytest.raises(ValueError, match="one with the network alone") as raised:
         write_project(tmp_path / "network", "cmake", tmp_path / "out")
-    assert "they need a FeatureSpec as `feature_spec`" in str(raised.value)
+    assert "Left out: features and decoder: they need a FeatureSpec" in (
+        str(raised.value)
+    )
     convert(residual(), tmp_path / "none", features(), no_c=True)
     with pytest.raises(ValueError, match="Received: one with no C code") as raised:
         write_project(tmp_path / "none", "cmake", tmp_path / "out")

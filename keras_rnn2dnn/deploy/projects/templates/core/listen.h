@@ -43,6 +43,9 @@ extern "C" {
 #ifndef LISTEN_HINT_SECONDS
 #define LISTEN_HINT_SECONDS 10u
 #endif
+#if LISTEN_HINT_SECONDS > 3600
+#error "LISTEN_HINT_SECONDS: an hour at most, as the clock goes round"
+#endif
 
 typedef struct {
     void (*write)(const char *text); /* to the serial line, zero-terminated */
