@@ -14,6 +14,7 @@ from helpers.two_bundles import PROGRAM, said_by
 
 from keras_rnn2dnn.deploy import load_bundle
 from keras_rnn2dnn.deploy.golden import read_pcm
+from keras_rnn2dnn.deploy.toolchain import missing_tools
 
 STUBS = Path(__file__).with_name("stubs")
 STRICT = ["-Wall", "-Wextra", "-Wshadow", "-Werror"]
@@ -26,6 +27,9 @@ EXAMPLES = {
     "esp-idf": "examples/listen/main",
     "cmake": "examples/listen",
 }
+VERIFIED = re.compile(
+    r"verify: \d recordings?, [1-9]\d* words?, 0 of [1-9]\d* bits differ"
+)
 STUBS_OF = {"arduino": "arduino", "zephyr": "zephyr", "esp-idf": "esp_idf"}
 
 
@@ -112,6 +116,31 @@ def test_esp_idf_builds_the_component_and_its_example(project_of, tmp_path):
     assert (tmp_path / "esp-idf" / "libesp-idf.a").is_file()  # as its folder is called
     built = {path.name for path in (tmp_path / "main").rglob("*.o")}
     assert {"main.c.o", "listen.c.o", "listen_golden.c.o"} <= built
+
+
+@pytest.mark.parametrize(
+    ("core", "compiler", "flags", "script"),
+    [
+        ("m4", "arm-none-eabi-gcc", ARM, "mps2.ld"),
+        ("rv32", "riscv64-unknown-elf-gcc", RISCV, "virt.ld"),
+    ],
+)
+def test_an_emulated_core_verifies_itself(
+    core, compiler, flags, script, spotter, project_of, tmp_path
+):
+    if missing := missing_tools(core):
+        pytest.skip(f"needs {' '.join(missing)}")
+    out = project_of("spotter", "arduino")
+    line = [compiler, "-std=c99", "-O2", *flags, "-ffreestanding", *STRICT]
+    line += [f"-I{path}" for path in (out / "src", out / EXAMPLES["arduino"])]
+    line += [f"-I{spotter / 'check'}", f"-L{spotter / 'qemu'}", "-T", script]
+    line += ["-nostdlib", "-nostartfiles", *sources(out, "arduino")]  # no C library
+    line += [spotter / "qemu" / "startup.c", STUBS / "qemu" / "board.c", "-lgcc"]
+    run([*line, "-o", tmp_path / "board.elf"])
+    line = ["sh", spotter / "qemu" / "run.sh", core, tmp_path / "board.elf", "", "", ""]
+    done = subprocess.run([str(part) for part in line], capture_output=True, text=True)
+    last = (done.stdout + done.stderr).splitlines()[-1]  # the emulator's console
+    assert VERIFIED.fullmatch(last)
 
 
 def on_the_host(out, kind, folder, *options):
@@ -241,12 +270,10 @@ def hears(listen, pcm):
 def assert_listens(listen, bundle):
     """The example verifies itself, and prints the golden words of golden recordings."""
     for said in (run([listen, "verify"]), run([listen, "commands"], input="verify\n")):
-        pattern = r"verify: \d recordings?, [1-9]\d* words?, 0 of [1-9]\d* bits differ"
-        assert re.fullmatch(pattern, said.splitlines()[-1])
-    golden = bundle.golden("words.txt").decode().split("\n")
-    for pcm, words in zip(
-        read_pcm(bundle.golden("recordings.pcm")), golden, strict=False
-    ):
+        assert VERIFIED.fullmatch(said.splitlines()[-1])
+    recordings = read_pcm(bundle.golden("recordings.pcm"))
+    golden = bundle.golden("words.txt").decode().split("\n")[:-1]
+    for pcm, words in zip(recordings, golden, strict=True):
         assert " ".join(hears(listen, pcm)) == words
 
 
