@@ -201,10 +201,23 @@ def test_the_golden_recordings_are_met_and_listening_goes_on(library, spotter):
     assert heard == [word.text for word in words]
 
 
+def test_start_begins_anew_and_forgets(library, spotter):
+    listener = Listener(library)
+    listener.hear(noise(1.3))
+    listener.samples(noise(0.1))
+    listener.command("start\n")
+    assert listener.library.listen_poll() == 0  # what was in the ring is gone
+    listener.hear(spotters.stream())
+    bundle = load_bundle(spotter)
+    (words,) = bundle.recognizer.recognize([spotters.stream()])
+    heard = re.findall(r"heard (\w+): ([\d.]+) to", listener.said())
+    assert heard == [(word.text, f"{word.start_ms / 1000:.3f}") for word in words]
+
+
 def test_commands_are_lines(library):
     listener = Listener(library)
     assert listener.command("help") == ""
-    assert listener.command("\n") == "commands: verify, status, help\n"
+    assert listener.command("\n") == "commands: verify, status, start, help\n"
     assert listener.command("\r\n") == ""
     assert listener.command("status and more\n").startswith("commands:")
     assert listener.command(f"{'status' * 40}\n").startswith("commands:")

@@ -179,7 +179,7 @@ def test_a_board_hears_the_words_and_verifies_itself(
     fast = np.repeat(sound, 2)  # a microphone of 16 kHz
     (tmp_path / "sound").write_bytes(fast.astype("<i2").tobytes())
     environment = {**os.environ, "SOUND": str(tmp_path / "sound")}
-    environment["COMMANDS"] = "verify\r\nstatus\n"
+    environment["COMMANDS"] = "status\r\nverify\n"
     said = run(
         [program, tmp_path / "sound", environment["COMMANDS"]],
         env=environment,
@@ -196,6 +196,7 @@ def test_a_board_hears_the_words_and_verifies_itself(
     assert heard == expected[: len(heard)]
     assert len(heard) >= max(1, len(expected) - 1)  # the last one may not be certain
     assert "samples lost" not in said
+    assert "features with a running mean need `start` after a pause\n" in said
 
 
 def test_samples_that_a_driver_loses_are_told(project_of, sound, tmp_path):

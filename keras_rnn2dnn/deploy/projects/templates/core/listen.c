@@ -10,6 +10,7 @@
 #define LONGEST_COMMAND 15u
 #define SILENT (-903)     /* tenths of dB */
 #define LEAST_US 5000000u /* from which a rate can be told */
+#define HAS_RUNNING_MEAN (FEATURES_MEMORY_FRAMES > 0 && !FEATURES_PCEN)
 
 static listen_platform platform;
 static recognizer device;
@@ -137,6 +138,8 @@ static void print_hint(void)
         listen_text("samples are lost: a faster clock, optimization, a smaller student");
     } else {
         listen_level_explain(&heard.all, fault);
+        if (!fault && HAS_RUNNING_MEAN)
+            listen_text(", but features with a running mean need `start` after a pause");
     }
 }
 
@@ -190,6 +193,13 @@ void listen_init(const listen_platform *with)
     heard.db = SILENT;
     heard.told = 0;
     command.count = 0;
+    start_anew();
+}
+
+void listen_start(void)
+{
+    recognizer_finish(&device);
+    listen_ring_clear();
     start_anew();
 }
 
@@ -251,8 +261,10 @@ static void run_command(void)
         listen_verify();
     else if (is_command("status"))
         print_status("status: ");
+    else if (is_command("start"))
+        listen_start();
     else
-        listen_text("commands: verify, status, help\n");
+        listen_text("commands: verify, status, start, help\n");
 }
 
 void listen_character(char character)

@@ -7,7 +7,7 @@
  *         listen_poll();
  *     }
  *
- * Lines that it takes: verify, status, help. Nothing is allocated; no function of the C
+ * Lines that it takes: verify, status, start, help. Nothing is allocated; no function of the C
  * library is called. */
 #ifndef LISTEN_H
 #define LISTEN_H
@@ -64,6 +64,10 @@ void listen_lost(uint32_t samples);
 
 /* Recognises some of what is in the ring. Returns 0 where there was nothing. */
 int listen_poll(void);
+
+/* Begins anew, as the button of push-to-talk does: prints the words that are left, and
+ * forgets what was heard. Features with a running mean need it after a pause. */
+void listen_start(void);
 
 /* Ends a recording: words that are left, and, without a word, what may be wrong. */
 void listen_finish(void);

@@ -150,7 +150,7 @@ void listen_level_explain(const listen_level *level, listen_fault fault)
     case LISTEN_SOFT:
         listen_text("too soft: more gain, or nearer");
         break;
-    default:
+    case LISTEN_FINE:
         listen_text("nothing wrong with the samples");
         break;
     }
