@@ -1,8 +1,6 @@
 """What of a bundle goes into a project: its sources, and values of the templates."""
 
 import dataclasses
-import hashlib
-import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +12,7 @@ from keras_rnn2dnn.deploy.device.decoders import Decoder, labels_of
 from keras_rnn2dnn.deploy.loading import decoder_of
 from keras_rnn2dnn.deploy.projects.golden_array import chosen_recordings, golden_source
 from keras_rnn2dnn.keywords import KeywordSpotter
-from keras_rnn2dnn.util.bundle_checksums import check_files, read_report
+from keras_rnn2dnn.util.bundle_checksums import check_files, read_report, report_sum
 
 TEMPLATES = Path(__file__).with_name("templates")
 _CORE = TEMPLATES / "core"
@@ -68,7 +66,7 @@ class Contents:
         )
         source = golden_source(chosen_recordings(pcm, words))
         core["listen_golden.c"] = source.encode()
-        return cls(sources, core, _values(report, sources, prefix))
+        return cls(sources, core, _values(report, prefix))
 
     def filled(self, template: str) -> str:
         """Returns a template with the values of its names.
@@ -104,12 +102,10 @@ def _check_report(bundle, report):
         )
 
 
-def _values(report: Mapping[str, Any], sources: Mapping[str, bytes], prefix: str):
+def _values(report: Mapping[str, Any], prefix: str) -> dict[str, str]:
     """Returns what stands between `@` in the templates."""
     name = prefixed("recognizer", prefix)
     found = _VERSION.match(report["versions"]["keras_rnn2dnn"])
-    sums = {path: hashlib.sha256(data).hexdigest() for path, data in sources.items()}
-    identity = hashlib.sha256(json.dumps(sums, sort_keys=True).encode()).hexdigest()
     library = f"rnn2dnn_{name}"
     return {
         "name": name,
@@ -117,7 +113,7 @@ def _values(report: Mapping[str, Any], sources: Mapping[str, bytes], prefix: str
         "library": library,
         "LIBRARY": library.upper(),
         "version": found[0] if found else "0.0.0",
-        "identity": f"sources {identity[:12]}",
+        "identity": f"bundle {report_sum(report)[:12]}",
         "count": str(_num_words(decoder_of(report["decoder"]))),
         "rate": str(report["feature_spec"]["sample_rate_hz"]),
         "ram": str(report["firmware"]["ram_bytes"]["total"]),

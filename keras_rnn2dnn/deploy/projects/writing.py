@@ -60,6 +60,10 @@ def write_project(bundle: str | Path, kind: str, out: str | Path) -> Path:
 def check_project(kind: str, out: str | Path) -> None:
     """Checks the arguments of `write_project`, before there is a bundle.
 
+    Args:
+        kind: of the build system.
+        out: directory of the project.
+
     Raises:
         ValueError: if there is no such kind, or `out` holds other files or changed
             ones.
