@@ -121,6 +121,16 @@ def test_an_esp_idf_component_has_what_its_manifest_asks_for(project_of):
     assert set(re.findall(r"CONFIG_(LISTEN_\w+)", main)) <= defined
 
 
+def test_the_page_explains_what_the_example_says(project_of):
+    page = (Path(__file__).parents[3] / "docs" / "boards.md").read_text()
+    core = project_of("written", "cmake") / "examples" / "listen"
+    said = "".join(path.read_text() for path in core.glob("listen*.c"))
+    explained = re.findall(r"^\| `([a-zA-Z][^`]+)` \|", page, re.MULTILINE)
+    assert len(explained) == 10
+    for text in explained:
+        assert f'"{text.removesuffix("0")}' in said, text
+
+
 def test_the_golden_array_is_small_and_has_words(written):
     pcm, words = (
         (written / "golden" / n).read_bytes() for n in ("recordings.pcm", "words.u32")
