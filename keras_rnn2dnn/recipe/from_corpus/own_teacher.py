@@ -63,6 +63,11 @@ class OwnTeacher:
                 topology = hmm.WordLoopDecoder.from_dict(config).topology
         return cls(path, model, spec, topology)
 
+    @property
+    def is_for_streams(self) -> bool:
+        """Whether its features forget within seconds what was heard in pauses."""
+        return self.spec is not None and self.spec.compression == "pcen"
+
     def topology_for(self, words: tuple[str, ...]) -> hmm.Topology:
         """Returns the topology of the words of a corpus.
 

@@ -35,6 +35,10 @@ _SYSTEMS = {
     table.ALONE: "without_teacher",
 }
 _PLAN = "plan.json"
+_NO_STREAMS = (
+    "The teacher's features are not PCEN: in pauses it may hear words. So the student "
+    "is trained for push-to-talk, on strings without pauses"
+)
 _LOG = logging.getLogger(__name__)
 
 
@@ -87,7 +91,8 @@ def train_corpus(
         minutes: that it may take, about: fewer epochs, strings and rounds.
         push_to_talk: for a device that listens while somebody speaks to it alone. By
             default the training has pauses, levels, backgrounds and other speech, as a
-            device hears them that is left switched on; see `Recipe`.
+            device hears them that is left switched on; see `Recipe`. A teacher of one's
+            own whose features are not PCEN, or not told, is for push-to-talk alone.
         seed: of everything random.
         tell: called with a sentence on what was found, before the work begins; by
             default they are logged.
@@ -105,6 +110,9 @@ def train_corpus(
     """
     out, tell = Path(out), tell or _LOG.info
     own = None if teacher is None else OwnTeacher.load(teacher)
+    if own and not push_to_talk and not own.is_for_streams:
+        push_to_talk = True
+        tell(_NO_STREAMS)
     rate = own.spec.sample_rate_hz if own and own.spec else None
     given = words, speaker_pattern, noise, unlabelled, other, rate, seed
     parts = read_parts(corpus, *given)

@@ -21,6 +21,16 @@ def test_a_teacher_alone_has_five_states_a_word(path):
     assert own.topology_for(("down", "up")) == hmm.Topology(("down", "up"))
 
 
+@pytest.mark.parametrize(
+    ("features", "expected"), [(None, False), ("running mean", False), ("pcen", True)]
+)
+def test_streams_are_for_a_teacher_whose_features_forget(path, features, expected):
+    if features:
+        spec = feature_spec(8000, features).to_dict()
+        (path.parent / "features.json").write_text(json.dumps(spec))
+    assert OwnTeacher.load(path).is_for_streams is expected
+
+
 def test_what_lies_beside_it_tells_its_features_and_states(path):
     spec = dataclasses.replace(feature_spec(16000), memory_ms=500.0)
     topology = hmm.Topology(("up", "down", "left", "on", "off"), states_per_unit=2)

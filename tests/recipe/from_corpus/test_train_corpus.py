@@ -74,13 +74,17 @@ def test_folders_become_a_verified_bundle_and_a_teacher_teaches_again(
     assert again.rows == found.rows and len(tiny) == 1
 
     # Its teacher is one that exists: it is not trained, and stays as it is.
-    calls = []
+    calls, told = [], []
     with monkeypatch.context() as patch:
         patch.setattr(run.teacher, "new_teacher", lambda *given: calls.append(given))
         other = train_corpus(
-            tmp_path / "words", tmp_path / "other", teacher=out / "teacher.keras"
+            tmp_path / "words",
+            tmp_path / "other",
+            teacher=out / "teacher.keras",
+            tell=told.append,
         )
     assert calls == []
+    assert any("is trained for push-to-talk" in sentence for sentence in told)
     assert [row["system"] for row in other.rows] == SYSTEMS
     weights = [
         keras.saving.load_model(path / "teacher.keras").get_weights()
