@@ -8,9 +8,11 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from helpers import spotters
 
 from keras_rnn2dnn import cli
 from keras_rnn2dnn.deploy import bundle
+from keras_rnn2dnn.util.files import Audio
 
 # TensorFlow's graphs are of many small objects: fewer searches for garbage among them.
 gc.set_threshold(20_000, 50, 50)
@@ -52,6 +54,15 @@ def no_costs():
         patch.setattr(bundle, "measure_cores", lambda *arguments: None)
         patch.setattr(bundle.tflm, "smallest_arena", lambda tflite: 4096)
         yield patch
+
+
+@pytest.fixture(scope="session")
+def spotter(tmp_path_factory):
+    """A bundle that hears a low and a high tone; nobody may change it."""
+    folder = tmp_path_factory.mktemp("spotter") / "bundle"
+    recordings = Audio([spotters.stream()], 8000, ["low high"])
+    spotters.converted(folder, recordings=recordings)
+    return folder
 
 
 @pytest.fixture

@@ -2,12 +2,10 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from helpers import spotters
 from helpers.bundles import SPEC, features, parts, student
 
 from keras_rnn2dnn.ctc import GreedyDecoder
 from keras_rnn2dnn.deploy import convert
-from keras_rnn2dnn.util.files import Audio
 from keras_rnn2dnn.web import is_installed, write_page
 
 EARLIER = Path(__file__).parents[1] / "earlier" / "version_0_1.zip"
@@ -19,15 +17,6 @@ def word_loop(tmp_path_factory):
     """A bundle that nobody may change."""
     folder = tmp_path_factory.mktemp("loop") / "bundle"
     convert(student(), folder, **parts())
-    return folder
-
-
-@pytest.fixture(scope="session")
-def spotter(tmp_path_factory):
-    """A bundle that hears a low and a high tone."""
-    folder = tmp_path_factory.mktemp("spotter") / "bundle"
-    recordings = Audio([spotters.stream()], 8000, ["low high"])
-    spotters.converted(folder, recordings=recordings)
     return folder
 
 

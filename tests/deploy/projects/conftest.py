@@ -1,11 +1,9 @@
 import numpy as np
 import pytest
-from helpers import spotters
 from helpers.bundles import SPEC, features, parts, student
 
 from keras_rnn2dnn.ctc import GreedyDecoder
 from keras_rnn2dnn.deploy import convert, write_project
-from keras_rnn2dnn.util.files import Audio
 
 LABELS = ("", 'say "up"', "البيت", "%s", "recognizer_push")
 
@@ -17,15 +15,6 @@ def kitchen(tmp_path_factory):
     given = {"feature_spec": SPEC, "recordings": parts()["recordings"]}
     decode = GreedyDecoder(LABELS)
     convert(student(1), folder, features(), decode=decode, prefix="kitchen", **given)
-    return folder
-
-
-@pytest.fixture(scope="session")
-def spotter(tmp_path_factory):
-    """A bundle that hears a low and a high tone."""
-    folder = tmp_path_factory.mktemp("spotter") / "bundle"
-    recordings = Audio([spotters.stream()], 8000, ["low high"])
-    spotters.converted(folder, recordings=recordings)
     return folder
 
 
