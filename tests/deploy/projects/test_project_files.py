@@ -75,7 +75,7 @@ def test_the_words_are_those_that_can_be_reported(project_of):
 
 
 def test_a_zephyr_module_has_what_its_schema_asks_for(project_of):
-    yaml = pytest.importorskip("yaml")
+    yaml = pytest.importorskip("yaml", reason="needs the extra `docs`")
     out = project_of("kitchen", "zephyr")
     module = yaml.safe_load((out / "zephyr" / "module.yml").read_text())
     assert set(module) <= OF_MODULE and set(module["build"]) <= OF_BUILD
@@ -97,7 +97,7 @@ def test_a_zephyr_module_has_what_its_schema_asks_for(project_of):
 
 
 def test_an_esp_idf_component_has_what_its_manifest_asks_for(project_of):
-    yaml = pytest.importorskip("yaml")
+    yaml = pytest.importorskip("yaml", reason="needs the extra `docs`")
     out = project_of("written", "esp-idf")
     manifest = yaml.safe_load((out / "idf_component.yml").read_text())
     assert set(manifest) <= OF_COMPONENT
