@@ -13,6 +13,7 @@ from keras_rnn2dnn.audio.word_strings import num_label_frames
 from keras_rnn2dnn.batches.predicting import map_by_length
 
 _HISS_RMS = 0.01
+_MOST = 8.0  # that a sample may be at an RMS of 1: a click in a quiet recording is more
 _FIRST_STRINGS, _PER_WORD = 1000, 15  # from which the mixtures are estimated
 # Of noisy digits more frames agree so with labels of the clean recordings.
 _OF_STRINGS = {"components": 4, "normalized": True, "silent_frames": 10}
@@ -59,7 +60,7 @@ def align_recordings(
         padded = np.zeros(layer.spec.num_samples(frames), "float32")
         padded[: len(samples)] = samples[: len(padded)]
         padded += _HISS_RMS * augment.white_noise(rng, len(padded))
-        waveforms.append(padded)
+        waveforms.append(padded * min(1.0, _MOST / np.abs(padded).max()))
     spec = dataclasses.replace(layer.spec, centering="utterance", mean=None)
     if spec.compression != "log":  # which is for streams
         spec = dataclasses.replace(spec, compression="log", variance=None)

@@ -1,8 +1,11 @@
+import dataclasses
+
 import numpy as np
 import pytest
 from helpers.word_recordings import WORDS, corpus, with_tone
 
 from keras_rnn2dnn import hmm
+from keras_rnn2dnn.audio import augment
 from keras_rnn2dnn.recipe import align
 from keras_rnn2dnn.recipe.align import align_recordings, align_strings, at_speeds
 from keras_rnn2dnn.recipe.material import feature_layer
@@ -30,6 +33,17 @@ def test_recordings_are_aligned_by_the_words_they_hold():
         allowed = {*topology.states_of(given.words[0]), topology.silence_state}
         assert set(states) <= allowed and set(states) - {topology.silence_state}
         np.testing.assert_array_equal(states, same)
+
+
+def test_a_click_in_a_quiet_recording_is_no_obstacle():
+    (quiet,) = corpus(per_word=1)[:1]
+    samples = 0.001 * quiet.samples
+    samples[600] = 0.9  # at an RMS of 1 it is 40 times that
+    recording = dataclasses.replace(quiet, samples=samples)
+    layer, topology = feature_layer([quiet], seed=0), hmm.Topology(WORDS)
+    assert np.abs(augment.unit_level(samples)).max() > 16
+    (states,) = align_recordings([recording], topology, layer, seed=0)
+    assert states.shape == (15,)
 
 
 @pytest.mark.parametrize("first", [1000, 20])
