@@ -1,0 +1,133 @@
+"""What is printed: the float systems on both tests, and the students as integers."""
+
+import platform
+
+import tensorflow as tf
+
+from benchmarks.keywords import rows as planned
+from benchmarks.keywords.devices import HEARD
+from benchmarks.keywords.rows import DNN_LABELS, LABELS, TEACHER
+from benchmarks.keywords.table import Errors, chosen, interval, markdown
+
+DEVELOPMENT = "development", "development in noise"
+
+
+def errors(found, material, name):
+    """Returns the `Errors` of all systems on a set."""
+    examples = material.sets[name]
+    of_set = {row: [z[name] for z in seeds] for row, seeds in found.items()}
+    return Errors(of_set, examples.labels, examples.speakers)
+
+
+def best_of(found, material):
+    """Returns the candidate with the fewest errors on the development speakers."""
+    sets = [errors(found, material, name) for name in DEVELOPMENT]
+    best = chosen([row.name for row in planned.CANDIDATES], sets)
+    return next(row for row in planned.CANDIDATES if row.name == best)
+
+
+def heading(material, sizes, seeds, best):
+    """Says what was trained on, and what was chosen."""
+    lines = []
+    for name, examples in {"training": material.banks[0], **material.sets}.items():
+        speakers = len({*examples.speakers} - {""})
+        lines.append(f"{name}: {len(examples.labels):,} clips of {speakers} speakers")
+    first, *tests = lines
+    return (
+        f"Classes: {', '.join(material.labels)}\n\n"
+        f"{first}, each in {sizes.banks} copies; {'; '.join(tests)}\n\n"
+        f"{sizes.epochs} epochs, seeds {', '.join(map(str, seeds))}; TensorFlow "
+        f"{tf.__version__}, Python {platform.python_version()}. Best on the "
+        f"development speakers: {best.name}"
+    )
+
+
+def of_floats(found, material, work):
+    """Returns the tables of the float systems, one for each test."""
+    development = [errors(found, material, name) for name in DEVELOPMENT]
+    return "\n\n".join(
+        _of_floats(found, material, work, name, development) for name in HEARD
+    )
+
+
+def _of_floats(found, material, work, name, development):
+    measured, keywords = errors(found, material, name), len(material.labels) - 2
+    head = [
+        *(f"{name[0].upper()}{name[1:]}", "parameters", "development, errors"),
+        *("errors/clips", "of keywords, other, silence", "accuracy % (95 %)"),
+        *("errors against labels (95 %)", "against the teacher (95 %)"),
+    ]
+    rows = []
+    for row in found:
+        base = DNN_LABELS if row.startswith("DNN") else LABELS
+        kinds = [range(keywords), [keywords], [keywords + 1]]
+        rows.append(
+            [
+                row,
+                f"{work.parameters(row):,}",
+                str(sum(one.counts(row)[0] for one in development)),
+                "{}/{:,}".format(*measured.counts(row)),
+                ", ".join(str(measured.of_classes(row, kind)) for kind in kinds),
+                interval(measured.accuracy(row)),
+                *_changes(measured, row, base),
+            ]
+        )
+    return markdown(head, rows)
+
+
+def _changes(measured, row, base):
+    """Writes the changes against labels, and against the teacher."""
+    return [
+        "-" if row == other else interval(measured.change(row, other), relative=True)
+        for other in (base, TEACHER)
+    ]
+
+
+def of_integers(found, as_integers, spent, material):
+    """Returns the tables of the students as integers: errors, then costs."""
+    texts = [_of_integers(found, as_integers, material, name) for name in HEARD]
+    head = ["Device", "bytes", "RAM", "M4F, instructions an inference", "C, wrong/all"]
+    rows = []
+    for row, integers in as_integers.items():
+        cost = spent[row]
+        count, in_c = cost["instructions"], cost["in_c"]
+        rows.append(
+            [
+                row,
+                f"{max(int(one['bytes']) for one in integers):,}",
+                f"{cost['ram_bytes']:,}",
+                "-" if count is None else f"{count:,}",
+                "-" if in_c is None else "{:,}/{:,}".format(*in_c),
+            ]
+        )
+    return "\n\n".join([*texts, markdown(head, rows)])
+
+
+def _of_integers(found, as_integers, material, name):
+    """Compares float, int8 and device; the changes are those of the device."""
+    examples, device = material.sets[name], f"{name} on the device"
+    outputs = {TEACHER: [z[name] for z in found[TEACHER]]}
+    for row, integers in as_integers.items():
+        outputs[f"{row}, float"] = [z[name] for z in found[row]]
+        outputs[f"{row}, int8"] = [z[name] for z in integers]
+        outputs[row] = [z[device] for z in integers]
+    measured = Errors(outputs, examples.labels, examples.speakers)
+    head = [
+        *(f"{name[0].upper()}{name[1:]}, integers", "errors/clips of float, int8"),
+        *("on the device", "accuracy on the device % (95 %)"),
+        *("errors against labels (95 %)", "against the float teacher (95 %)"),
+    ]
+    rows = []
+    for row in as_integers:
+        base = DNN_LABELS if row.startswith("DNN") else LABELS
+        kinds = [measured.counts(f"{row}, {kind}")[0] for kind in ("float", "int8")]
+        rows.append(
+            [
+                row,
+                ", ".join(map(str, kinds)),
+                "{}/{:,}".format(*measured.counts(row)),
+                interval(measured.accuracy(row)),
+                *_changes(measured, row, base),
+            ]
+        )
+    return markdown(head, rows)
