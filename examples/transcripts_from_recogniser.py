@@ -59,7 +59,8 @@ def main(audio: str, heard: str, bundle: str, *words: str, epochs: int = 12):
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     teacher.compile(keras.optimizers.Adam(3e-3), loss)
     rows = list(zip(features, states, strict=True))
-    teacher.fit(bucketed_dataset([rows], 8), epochs=epochs, verbose=2)
+    batches = bucketed_dataset([rows], 8)
+    teacher.fit(batches, epochs=epochs, shuffle=False, verbose=2)
 
     priors = hmm.estimate_log_priors(states, topology.num_states)
     targets = hmm.constrained(topology, log_priors=priors, prior_scale=0.5)
