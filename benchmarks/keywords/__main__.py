@@ -62,13 +62,14 @@ def run(data, out, sizes, seeds):
         lambda: read_task(data, sizes.every), out / "clips", sizes.banks
     )
     work = Work(material, out, sizes, seeds)
-    found = {
-        row.name: [work.logits(row, seed) for seed in seeds]
-        for row in (*rows.FIRST, *rows.CANDIDATES)
-    }
-    best = tables.best_of(found, material)
-    later = rows.later_rows(best, len(seeds))
-    found |= {row.name: [work.logits(row, seed) for seed in seeds] for row in later}
+
+    def trained(several):
+        return {row.name: [work.logits(row, seed) for seed in seeds] for row in several}
+
+    candidates = rows.candidates(sizes.temperatures)
+    found = trained([*rows.FIRST, *candidates])
+    best = tables.best_of(candidates, found, material)
+    found |= trained(rows.later_rows(best, len(seeds)))
     yield tables.heading(material, sizes, seeds, best)
     yield tables.of_floats(found, material, work)
     names = rows.on_device(best, len(seeds))
@@ -83,7 +84,7 @@ def _check_out(out, sizes, seeds):
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(wanted))
-    if (kept := json.loads(path.read_text())) != wanted:
+    if (kept := json.loads(path.read_text())) != json.loads(json.dumps(wanted)):
         raise SystemExit(
             f"Invalid value for `--out`. Expected a directory of results of {wanted}, "
             f"or a new one. Received: {out}, which has {kept}"

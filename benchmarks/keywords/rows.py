@@ -1,6 +1,7 @@
 """The rows: teachers, students, and controls."""
 
 import dataclasses
+from collections.abc import Sequence
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,13 +30,14 @@ class Row:
 
 TEACHER, LABELS = "recurrent teacher", "DS-CNN, labels"
 LONGER = "DS-CNN, labels, twice the epochs"
+LONGER_DISTILLED = "DS-CNN, distilled, twice the epochs"
 BY_ITSELF = "DS-CNN, distilled from the DS-CNN of labels"
 BY_TEACHERS = "DS-CNN, distilled from the teachers of all seeds"
 BY_STUDENTS = "DS-CNN, distilled from the DS-CNNs of labels of all seeds"
 DNN_LABELS, DNN_DISTILLED = "DNN, labels", "DNN, distilled"
 MEAN_OF_TEACHERS = "teachers of all seeds, their mean"
 MEAN_OF_STUDENTS = "DS-CNNs of labels of all seeds, their mean"
-TEMPERATURES, SHARE = (1.0, 2.0, 4.0), 0.3
+SHARE = 0.3  # of the labels, beside the teacher
 
 FIRST = (
     Row(TEACHER, "CRNN", epochs=1),
@@ -43,16 +45,20 @@ FIRST = (
     Row(LONGER, epochs=2),
     Row(DNN_LABELS, "DNN"),
 )
-CANDIDATES = tuple(
-    Row(
-        f"DS-CNN, soft{' + hard' if hard else ''}, T = {temperature:g}",
-        taught_by=TEACHER,
-        temperature=temperature,
-        hard=hard,
-    )
-    for hard in (0.0, SHARE)
-    for temperature in TEMPERATURES
-)
+
+
+def candidates(temperatures: Sequence[float]) -> list[Row]:
+    """Returns the rows among which the way to learn from a teacher is chosen."""
+    return [
+        Row(
+            f"DS-CNN, soft{' + hard' * bool(hard)}, T = {temperature:g}",
+            taught_by=TEACHER,
+            temperature=temperature,
+            hard=hard,
+        )
+        for hard in (0.0, SHARE)
+        for temperature in temperatures
+    ]
 
 
 def later_rows(best: Row, seeds: int) -> list[Row]:
@@ -65,6 +71,7 @@ def later_rows(best: Row, seeds: int) -> list[Row]:
     like = {"temperature": best.temperature, "hard": best.hard}
     rows = [
         Row(BY_ITSELF, taught_by=LABELS, **like),
+        Row(LONGER_DISTILLED, taught_by=TEACHER, epochs=2, **like),
         Row(DNN_DISTILLED, "DNN", taught_by=TEACHER, **like),
     ]
     if seeds > 1:
@@ -79,6 +86,7 @@ def later_rows(best: Row, seeds: int) -> list[Row]:
 
 def on_device(best: Row, seeds: int) -> list[str]:
     """Returns the names of the rows that become bundles."""
-    names = [LABELS, LONGER, best.name, BY_ITSELF]
-    names += [BY_TEACHERS, BY_STUDENTS] if seeds > 1 else []
+    names = [LABELS, best.name]
+    if seeds > 1:
+        names += [LONGER, LONGER_DISTILLED, BY_ITSELF, BY_TEACHERS, BY_STUDENTS]
     return [*names, DNN_LABELS, DNN_DISTILLED]

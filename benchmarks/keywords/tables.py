@@ -4,7 +4,6 @@ import platform
 
 import tensorflow as tf
 
-from benchmarks.keywords import rows as planned
 from benchmarks.keywords.devices import HEARD
 from benchmarks.keywords.rows import DNN_LABELS, LABELS, TEACHER
 from benchmarks.keywords.table import Errors, chosen, interval, markdown
@@ -19,11 +18,11 @@ def errors(found, material, name):
     return Errors(of_set, examples.labels, examples.speakers)
 
 
-def best_of(found, material):
+def best_of(candidates, found, material):
     """Returns the candidate with the fewest errors on the development speakers."""
     sets = [errors(found, material, name) for name in DEVELOPMENT]
-    best = chosen([row.name for row in planned.CANDIDATES], sets)
-    return next(row for row in planned.CANDIDATES if row.name == best)
+    best = chosen([row.name for row in candidates], sets)
+    return next(row for row in candidates if row.name == best)
 
 
 def heading(material, sizes, seeds, best):

@@ -32,6 +32,7 @@ class Sizes:
         every: which recordings are read: each, each second, ...
         teacher: width of the teacher's two layers, of each direction.
         dnn: width of the DNN's two layers.
+        temperatures: of which the best is chosen.
     """
 
     epochs: int = 20
@@ -39,6 +40,7 @@ class Sizes:
     every: int = 1
     teacher: int = 64
     dnn: int = 72
+    temperatures: tuple[float, ...] = (1.0, 2.0, 4.0)
 
 
 class Work:
@@ -195,4 +197,4 @@ class Batches(keras.utils.PyDataset):
         return x, {"soft": soft, "labels": labels} if self.hard else soft
 
 
-QUICK = Sizes(epochs=10, banks=2, every=4)
+QUICK = Sizes(epochs=10, banks=2, every=4, temperatures=(2.0,))

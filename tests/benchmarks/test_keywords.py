@@ -12,7 +12,7 @@ from benchmarks.keywords import __main__ as command
 from benchmarks.keywords import rows, task
 from benchmarks.keywords import work as trainings
 from benchmarks.keywords.clips import Room
-from benchmarks.keywords.rows import CANDIDATES, FIRST, later_rows
+from benchmarks.keywords.rows import FIRST, candidates, later_rows
 from benchmarks.keywords.table import Errors, chosen
 from benchmarks.keywords.task import STANDARD, read_task
 from keras_rnn2dnn.audio.corpora import write_wav
@@ -119,11 +119,15 @@ def test_errors_are_counted_over_seeds_and_bounded_by_a_bootstrap():
 
 
 def test_the_best_candidate_is_learnt_from_in_later_rows():
-    best = CANDIDATES[4]
+    tried = candidates((1.0, 2.0))
+    assert [(row.temperature, row.hard) for row in tried] == [
+        *((1.0, 0.0), (2.0, 0.0), (1.0, 0.3), (2.0, 0.3))
+    ]
+    best = tried[3]
     later = later_rows(best, seeds=3)
     taught = [row for row in later if row.model]
     assert {(row.temperature, row.hard) for row in taught} == {(2.0, 0.3)}
-    names = {row.name for row in (*FIRST, *CANDIDATES)}
+    names = {row.name for row in (*FIRST, *tried)}
     assert {row.taught_by for row in later} <= names
     assert not any(row.of_all_seeds for row in later_rows(best, seeds=1))
 
@@ -139,7 +143,7 @@ def tiny(monkeypatch):
 
     monkeypatch.setattr(trainings, "ds_cnn_student", student)
     monkeypatch.setattr(bundle, "measure_cores", lambda *arguments: None)
-    monkeypatch.setattr(rows, "CANDIDATES", CANDIDATES[4:5])
+    monkeypatch.setattr(rows, "candidates", lambda temperatures: candidates((2.0,))[1:])
     names = [rows.LABELS, rows.DNN_LABELS, rows.DNN_DISTILLED]
     monkeypatch.setattr(rows, "on_device", lambda best, seeds: names)
     return trainings.Sizes(epochs=1, banks=1, teacher=3, dnn=4)
