@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 from helpers import spotters
 
-from keras_rnn2dnn import cli
+from keras_rnn2dnn import cli, web
 from keras_rnn2dnn.deploy import bundle
 from keras_rnn2dnn.util.files import Audio
 
@@ -46,13 +46,14 @@ def forgotten():
 
 @pytest.fixture(scope="session", autouse=True)
 def no_costs():
-    """Spares conversions the emulated cores and the search for the smallest arena.
+    """Spares conversions emulated cores, the smallest arena, recipes a web page.
 
     The tests of these call them by themselves.
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(bundle, "measure_cores", lambda *arguments: None)
         patch.setattr(bundle.tflm, "smallest_arena", lambda tflite: 4096)
+        patch.setattr(web, "is_installed", lambda: False)
         yield patch
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import keras
 
-from keras_rnn2dnn import hmm
+from keras_rnn2dnn import hmm, web
 from keras_rnn2dnn.deploy import convert
 from keras_rnn2dnn.deploy.golden import int16_pcm
 from keras_rnn2dnn.recipe.material import Material
@@ -28,7 +28,8 @@ def make_bundle(
 
     Returns:
         The files: `calibration.npz`, `development.npz`, where there is a test
-        `test.npz`, then `test_audio.npz`, `features.json`, and those of `bundle/`.
+        `test.npz`, then `test_audio.npz`, `features.json`, and those of `bundle/`;
+        among these, where there is a compiler for it, the page of `web.write_page`.
     """
     features = [s.noisy for s in material.mixed[0][-_CALIBRATION_STRINGS:]]
     spec, heard = material.layer.spec, material.test or material.development
@@ -54,4 +55,6 @@ def make_bundle(
         decode=decoder,
         recordings=audio,
     )
+    if web.is_installed():
+        web.write_page(bundle)
     return files + [path for path in bundle.rglob("*") if path.is_file()]

@@ -1,11 +1,13 @@
 """The page: one HTML file that needs no other."""
 
 import logging
+import os
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
+from urllib.parse import quote
 
-from keras_rnn2dnn import __version__
+from keras_rnn2dnn import __version__, web
 from keras_rnn2dnn.report.calibration import calibration
 from keras_rnn2dnn.report.collect import THRESHOLDS, Run, collect
 from keras_rnn2dnn.report.firmware import firmware
@@ -46,18 +48,22 @@ def write_report(
     """
     found = collect(run)
     path = Path(run) / "report.html" if out is None else Path(out)
-    content = page(found, utterances)
+    content = page(found, utterances, path.parent)
     with new_file(path) as temporary:
         temporary.write_text(content, encoding="utf-8")
     return path
 
 
-def page(run: Run, chosen: Sequence[int] | None = None) -> str:
+def page(
+    run: Run, chosen: Sequence[int] | None = None, place: Path | None = None
+) -> str:
     """Returns the page as HTML.
 
     Args:
         run: of `collect`.
         chosen: test strings to show; see `write_report`.
+        place: directory of the page, from which it links others; that of the run by
+            default.
     """
     folds = [FoldModels(fold) for fold in run.folds]
     recognised, choices, lacking = None, [], ""
@@ -86,7 +92,7 @@ def page(run: Run, chosen: Sequence[int] | None = None) -> str:
     if any(fold.thresholds or THRESHOLDS in fold.faults for fold in run.folds):
         makers["Threshold"] = lambda: thresholds(run)
     sections = {title: _section(make) for title, make in makers.items()}
-    return _html(run, sections)
+    return _html(run, sections, _heard(run, place or run.path))
 
 
 def _section(make):
@@ -100,7 +106,25 @@ def _section(make):
         return Section("", [], [f"a file of the demo is not as expected: {error!r}"])
 
 
-def _html(run, sections):
+def _heard(run, place):
+    """Returns links to the pages in which the bundles of the folds are heard."""
+    pages = {fold.name: fold.path / "bundle" / web.PLACE for fold in run.folds}
+    links = [
+        (name, os.path.relpath(path, place))
+        for name, path in pages.items()
+        if path.is_file()
+    ]
+    if not links:
+        return ""
+    found = ", ".join(
+        f'<a href="{escape(quote(link))}">'
+        f"{'the bundle' if len(pages) == 1 else escape(name)}</a>"
+        for name, link in links
+    )
+    return f"<p>Hear it with a microphone, the very C code in a web page: {found}</p>"
+
+
+def _html(run, sections, heard):
     names = {title: f"s{number}" for number, title in enumerate(sections)}
     links = "".join(f'<a href="#{names[t]}">{escape(t)}</a>' for t in sections)
     body = "".join(
@@ -114,7 +138,7 @@ def _html(run, sections):
         '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
         "style-src 'unsafe-inline'; img-src data:\">"
         f"<title>{escape(run.title)}</title><style>{_STYLE}</style></head><body>"
-        f"<header><h1>RNN teacher, small student</h1><p>{escape(run.title)}</p>"
+        f"<header><h1>RNN teacher, small student</h1><p>{escape(run.title)}</p>{heard}"
         f"<nav>{links}</nav></header><main>{body}</main>"
         f"<footer>keras-rnn2dnn {escape(__version__)}, {escape(run.path.name)}</footer>"
         "</body></html>\n"

@@ -6,7 +6,7 @@
 """
 
 from keras_rnn2dnn.web.compiler import is_installed
-from keras_rnn2dnn.web.page import write_page
+from keras_rnn2dnn.web.page import PLACE, write_page
 from keras_rnn2dnn.web.server import serve
 
-__all__ = ["is_installed", "serve", "write_page"]
+__all__ = ["PLACE", "is_installed", "serve", "write_page"]

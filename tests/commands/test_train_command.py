@@ -58,13 +58,14 @@ def test_all_options_are_handed_on_and_the_end_says_what_comes_next(
     }
     lines = found[1].splitlines()
     assert lines[0] == "4 speakers" and lines[2].startswith("| system ")
-    assert lines[-7:] == [
+    assert lines[-8:] == [
         f"Report: {out}/report.html",
         "",
         "Next:",
         f"  rnn2dnn transcribe '{out}/bundle' YOUR_RECORDING.wav",
         f"  rnn2dnn listen '{out}/bundle'",
         f"  rnn2dnn web '{out}/bundle' --serve",
+        f"  rnn2dnn project '{out}/bundle' arduino --out library",
         f"  rnn2dnn evaluate '{out}/bundle' --device-arithmetic --data "
         f"'{out}/test_audio.npz'",
     ]

@@ -65,6 +65,20 @@ def test_the_page_needs_no_other_file_and_runs_nothing(text):
     assert "default-src 'none'" in text
 
 
+def test_it_links_the_pages_in_which_the_bundles_are_heard(run_directory, tmp_path):
+    copy = shutil.copytree(run_directory, tmp_path / "run")
+    page = copy / "bob/bundle/web/index.html"
+    page.parent.mkdir(parents=True)
+    page.touch()
+    for out, link in {
+        copy / "report.html": "bob/bundle/web/index.html",
+        tmp_path / "a.html": "run/bob/bundle/web/index.html",
+    }.items():
+        found = Page(write_report(copy, out).read_text()).addresses
+        assert [a for a in found if not a.startswith(("#", "data:"))] == [link]
+        assert (out.parent / link).is_file()
+
+
 def test_what_others_wrote_is_escaped(text):
     assert report_runs.SCRIPT not in text
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text

@@ -41,6 +41,7 @@ def run(options: argparse.Namespace) -> int:
     say(f"  {program} listen {bundle}")
     if compiler.is_installed():
         say(f"  {program} web {bundle} --serve")
+    say(f"  {program} project {bundle} arduino --out library")
     say(f"  {program} evaluate {bundle} --device-arithmetic --data {audio}")
     return 1 if found.verification.verdict == FAILED else 0
 

@@ -8,6 +8,7 @@ from helpers.tone_words import TINY, tone_words
 from helpers.word_corpora import write_folders, write_sentences
 
 import keras_rnn2dnn
+from keras_rnn2dnn import web
 from keras_rnn2dnn.audio.corpora import write_wav
 from keras_rnn2dnn.deploy import Verification
 from keras_rnn2dnn.deploy.verify import Outcome
@@ -49,7 +50,11 @@ def test_folders_become_a_verified_bundle_and_a_teacher_teaches_again(
     words = tone_words(("ada", "bob", "eve", "joe"), per_word=6)
     write_folders(tmp_path / "words", words, {"up": "上", "down": "下"})
     told, out = [], tmp_path / "out"
+    monkeypatch.setattr(web, "is_installed", web.compiler.is_installed)
     found = train_corpus(tmp_path / "words", out, tell=told.append)
+    page = found.bundle / web.PLACE
+    assert page.is_file() == web.is_installed()
+    assert ("bundle/web/index.html" in found.report.read_text()) == page.is_file()
     assert [row["system"] for row in found.rows] == SYSTEMS
     assert found.rows == json.loads((out / "table.json").read_text())
     names = {path.name for path in out.iterdir()}
