@@ -48,13 +48,17 @@ def main():
         transcribed_strings=options.strings,
         unlabelled_strings=0,
         rounds=1,
-        epochs=options.epochs,
+        teacher_epochs=options.epochs,
+        student_epochs=options.epochs,
         development_strings=120,
         test_strings=200,
         strings=StringOptions(active_level=True),
     )
     print(f"{parts.told[-1]}; {len(parts.split.vocabulary)} words")
-    print(f"{recipe.epochs} epochs of {options.strings} strings, seed {options.seed}")
+    print(
+        f"{recipe.student_epochs} epochs of {options.strings} strings, "
+        f"seed {options.seed}"
+    )
     print("speakers  of each  of a word   teacher errors   student errors   words")
     rows = []
     for pair in options.grid.split():

@@ -37,7 +37,12 @@ STUDENTS = {
     "PCEN, strings": {"streams": None},
     "PCEN, streams": {},
 }
-QUICK = {"transcribed_strings": 150, "unlabelled_strings": 0, "epochs": 3}
+QUICK = {
+    "transcribed_strings": 150,
+    "unlabelled_strings": 0,
+    "teacher_epochs": 3,
+    "student_epochs": 3,
+}
 QUICK |= {"num_banks": 1, "development_strings": 20}
 SHARES = {1: 1, 10: 2, 60: 6}  # seconds of a pause: of how many pairs one is heard
 
@@ -62,7 +67,8 @@ def main():
         transcribed_strings=1000,
         unlabelled_strings=500,
         speeds=(1.0,),
-        epochs=options.epochs,
+        teacher_epochs=options.epochs,
+        student_epochs=options.epochs,
         student_units=tuple(map(int, options.units.split(","))),
         test_strings=options.strings,
         agreed_by="itself",
@@ -84,7 +90,10 @@ def main():
                 path.write_text(json.dumps(found))
         table[name] = json.loads(kept.read_text())
     sizes = "-".join(map(str, recipe.student_units))
-    print(f"Students of {sizes}, {options.student}, {recipe.epochs} epochs, ", end="")
+    print(
+        f"Students of {sizes}, {options.student}, {recipe.student_epochs} epochs, ",
+        end="",
+    )
     print(f"seed {options.seed}; {strings} strings\n")
     print("|", *table, "", sep=" | ")
     print("|---" * (1 + len(table)) + "|")

@@ -64,7 +64,7 @@ def new_student(like, units, store, topology):
     recipe, shape = Recipe(), (like.input_shape[-1], like.output_shape[-1])
     student = dnn_student(*shape, recipe.student_context, units)
     paths = SequenceKL.of_words(topology)
-    train_student(student, store, epochs=recipe.epochs, loss=paths)
+    train_student(student, store, epochs=recipe.student_epochs, loss=paths)
     return student
 
 

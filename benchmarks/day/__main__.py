@@ -26,7 +26,12 @@ from keras_rnn2dnn.scoring.thresholds import best_point
 from keras_rnn2dnn.util.progress import StageProgress
 
 ALLOWED = (0.5, 1.0, 10.0)  # false words an hour
-QUICK = {"transcribed_strings": 150, "unlabelled_strings": 0, "epochs": 3}
+QUICK = {
+    "transcribed_strings": 150,
+    "unlabelled_strings": 0,
+    "teacher_epochs": 3,
+    "student_epochs": 3,
+}
 QUICK |= {"num_banks": 1, "development_strings": 20, "speeds": (1.0,), "rounds": 1}
 
 
@@ -61,7 +66,8 @@ def main():
 def _trained(task, options):
     """Trains a student by the recipe; returns its bundle, and what it is."""
     recipe = Recipe(
-        epochs=options.epochs,
+        teacher_epochs=options.epochs,
+        student_epochs=options.epochs,
         student_units=tuple(map(int, options.units.split(","))),
         test_strings=200,
         agreed_by="itself",
@@ -70,7 +76,7 @@ def _trained(task, options):
         recipe = dataclasses.replace(recipe, **QUICK, test_strings=20)
     run = RecipeRun(task.split, options.out, recipe, options.seed, StageProgress(14))
     units = "-".join(map(str, recipe.student_units))
-    heading = f"student {units}, {recipe.epochs} epochs, seed {options.seed}"
+    heading = f"student {units}, {recipe.student_epochs} epochs, seed {options.seed}"
     return run.bundle, heading
 
 

@@ -62,11 +62,11 @@ class Sizes:
         """Returns those of a protocol."""
         if protocol == COMMANDS:
             few = cls(500, 0, 60, 100, 150, 0, teacher_epochs=5, epochs=3)
-            return few if quick else cls(1500, 0, 200, 400, 600, 0, 12, 10)
+            return few if quick else cls(1200, 0, 200, 400, 600, 0, 12, 16)
         if quick:
             return cls(500, 250, 80, 160, 200, 60, teacher_epochs=5, epochs=4)
         return (
-            cls(unlabelled=0, chosen=800, epochs=12) if protocol == OFFICIAL else cls()
+            cls(unlabelled=0, chosen=800, epochs=16) if protocol == OFFICIAL else cls()
         )
 
 

@@ -12,6 +12,7 @@ from keras_rnn2dnn.recipe.fitting import steps_of, warmed_up_adam
 from keras_rnn2dnn.recipe.settings import Recipe
 
 RECIPE = Recipe()
+BATCH_SIZE = 16  # of students, strings
 
 
 STUDENTS = {
@@ -54,8 +55,7 @@ class Students:
         distiller, state = self._compiled[form]
         for variable, first in state:
             variable.assign(first)
-        size = RECIPE.student_batch_size
-        fit(distiller, banks, size, self.seed, self.epochs)
+        fit(distiller, banks, BATCH_SIZE, self.seed, self.epochs)
         return distiller.student
 
     def _compile(self, row, bank):
@@ -66,7 +66,7 @@ class Students:
         if row.boost is not None:
             loss = hmm.SequenceKL.of_words(self.corpus.topology, boost=row.boost)
         distiller = Distiller(None, student, loss)
-        steps = steps_of(bank, RECIPE.student_batch_size)
+        steps = steps_of(bank, BATCH_SIZE)
         rate = RECIPE.student_learning_rate
         distiller.compile(warmed_up_adam(rate, steps, self.epochs))
         distiller.optimizer.build(student.trainable_variables)

@@ -23,7 +23,8 @@ _SIZES = {  # of a recipe, as they are called where they are smaller than usual
     "transcribed_strings": "transcribed strings in an epoch",
     "unlabelled_strings": "strings without transcripts in it",
     "num_banks": "sets of strings in turn",
-    "epochs": "epochs",
+    "teacher_epochs": "epochs of the teacher",
+    "student_epochs": "epochs of each student",
     "rounds": "rounds of distillation",
     "development_strings": "development strings",
     "agreed_strings": "strings without transcripts to tune decoders on",
@@ -91,10 +92,12 @@ class Plan:
         }
         for attribute in self.trained.values():
             name, seconds = _TRAINING_S[attribute]
+            kind = name.partition("_")[0]
+            epochs = getattr(recipe, f"{kind}_epochs")
             taught = attribute in ("without_teacher", "distilled")
             rounds = recipe.rounds if taught else 1
             for model in (*(f"{name}_round{n}" for n in range(1, rounds)), name):
-                found[f"{model}: train"] = seconds * epoch * recipe.epochs
+                found[f"{model}: train"] = seconds * epoch * epochs
             found[f"{name}: recognise"] = _TUNING_S * tuned
         found["int8: convert and recognise"] = _INT8_S
         found[LEFT_ON] = _LEFT_ON_S * 2 * len(BACKGROUNDS) * self.block_s
@@ -108,7 +111,8 @@ DEFAULT = Plan(
         unlabelled_strings=400,
         rounds=1,
         num_banks=1,
-        epochs=6,
+        teacher_epochs=6,
+        student_epochs=6,
         development_strings=120,
         test_strings=300,
         speeds=(1.0,),

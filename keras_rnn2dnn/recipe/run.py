@@ -180,7 +180,7 @@ class RecipeRun(KeptModels):
             teacher.train_on_states(
                 model,
                 banks(),
-                epochs=self.recipe.epochs,
+                epochs=getattr(self.recipe, f"{kind}_epochs"),
                 batch_size=getattr(self.recipe, f"{kind}_batch_size"),
                 learning_rate=getattr(self.recipe, f"{kind}_learning_rate"),
                 seed=self.seed,

@@ -28,7 +28,8 @@ class Recipe:
             errors (docs/results.md).
         num_banks: epochs of different strings, used in turn; those of the teacher's
             students are drawn from all of them together.
-        epochs: of teacher and students.
+        teacher_epochs: of the teacher.
+        student_epochs: of every student.
         development_strings: for the choices of the decoder.
         test_strings: of all speakers of the test together.
         speeds: at which the training recordings are heard.
@@ -62,7 +63,8 @@ class Recipe:
     transcribed_weight: float = 0.3
     rounds: int = 2
     num_banks: int = 2
-    epochs: int = 8
+    teacher_epochs: int = 8
+    student_epochs: int = 8
     development_strings: int = 240
     test_strings: int = 600
     speeds: tuple[float, ...] = (1.0, 0.9, 1.1)

@@ -90,7 +90,7 @@ def distil(
             batches,
             None,
             steps=steps_of(banks[0], batch_size),
-            epochs=recipe.epochs,
+            epochs=recipe.student_epochs,
             learning_rate=recipe.student_learning_rate,
             **options,
         )

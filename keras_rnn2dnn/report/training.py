@@ -67,9 +67,13 @@ def _figure(run, name):
     )
     styles = lines_of(systems)
     for system, values in means.items():
-        plot.line(zip(range(1, epochs + 1), values, strict=True), *styles[system], True)
+        plot.line(enumerate(values, start=1), *styles[system], True)
     header = ["system", *(["fold"] if run.folds[1:] else []), *range(1, epochs + 1)]
-    rows = [row for system in systems for row in _rows(run, system, curves[system])]
+    rows = [
+        row + [""] * (len(header) - len(row))  # the teacher may have fewer epochs
+        for system in systems
+        for row in _rows(run, system, curves[system])
+    ]
     return figure(
         title,
         plot.picture(f"{title} by epoch"),

@@ -26,7 +26,7 @@ def train_on_states(model, banks, *, callbacks, backup, **options):
         on_epoch_end=lambda epoch, logs: print("trained", epoch + 1, flush=True))
     learn(model, banks, callbacks=[*callbacks, tell], backup=backup, **options)
 
-recipe = dataclasses.replace(TINY, labels="as heard", epochs=1000)
+recipe = dataclasses.replace(TINY, labels="as heard", teacher_epochs=1000)
 train.make_plan = lambda *given, **options: Plan(recipe, {})
 learn, run.teacher.train_on_states = run.teacher.train_on_states, train_on_states
 sys.exit(cli.main())

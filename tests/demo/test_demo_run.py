@@ -241,7 +241,7 @@ def test_the_course_of_the_training_is_kept(finished):
     teacher = keras.saving.load_model(folder / "teacher.keras")
     expected = predict_utterances(teacher, data.features)
     for file, found in history.items():
-        assert len(found["loss"]) == len(found["wer"]) == TINY.epochs
+        assert len(found["loss"]) == len(found["wer"]) == TINY.student_epochs
         model = keras.saving.load_model(folder / f"{file}.keras")
         logits = predict_utterances(model, data.features)
         config = json.loads((folder / f"{file}.decoder.json").read_text())
@@ -380,7 +380,7 @@ def test_a_demo_that_is_stopped_again_and_again_gives_the_same_files(
             rows = run_demo(tone_words(), tmp_path, **FULL_AGAIN)
         except KeyboardInterrupt:
             stops += 1
-    assert (stops, len(epochs)) == (5, 8 * TINY.epochs)  # none of them twice
+    assert (stops, len(epochs)) == (5, 8 * TINY.student_epochs)  # none of them twice
     assert rows == full.rows
     whole, again = full.fold, tmp_path / "bob"
     for path in (*whole.glob("*.json"), *whole.glob("*.npz"), *whole.rglob("bundle/*")):
@@ -403,7 +403,8 @@ def test_a_demo_of_streams_trains_on_other_speech_and_hears_other(
 
     monkeypatch.setattr(demo_run, "other_speech", spoken)
     streams = StreamOptions(pause_s=(0.1, 0.5), other_s=(0.5, 1.0))
-    less = {"transcribed_strings": 8, "unlabelled_strings": 4, "epochs": 1}
+    less = {"transcribed_strings": 8, "unlabelled_strings": 4}
+    less |= {"teacher_epochs": 1, "student_epochs": 1}
     recipe = dataclasses.replace(
         RECIPES["default"], features="pcen", streams=streams, **less
     )

@@ -13,7 +13,7 @@ from keras_rnn2dnn.recipe.teacher import new_teacher, train_on_states
 from keras_rnn2dnn.util.epoch_backup import EpochBackup
 
 RECIPE = Recipe(
-    epochs=3,
+    student_epochs=3,
     teacher_units=(4,),
     student_units=(4,),
     student_context=(1, 1),

@@ -65,7 +65,7 @@ def test_a_corpus_without_a_test_becomes_a_bundle(run, tmp_path):
     assert "test.npz" not in found and "student_soft.keras" not in found
     assert len(Utterances.load(tmp_path / "development.npz").features) == 6
     history = run.distilled.history
-    assert {len(numbers) for numbers in history.values()} == {TINY.epochs}
+    assert {len(numbers) for numbers in history.values()} == {TINY.student_epochs}
 
 
 def test_streams_have_pcen_and_a_state_of_other_speech(run, tmp_path):

@@ -41,6 +41,6 @@ def test_features_are_of_a_known_kind():
 
 @pytest.mark.parametrize("streams", [None, StreamOptions(pause_s=(1.0, 2.0))])
 def test_a_recipe_that_json_has_kept_is_the_same(streams):
-    recipe = Recipe(epochs=3, features="pcen", streams=streams)
+    recipe = Recipe(student_epochs=3, features="pcen", streams=streams)
     kept = json.loads(json.dumps(dataclasses.asdict(recipe)))
     assert Recipe.from_dict(kept) == recipe

@@ -73,7 +73,7 @@ def test_the_fingerprint_is_of_all_settings_and_data():
     swapped = Split(recordings[1::-1], recordings[2:])
     moved = Split(recordings[:2], [], recordings[2:])
     found |= {fingerprint_of(s, Recipe(), 0) for s in (swapped, moved)}
-    found |= {fingerprint_of(split, Recipe(epochs=9), 0)}
+    found |= {fingerprint_of(split, Recipe(teacher_epochs=9), 0)}
     found |= {fingerprint_of(split, Recipe(), 1)}
     found |= {fingerprint_of(split, Recipe(), 0, ["of a teacher"])}
     assert len(found) == 10

@@ -22,6 +22,18 @@ def test_curves_are_the_means_of_the_folds(run_directory):
     assert ">70</td>" in agreement  # in percent
 
 
+def test_a_teacher_of_fewer_epochs_has_a_shorter_curve(run_directory):
+    run = collect(run_directory)
+    for fold in run.folds:
+        teacher = fold.history["teacher"]
+        teacher["loss"] = teacher["loss"][:2]
+    loss = training(run).figures[0]
+    points = [line.split() for line in re.findall(r'<polyline points="([^"]*)"', loss)]
+    assert sorted(map(len, points)) == [2, 3, 3, 3, 3]
+    rows = re.findall(r"<tr><td>RNN teacher</td>.*?</tr>", loss)
+    assert [row.count('<td class="n"></td>') for row in rows] == [1, 1]
+
+
 def test_an_older_run_has_no_curves(run_directory, tmp_path):
     copy = shutil.copytree(run_directory, tmp_path / "run")
     (copy / "bob/history.json").unlink()

@@ -10,13 +10,15 @@ from keras_rnn2dnn.recipe.settings import Recipe
 from keras_rnn2dnn.recipe.split import Split
 from keras_rnn2dnn.util.errors import invalid
 
-# Rounds, epochs and strings, from the best on. Without a time what takes 20 minutes is
-# taken, but on the usual machine, where this is slower, and then the second at most.
+# Epochs of the teacher, of each student, and strings, from the best on. Without a time
+# what takes 20 minutes is taken, but on the usual machine, where this is slower, and
+# then the third at most.
 _LEVELS = (
-    *((2, 12, 2000), (2, 8, 2000), (2, 8, 1400), (2, 6, 1200), (1, 8, 1200)),
-    *((1, 8, 800), (1, 7, 600), (1, 6, 400), (1, 5, 300), (1, 4, 200)),
+    *((16, 40, 2000), (12, 24, 2000), (8, 16, 2000), (8, 16, 1400), (6, 12, 1200)),
+    *((8, 8, 1200), (8, 8, 800), (7, 7, 600), (6, 6, 400), (5, 5, 300), (4, 4, 200)),
 )
-_USUAL, _USUAL_MINUTES = 1, 20.0
+_USUAL, _USUAL_MINUTES = 2, 20.0
+_ROUNDS_EPOCHS = 12  # of a student; with fewer there are no two rounds
 _MOST_FRAMES = 1_200_000  # of the strings of an epoch
 _MEASURED_FRAMES = 250_000  # of development and test each
 _STRING_WORDS, _BETWEEN_FRAMES = 5, 75  # of a string, pauses and both ends, about
@@ -32,7 +34,7 @@ _SPARSE = StringOptions(
 )
 _SPARSE_WORDS, _SPARSE_BETWEEN_FRAMES = 6, 550
 _PAUSE_FRAMES, _OTHER_FRAMES = 165, 170  # that a string has more in streams, about
-_TEACHER_UPDATES, _STUDENT_UPDATES = 400, 900  # at least, if batches of 8 are enough
+_TEACHER_UPDATES, _STUDENT_UPDATES = 600, 2000  # at least, if batches of 8 are enough
 # Seconds of processor time for a million frames; two cores need no longer.
 _STRINGS_S, _TEACHER_S, _TEACHER_RUN_S, _STUDENT_S = 15.0, 22.0, 8.0, 4.0
 _FLAT_START_S, _PATHS_S, _LOOP_S, _DECODE_S = 0.2, 0.5, 1.2, 0.1  # for each ten states
@@ -104,7 +106,7 @@ def make_plan(
 
 
 def _plan(split, num_states, own_teacher, sparse, push_to_talk, pace, level, sizes):
-    rounds, epochs, strings = level
+    epochs, student_epochs, strings = level
     frames = _string_frames(split.train, sparse)
     if push_to_talk:
         sizes = {**sizes, "features": "running mean", "streams": None}
@@ -114,15 +116,19 @@ def _plan(split, num_states, own_teacher, sparse, push_to_talk, pace, level, siz
     strings = max(50, min(strings, round(_MOST_FRAMES / frames)))
     most = max(30, round(_MEASURED_FRAMES / measured))
     unlabelled = strings // 2 if split.unlabelled else 0
+    rounds = 1
+    if unlabelled and student_epochs >= _ROUNDS_EPOCHS:  # labelled anew by the student
+        rounds, student_epochs = 2, student_epochs // 2
     recipe = Recipe(
         transcribed_strings=strings - unlabelled,
         unlabelled_strings=unlabelled,
         rounds=rounds,
-        epochs=epochs,
+        teacher_epochs=epochs,
+        student_epochs=student_epochs,
         development_strings=min(240, most, 100 + strings // 10),
         test_strings=min(most, max(200, min(600, len(split.test) // _STRING_WORDS))),
         teacher_batch_size=_batch_size(epochs * strings, _TEACHER_UPDATES, 64),
-        student_batch_size=_batch_size(epochs * strings, _STUDENT_UPDATES, 32),
+        student_batch_size=_batch_size(student_epochs * strings, _STUDENT_UPDATES, 32),
         strings=_SPARSE if sparse else StringOptions(active_level=True),
         **sizes,
     )
@@ -159,16 +165,17 @@ def _seconds(recipe, frames, measured, num_states, own_teacher):
     aligned = 9 * first + banks
     recognised = 40 * developed * _DECODE_S * states + tested * _DECODE_S * states
     small = 0.5 + 32 / recipe.teacher_batch_size  # batches cost more for each string
-    watched = recipe.epochs * min(40, recipe.development_strings) * measured / 1e6
-    student = _START_S + recipe.epochs * _STUDENT_S * bank + watched
+    watched = min(40, recipe.development_strings) * measured / 1e6  # after each epoch
+    epochs = recipe.student_epochs
+    student = _START_S + epochs * (_STUDENT_S * bank + watched)
     paths = student + banks * (_TEACHER_RUN_S + _PATHS_S * states)
     small_paths = 0.8 + 6.4 / recipe.student_batch_size
-    paths += recipe.epochs * bank * (2 + _LOOP_S * states) * small_paths
+    paths += epochs * bank * (2 + _LOOP_S * states) * small_paths
     found = {
         "align from transcripts alone": _START_S,
         "word strings and features": _STRINGS_S * (banks + tested + developed)
         + _FLAT_START_S * states * aligned,
-        "teacher: train": _START_S + recipe.epochs * _TEACHER_S * bank * small,
+        "teacher: train": _START_S + recipe.teacher_epochs * _TEACHER_S * bank * small,
         "teacher: recognise": recognised,
         "student_hard: train": student,
         "student_hard: recognise": recognised,

@@ -189,8 +189,9 @@ def _about(plan, minutes):
     recipe = plan.recipe
     strings = recipe.transcribed_strings + recipe.unlabelled_strings
     text = (
-        f"About {max(1, round(plan.minutes))} minutes: {recipe.epochs} epochs of "
-        f"{strings} word strings, {recipe.rounds} round{'s' * (recipe.rounds > 1)}"
+        f"About {max(1, round(plan.minutes))} minutes: {recipe.teacher_epochs} epochs "
+        f"of the teacher and {recipe.student_epochs} of each student, of {strings} "
+        f"word strings, {recipe.rounds} round{'s' * (recipe.rounds > 1)}"
     )
     if minutes is not None and plan.minutes > minutes:
         text += f", the least that can be; {minutes:g} are too few"

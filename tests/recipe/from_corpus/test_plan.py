@@ -16,13 +16,14 @@ SPLIT = Split(WORDS[:40], WORDS[40:80], test=WORDS[80:])
 def work(plan):
     recipe = plan.recipe
     strings = recipe.transcribed_strings + recipe.unlabelled_strings
-    return recipe.epochs * strings
+    return recipe.student_epochs * strings
 
 
 def test_without_a_time_the_numbers_are_those_of_the_recipe():
     recipe, usual = make_plan(SPLIT, 11, pace=9.0).recipe, Recipe()
-    for name in ("rounds", "epochs", "num_banks", "teacher_units", "student_units"):
+    for name in ("teacher_epochs", "num_banks", "teacher_units", "student_units"):
         assert getattr(recipe, name) == getattr(usual, name)
+    assert (recipe.rounds, recipe.student_epochs) == (1, 16)
     assert (recipe.transcribed_strings, recipe.unlabelled_strings) == (2000, 0)
     assert recipe.labels == "as heard" and recipe.strings.active_level
 
@@ -36,7 +37,7 @@ def test_less_time_is_less_work():
     assert work(shortest) <= amounts[-1] and shortest.minutes > 0.01
     # A short training has smaller batches: else it would hardly begin.
     assert plans[0].recipe.teacher_batch_size == 32
-    assert plans[0].recipe.student_batch_size == 16
+    assert plans[0].recipe.student_batch_size == 32
     recipe = shortest.recipe
     assert recipe.teacher_batch_size == recipe.student_batch_size == 8
     slow = make_plan(SPLIT, 11, minutes=90, pace=40.0)
@@ -84,12 +85,15 @@ def test_half_of_the_strings_have_no_words_where_there_are_such_recordings():
     split = dataclasses.replace(SPLIT, unlabelled=silent)
     recipe = make_plan(split, 11, pace=1.0).recipe
     assert recipe.transcribed_strings == recipe.unlabelled_strings == 1000
+    # A better student labels them better: two rounds, together as long.
+    assert (recipe.rounds, recipe.student_epochs) == (2, 8)
+    recipe = make_plan(split, 11, pace=1.0, minutes=1).recipe
+    assert recipe.rounds == 1
 
 
 def test_the_stages_are_named_and_a_teacher_takes_no_time_that_exists():
     names = make_plan(SPLIT, 11, pace=1.0).seconds
-    assert "student_round1: train" in names
-    assert "student_alone_round1: train" in names and len(names) == 15
+    assert "student_alone: train" in names and len(names) == 13
     own = make_plan(SPLIT, 11, own_teacher=True, pace=1.0).seconds
     assert set(names) - set(own) == {"teacher: train"}
 
