@@ -371,6 +371,7 @@ def test_every_kind_of_data_trains_the_same_weights(kind):
         np.testing.assert_allclose(left, right, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_compiled_and_eager_steps_give_the_same_weights():
     trained = []
     for chosen in ({}, {"jit_compile": True}, {"run_eagerly": True}):

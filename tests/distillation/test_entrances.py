@@ -56,7 +56,10 @@ FORMS = {
 }
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(
+    "form",
+    ["list", *(pytest.param(f, marks=pytest.mark.slow) for f in list(FORMS)[1:])],
+)
 def test_utterances_of_all_lengths_are_batched_everywhere(form):
     teacher, given = dense(), utterances()
     distiller = distiller_of(teacher, run_eagerly=form != "list")
