@@ -1,6 +1,6 @@
 """The operators of TensorFlow Lite files, and those that devices run."""
 
-from tensorflow.lite.python import schema_py_generated as schema
+from keras_rnn2dnn.quantization import tflite_file
 
 # Operators that TensorFlow Lite Micro runs on int8 tensors, of those students use.
 MICRO_OPERATORS = frozenset(
@@ -39,14 +39,7 @@ def operators(tflite: bytes) -> tuple[str, ...]:
     Returns:
         Names such as `"FULLY_CONNECTED"`.
     """
-    model = schema.Model.GetRootAs(tflite, 0)
-    names = {v: k for k, v in vars(schema.BuiltinOperator).items() if k.isupper()}
-    codes = [model.OperatorCodes(k) for k in range(model.OperatorCodesLength())]
-    # Small codes stand in the field of the first versions of the format alone.
-    codes = [max(c.BuiltinCode(), c.DeprecatedBuiltinCode()) for c in codes]
-    graph = model.Subgraphs(0)
-    steps = [graph.Operators(k) for k in range(graph.OperatorsLength())]
-    return tuple(names[codes[step.OpcodeIndex()]] for step in steps)
+    return tuple(step.kind for step in tflite_file.read_graph(tflite).operators)
 
 
 def check_runs_on_device(tflite: bytes, activations: str = "int8") -> None:
@@ -67,12 +60,11 @@ def check_runs_on_device(tflite: bytes, activations: str = "int8") -> None:
             f"run in {activations}: {', '.join(foreign)}. Replace the layers they come "
             "from."
         )
-    graph = schema.Model.GetRootAs(tflite, 0).Subgraphs(0)
-    tensors = [graph.Tensors(k) for k in range(graph.TensorsLength())]
-    integers = {schema.TensorType.INT8, schema.TensorType.INT32}  # int32: biases
+    integers = {tflite_file.INT8, tflite_file.INT32}  # int32: biases
     if activations == "int16":  # int64: biases; int8: weights
-        integers |= {schema.TensorType.INT16, schema.TensorType.INT64}
-    names = [t.Name().decode() for t in tensors if t.Type() not in integers]
+        integers |= {tflite_file.INT16, tflite_file.INT64}
+    tensors = tflite_file.read_graph(tflite).tensors
+    names = [tensor.name for tensor in tensors if tensor.type not in integers]
     if names:
         raise RuntimeError(
             f"The converted student has tensors that are not {activations}: "

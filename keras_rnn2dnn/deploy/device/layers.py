@@ -5,16 +5,12 @@ import math
 from typing import Any
 
 import numpy as np
-from tensorflow.lite.python import schema_py_generated as schema
 
+from keras_rnn2dnn.quantization import tflite_file
 from keras_rnn2dnn.quantization.receptive_field import ReceptiveField
 
 _INT32 = 2**31
-_ACTIVATIONS = {
-    schema.ActivationFunctionType.NONE: None,
-    schema.ActivationFunctionType.RELU: math.inf,
-    schema.ActivationFunctionType.RELU6: 6.0,
-}
+_ACTIVATIONS = {"NONE": None, "RELU": math.inf, "RELU6": 6.0}  # the highest value
 _ALLOWED = (
     "FULLY_CONNECTED, CONV_2D, DEPTHWISE_CONV_2D, AVERAGE_POOL_2D, MAX_POOL_2D, ADD "
     "and RESHAPE, with ReLU or ReLU6"
@@ -85,20 +81,16 @@ def read_layers(tflite: bytes) -> list[Int8Layer]:
     Raises:
         UnsupportedStudent: if the C code does not run one of its operators; names it.
     """
-    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(tflite, 0))
-    graph = model.subgraphs[0]
-    names = {v: k for k, v in vars(schema.BuiltinOperator).items() if k.isupper()}
+    graph = tflite_file.read_graph(tflite)
     layers, current = [], graph.inputs[0]
     for operator in graph.operators:
-        code = model.operatorCodes[operator.opcodeIndex]
-        kind = names[max(code.builtinCode, code.deprecatedBuiltinCode)]
-        name = graph.tensors[operator.outputs[0]].name.decode()
+        kind, name = operator.kind, graph.tensors[operator.outputs[0]].name
         if kind not in ("FULLY_CONNECTED", "CONV_2D", "RESHAPE"):
             refuse(f"the operator {kind} ({name})")
         if operator.inputs[0] != current:
             refuse(f"a branch before {kind} ({name}), not a plain row of layers")
         if kind != "RESHAPE":
-            layers.append(_layer(model, graph, operator, kind, name))
+            layers.append(_layer(graph, operator, kind, name))
         current = operator.outputs[0]
     return layers
 
@@ -111,24 +103,23 @@ def refuse(what: str) -> None:
     )
 
 
-def _layer(model, graph, operator, kind, name):
+def _layer(graph, operator, kind, name):
     tensors = graph.tensors
     x, kernel, output = (
         tensors[k] for k in (*operator.inputs[:2], operator.outputs[0])
     )
-    weights = tensor_values(model, kernel, np.int8).reshape(kernel.shape[0], -1)
-    sums = sums_of(model, graph, operator, weights, f"{kind} ({name})")
-    geometry = _geometry(x, kernel, output, operator.builtinOptions, kind, name)
+    weights = tensor_values(kernel, np.int8).reshape(kernel.shape[0], -1)
+    sums = sums_of(graph, operator, weights, f"{kind} ({name})")
+    geometry = _geometry(x, kernel, output, operator.options, kind, name)
     names = ("frames", "taps", "tap_length", "tap_step", "frame_step")
     return Int8Layer(name=name, **sums, **dict(zip(names, geometry, strict=True)))
 
 
-def sums_of(model, graph, operator, weights: np.ndarray, what: str) -> dict[str, Any]:
+def sums_of(graph, operator, weights: np.ndarray, what: str) -> dict[str, Any]:
     """Returns how the outputs of an operator come of its weights.
 
     Args:
-        model: the file.
-        graph: its graph.
+        graph: of the file.
         operator: with weights.
         weights: int8 `(outputs, products of each)`.
         what: it is, for errors.
@@ -145,15 +136,15 @@ def sums_of(model, graph, operator, weights: np.ndarray, what: str) -> dict[str,
     x, kernel, output = (
         tensors[k] for k in (*operator.inputs[:2], operator.outputs[0])
     )
-    if x.type != schema.TensorType.INT8 or kernel.type != schema.TensorType.INT8:
+    if x.type != tflite_file.INT8 or kernel.type != tflite_file.INT8:
         refuse(f"{what} with other types than int8")
     bias = np.zeros(len(weights), np.int64)
     if len(operator.inputs) > 2 and operator.inputs[2] >= 0:
-        bias += tensor_values(model, tensors[operator.inputs[2]], np.int32)
+        bias += tensor_values(tensors[operator.inputs[2]], np.int32)
     scale, zero_point = quantization(x)
     output_scale = quantization(output)[0]
     # As TensorFlow Lite does: the product of the two float32 scales in double.
-    scales = [scale * float(s) / output_scale for s in kernel.quantization.scale]
+    scales = [scale * float(s) / output_scale for s in kernel.scales]
     multipliers, shifts = zip(*map(quantized_multiplier, scales), strict=True)
     found = {
         "weights": weights,
@@ -162,15 +153,16 @@ def sums_of(model, graph, operator, weights: np.ndarray, what: str) -> dict[str,
         "shifts": np.array(shifts, np.int64),
     }
     _check_range(**found, what=what)
-    return found | output_limits(output, operator.builtinOptions, what)
+    return found | output_limits(output, operator.options, what)
 
 
 def output_limits(output, options, what: str) -> dict[str, int]:
     """Returns `output_offset`, `minimum` and `maximum` of an operator's output."""
-    if options.fusedActivationFunction not in _ACTIVATIONS:
+    activation = tflite_file.ACTIVATIONS.get(options.activation)
+    if activation is None:
         refuse(f"the activation of {what}")
     scale, offset = quantization(output)
-    highest = _ACTIVATIONS[options.fusedActivationFunction]
+    highest = _ACTIVATIONS[activation]
     return {
         "output_offset": offset,
         "minimum": -128 if highest is None else max(-128, offset),
@@ -178,15 +170,14 @@ def output_limits(output, options, what: str) -> dict[str, int]:
     }
 
 
-def tensor_values(model, tensor, kind) -> np.ndarray:
+def tensor_values(tensor, kind) -> np.ndarray:
     """Returns the values of a constant tensor."""
-    data = np.asarray(model.buffers[tensor.buffer].data, np.uint8)
-    return data.view(kind)
+    return tensor.data.view(kind)
 
 
 def quantization(tensor) -> tuple[float, int]:
     """Returns scale and zero point of a tensor."""
-    return float(tensor.quantization.scale[0]), int(tensor.quantization.zeroPoint[0])
+    return float(tensor.scales[0]), int(tensor.zero_points[0])
 
 
 def _upper_limit(highest, scale, offset):
@@ -204,14 +195,14 @@ def _geometry(x, kernel, output, options, kind, name):
             refuse(f"{kind} ({name}) on several frames")
         return 1, 1, int(kernel.shape[1]), int(kernel.shape[1]), 0
     _, height, width, channels = map(int, kernel.shape)
-    if options.padding != schema.Padding.VALID:
+    if options.padding != tflite_file.VALID:
         refuse(f"{kind} ({name}) with padding")
     if width != 1 or x.shape[2] != 1 or channels != x.shape[3]:
         refuse(f"{kind} ({name}) over two axes, or in groups")
-    taps, length, dilation = height, channels, int(options.dilationHFactor)
+    taps, length, dilation = height, channels, int(options.dilation_h)
     if dilation == 1:  # the taps lie side by side
         taps, length = 1, height * channels
-    frame_step = int(options.strideH) * channels
+    frame_step = int(options.stride_h) * channels
     return int(output.shape[1]), taps, length, dilation * channels, frame_step
 
 

@@ -4,7 +4,6 @@ import dataclasses
 import math
 
 import numpy as np
-from tensorflow.lite.python import schema_py_generated as schema
 
 from keras_rnn2dnn.deploy.device.images import operators as kinds
 from keras_rnn2dnn.deploy.device.images.operators import (
@@ -20,6 +19,7 @@ from keras_rnn2dnn.deploy.device.layers import (
     sums_of,
     tensor_values,
 )
+from keras_rnn2dnn.quantization import tflite_file
 
 _ADD_SHIFT = 20  # bits by which TensorFlow Lite widens what it adds
 _LARGEST = 2**16 - 1  # of a size in the C code
@@ -42,8 +42,7 @@ def read_images(tflite: bytes) -> ImageNetwork:
 
 class _Reader:
     def __init__(self, tflite):
-        self._model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(tflite, 0))
-        self._graph = self._model.subgraphs[0]
+        self._graph = tflite_file.read_graph(tflite)
         self._same = {}  # tensors with the values of others, in another shape
         self._padded = {}  # tensors of a PAD: what it reads, and pixels before it
         self._read = {
@@ -56,14 +55,10 @@ class _Reader:
         }
 
     def network(self) -> ImageNetwork:
-        codes = vars(schema.BuiltinOperator).items()
-        names = {value: name for name, value in codes if name.isupper()}
         found = []
         for operator in self._graph.operators:
-            code = self._model.operatorCodes[operator.opcodeIndex]
-            kind = names[max(code.builtinCode, code.deprecatedBuiltinCode)]
-            output = operator.outputs[0]
-            name = self._graph.tensors[output].name.decode()
+            kind, output = operator.kind, operator.outputs[0]
+            name = self._graph.tensors[output].name
             if kind == "RESHAPE":
                 self._same[output] = self._source(operator.inputs[0])
             elif kind == "PAD":
@@ -83,7 +78,7 @@ class _Reader:
         return self._graph.tensors[index]
 
     def _pad(self, operator, name):
-        amounts = tensor_values(self._model, self._tensor(operator.inputs[1]), np.int32)
+        amounts = tensor_values(self._tensor(operator.inputs[1]), np.int32)
         amounts = amounts.reshape(-1, 2)
         x, output = operator.inputs[0], operator.outputs[0]
         readers = [one for one in self._graph.operators if output in one.inputs]
@@ -106,11 +101,11 @@ class _Reader:
 
     def _geometry(self, operator, kernel, dilation, what):
         """Returns the tensor that is read, and the geometry."""
-        options = operator.builtinOptions
+        options = operator.options
         index, size, padding = self._unpadded(operator.inputs[0], what)
         output = self._output_size(operator)
-        strides = int(options.strideH), int(options.strideW)
-        if options.padding == schema.Padding.SAME:
+        strides = int(options.stride_h), int(options.stride_w)
+        if options.padding == tflite_file.SAME:
             if padding != (0, 0):
                 refuse(f"{what}, padded twice")
             padding = tuple(
@@ -127,7 +122,7 @@ class _Reader:
     def _operator(self, kind, operator, index, geometry, **more):
         return ImageOperator(
             kind=kind,
-            name=self._tensor(operator.outputs[0]).name.decode(),
+            name=self._tensor(operator.outputs[0]).name,
             inputs=(self._source(index),),
             output=operator.outputs[0],
             geometry=geometry,
@@ -141,18 +136,18 @@ class _Reader:
         outputs, values = map(int, kernel.shape)
         if math.prod(map(int, x.shape)) != values or index in self._padded:
             refuse(f"{what} on several frames")
-        weights = tensor_values(self._model, kernel, np.int8).reshape(outputs, values)
-        sums = sums_of(self._model, self._graph, operator, weights, what)
+        weights = tensor_values(kernel, np.int8).reshape(outputs, values)
+        sums = sums_of(self._graph, operator, weights, what)
         geometry = Geometry((1, 1, values), (1, 1, outputs))
         return self._operator(kinds.CONV, operator, index, geometry, **sums)
 
     def _kernel(self, operator, what):
         """Returns the weights, their size, and where they lie."""
         kernel = self._tensor(operator.inputs[1])
-        options = operator.builtinOptions
-        dilation = int(options.dilationHFactor), int(options.dilationWFactor)
+        options = operator.options
+        dilation = int(options.dilation_h), int(options.dilation_w)
         shape = tuple(map(int, kernel.shape))
-        weights = tensor_values(self._model, kernel, np.int8).reshape(shape)
+        weights = tensor_values(kernel, np.int8).reshape(shape)
         return weights, *self._geometry(operator, shape[1:3], dilation, what)
 
     def _conv(self, operator, kind, name):
@@ -160,7 +155,7 @@ class _Reader:
         weights, index, geometry = self._kernel(operator, what)
         groups = geometry.size[2] // weights.shape[3]
         weights = weights.reshape(len(weights), -1)
-        sums = sums_of(self._model, self._graph, operator, weights, what)
+        sums = sums_of(self._graph, operator, weights, what)
         return self._operator(
             kinds.CONV, operator, index, geometry, groups=groups, **sums
         )
@@ -169,19 +164,19 @@ class _Reader:
         what = f"the operator {kind} ({name})"
         weights, index, geometry = self._kernel(operator, what)
         weights = weights.reshape(geometry.taps, -1).T
-        sums = sums_of(self._model, self._graph, operator, weights, what)
+        sums = sums_of(self._graph, operator, weights, what)
         # Of one channel it is a convolution like others.
         code = kinds.CONV if geometry.size[2] == 1 else kinds.DEPTHWISE
         return self._operator(code, operator, index, geometry, **sums)
 
     def _pool(self, operator, kind, name):
-        what, options = f"the operator {kind} ({name})", operator.builtinOptions
+        what, options = f"the operator {kind} ({name})", operator.options
         if operator.inputs[0] in self._padded:
             refuse(f"{what} behind a padding of its own")
-        kernel = int(options.filterHeight), int(options.filterWidth)
+        kernel = int(options.filter_h), int(options.filter_w)
         index, geometry = self._geometry(operator, kernel, (1, 1), what)
         x, output = self._tensor(index), self._tensor(operator.outputs[0])
-        if x.type != schema.TensorType.INT8:
+        if x.type != tflite_file.INT8:
             refuse(f"{what} with other types than int8")
         code = kinds.AVERAGE if kind == "AVERAGE_POOL_2D" else kinds.MAXIMUM
         limits = output_limits(output, options, what)
@@ -193,9 +188,9 @@ class _Reader:
         output = self._tensor(operator.outputs[0])
         shapes = {tuple(map(int, one.shape)) for one in (*pair, output)}
         padded = any(k in self._padded for k in operator.inputs)
-        if len(shapes) != 1 or pair[0].type != schema.TensorType.INT8 or padded:
+        if len(shapes) != 1 or pair[0].type != tflite_file.INT8 or padded:
             refuse(f"{what} of tensors of different shapes, or of a constant")
-        if any(self._model.buffers[one.buffer].data is not None for one in pair):
+        if any(one.data is not None for one in pair):
             refuse(f"{what} with a constant")
         scales = [quantization(one)[0] for one in pair]
         largest = 2 * max(scales)
@@ -213,7 +208,7 @@ class _Reader:
             multipliers=np.array(multipliers, np.int64),
             shifts=np.array(shifts, np.int64),
             offsets=tuple(quantization(one)[1] for one in pair),
-            **output_limits(output, operator.builtinOptions, what),
+            **output_limits(output, operator.options, what),
         )
         sources = tuple(self._source(k) for k in operator.inputs[:2])
         return dataclasses.replace(found, inputs=sources)
