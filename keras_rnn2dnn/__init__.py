@@ -51,13 +51,10 @@ The command `rnn2dnn` (docs/start.md):
 - `util`, `saved_names`: helpers, and what Keras must know to load saved models
 """
 
-import importlib
-import importlib.util
-import pkgutil
-import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from keras_rnn2dnn.saved_names import register
+from keras_rnn2dnn.util.first_import import on_first_use
 
 if TYPE_CHECKING:  # for type checkers and the site; `_PLACES` says the same
     from keras_rnn2dnn.alignments.store import SoftAlignments
@@ -109,21 +106,4 @@ _PLACES = {
 }
 
 register()
-
-
-def __getattr__(name: str) -> Any:
-    """Imports a public name, or a module of the package, when it is first used."""
-    if name in _PLACES:
-        module = importlib.import_module(f"{__name__}.{_PLACES[name]}")
-        globals()[name] = getattr(module, name)
-        return globals()[name]
-    path = f"{__name__}.{name}"
-    if not name.startswith("_") and importlib.util.find_spec(path) is not None:
-        return importlib.import_module(path)
-    text = f"module {__name__!r} has no attribute {name!r}"
-    raise AttributeError(text, name=name, obj=sys.modules[__name__])
-
-
-def __dir__() -> list[str]:
-    modules = (module.name for module in pkgutil.iter_modules(__path__))
-    return sorted({*globals(), *__all__, *modules})
+__getattr__, __dir__ = on_first_use(__name__, _PLACES)

@@ -1,6 +1,7 @@
 """The names of the package: all of them are there, and are imported on first use."""
 
 import ast
+import importlib
 import pkgutil
 import re
 import subprocess
@@ -14,6 +15,7 @@ import keras_rnn2dnn
 PACKAGE = Path(keras_rnn2dnn.__file__).parent
 MODULES = [m.name for m in pkgutil.iter_modules(keras_rnn2dnn.__path__)]
 MODULES.remove("__main__")  # for `python -m`
+LAZY = ["audio.corpora", "batches", "ctc", "deploy", "hmm", "quantization", "scoring"]
 LIGHT = """
 import sys
 import keras_rnn2dnn
@@ -42,8 +44,10 @@ def test_all_names_come_with_a_star():
         assert names[name] is getattr(keras_rnn2dnn, name)
 
 
-def test_type_checkers_see_the_names_where_they_are():
-    tree = ast.parse((PACKAGE / "__init__.py").read_text())
+@pytest.mark.parametrize("package", ["", *LAZY])
+def test_type_checkers_see_the_names_where_they_are(package):
+    path = PACKAGE.joinpath(*package.split("."), "__init__.py")
+    tree = ast.parse(path.read_text())
     (block,) = (node for node in tree.body if isinstance(node, ast.If))
     assert ast.unparse(block.test) == "TYPE_CHECKING"
     places = {
@@ -51,8 +55,24 @@ def test_type_checkers_see_the_names_where_they_are():
         for statement in block.body
         for alias in statement.names
     }
-    assert places == keras_rnn2dnn._PLACES
-    assert sorted(places) == keras_rnn2dnn.__all__
+    name = f"keras_rnn2dnn.{package}".rstrip(".")
+    module = importlib.import_module(name)
+    assert places == module._PLACES
+    assert sorted(places) == module.__all__
+    for name in places:
+        assert getattr(module, name).__name__ == name
+    assert {*places, "__doc__"} <= set(dir(module))
+
+
+def test_a_name_is_not_hidden_by_the_module_that_has_it():
+    from keras_rnn2dnn.deploy import convert, forecast, verify
+
+    for function in (convert, forecast, verify):
+        assert callable(function)
+        module = sys.modules[f"keras_rnn2dnn.deploy.{function.__name__}"]
+        setattr(keras_rnn2dnn.deploy, function.__name__, module)  # as its import does
+        assert getattr(keras_rnn2dnn.deploy, function.__name__) is function
+    assert keras_rnn2dnn.deploy.bundle.Firmware  # a module that has no name of its own
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -12,8 +12,9 @@ from keras_rnn2dnn.audio.cepstra import cepstral_matrix
 from keras_rnn2dnn.audio.feature_spec import FeatureSpec
 from keras_rnn2dnn.audio.mel import mel_matrix, window_weights
 from keras_rnn2dnn.audio.pcen import pcen
-from keras_rnn2dnn.audio.sample_checks import after_scale_check, check_scale
+from keras_rnn2dnn.audio.sample_checks import IN_SCALE, SCALE, check_scale
 from keras_rnn2dnn.util.errors import invalid
+from keras_rnn2dnn.util.xla import compiled_by_xla
 
 _LOUDEST = 16.0  # noise may go beyond 1; the softest PCM of 16 bits is louder
 
@@ -184,9 +185,28 @@ def _checked(inputs, spec):
             f"window of {spec.frame_length_ms:g} ms. Received: {shape[1]}"
         )
     if tf.is_symbolic_tensor(inputs):
-        return after_scale_check("inputs", inputs, _LOUDEST)
+        return _after_scale_check(inputs)
     check_scale("inputs", np.asarray(inputs), _LOUDEST)
     return inputs
+
+
+def _after_scale_check(inputs):
+    """Returns samples of a graph, there once they were found to be in scale.
+
+    XLA cannot check values, and TFLite leaves the check out. NaN passes.
+    """
+    if compiled_by_xla():
+        return inputs
+    found = tf.reduce_max(tf.abs(inputs))
+    message = (
+        f"Invalid value for `inputs`. Expected {IN_SCALE}. {SCALE}. Received samples "
+        "as far from 0 as:"
+    )
+    check = tf.debugging.Assert(
+        (found <= _LOUDEST) | tf.math.is_nan(found), [message, found]
+    )
+    with tf.control_dependencies([] if check is None else [check]):
+        return tf.identity(inputs)
 
 
 def _sums(x, centred, started):

@@ -3,7 +3,6 @@
 import functools
 
 import numpy as np
-import tensorflow as tf
 
 
 def window_weights(spec) -> np.ndarray:
@@ -17,7 +16,13 @@ def window_weights(spec) -> np.ndarray:
 
 @functools.lru_cache
 def mel_matrix(spec) -> np.ndarray:
-    """Returns the weights of the triangles, `(fft_length // 2 + 1, num_bins)`."""
+    """Returns the weights of the triangles, `(fft_length // 2 + 1, num_bins)`.
+
+    TensorFlow computes them, and is needed here alone: who runs a bundle reads them in
+    its header.
+    """
+    import tensorflow as tf
+
     with tf.init_scope():  # an array, also while a graph is built
         matrix = tf.signal.linear_to_mel_weight_matrix(
             num_mel_bins=spec.num_bins,

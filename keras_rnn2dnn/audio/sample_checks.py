@@ -1,14 +1,12 @@
 """Checks of samples, random generators and numbers; `name` stands in the error."""
 
 import numpy as np
-import tensorflow as tf
 
 from keras_rnn2dnn.util.errors import invalid, is_integer
-from keras_rnn2dnn.util.xla import compiled_by_xla
 
 LARGEST_SAMPLE = 2.0  # of floats in [-1, 1], with what resampling adds
 SCALE = "Divide 16-bit PCM by 32768"
-_IN_SCALE = "samples in [-1, 1]"
+IN_SCALE = "samples in [-1, 1]"
 
 
 def check_samples(name: str, samples: np.ndarray) -> np.ndarray:
@@ -32,7 +30,7 @@ def check_sound(name: str, samples: np.ndarray) -> np.ndarray:
     return samples
 
 
-def check_rng(rng: np.random.Generator) -> None:
+def check_rng(rng: "np.random.Generator") -> None:
     """Raises ValueError unless `rng` is a numpy random generator."""
     if not isinstance(rng, np.random.Generator):
         hint = "Make one with np.random.default_rng(seed)."
@@ -68,26 +66,4 @@ def check_scale(
     if samples.size and not np.abs(samples).max() <= largest:  # nor NaN
         reach = f"from {samples.min():.4g} to {samples.max():.4g}"
         received = f"{samples.dtype.name} {reach}"
-        raise ValueError(invalid(name, _IN_SCALE, received, SCALE))
-
-
-def after_scale_check(name: str, samples: tf.Tensor, largest: float) -> tf.Tensor:
-    """Returns samples of a graph, there once they were found to be in scale.
-
-    XLA cannot check values, and TFLite leaves the check out. NaN passes.
-
-    Raises:
-        tf.errors.InvalidArgumentError: when the graph runs, as `check_scale`.
-    """
-    if compiled_by_xla():
-        return samples
-    found = tf.reduce_max(tf.abs(samples))
-    message = (
-        f"Invalid value for `{name}`. Expected {_IN_SCALE}. {SCALE}. Received samples "
-        "as far from 0 as:"
-    )
-    check = tf.debugging.Assert(
-        (found <= largest) | tf.math.is_nan(found), [message, found]
-    )
-    with tf.control_dependencies([] if check is None else [check]):
-        return tf.identity(samples)
+        raise ValueError(invalid(name, IN_SCALE, received, SCALE))

@@ -7,7 +7,7 @@ import numpy as np
 
 from keras_rnn2dnn.audio import augment
 from keras_rnn2dnn.audio.corpora.recordings import Recording
-from keras_rnn2dnn.audio.features import FeatureSpec
+from keras_rnn2dnn.audio.feature_spec import FeatureSpec
 from keras_rnn2dnn.util.errors import invalid
 
 _NOISES, _RECORDED = ("white", "pink", "babble"), "recorded"

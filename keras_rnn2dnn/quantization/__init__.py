@@ -11,10 +11,15 @@
 - `interpreter`, `comparison`: running the file, and against the float student
 """
 
-from keras_rnn2dnn.quantization.interpreter import Int8Student, load_interpreter
-from keras_rnn2dnn.quantization.quantization_aware import quantization_aware
-from keras_rnn2dnn.quantization.receptive_field import ReceptiveField
-from keras_rnn2dnn.quantization.window import window_model
+from typing import TYPE_CHECKING
+
+from keras_rnn2dnn.util.first_import import on_first_use
+
+if TYPE_CHECKING:  # `_PLACES` says the same
+    from keras_rnn2dnn.quantization.interpreter import Int8Student, load_interpreter
+    from keras_rnn2dnn.quantization.quantization_aware import quantization_aware
+    from keras_rnn2dnn.quantization.receptive_field import ReceptiveField
+    from keras_rnn2dnn.quantization.window import window_model
 
 __all__ = [
     "Int8Student",
@@ -23,3 +28,13 @@ __all__ = [
     "quantization_aware",
     "window_model",
 ]
+
+_PLACES = {
+    "Int8Student": "quantization.interpreter",
+    "ReceptiveField": "quantization.receptive_field",
+    "load_interpreter": "quantization.interpreter",
+    "quantization_aware": "quantization.quantization_aware",
+    "window_model": "quantization.window",
+}
+
+__getattr__, __dir__ = on_first_use(__name__, _PLACES)

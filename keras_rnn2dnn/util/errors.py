@@ -1,7 +1,10 @@
 """The grammar of the library's error messages, and errors for missing extras."""
 
+import contextlib
 import importlib
+import importlib.util
 import numbers
+from collections.abc import Iterator
 from types import ModuleType
 
 _PACKAGES = {  # of the extras, as `pip install` takes them
@@ -15,6 +18,8 @@ _PACKAGES = {  # of the extras, as `pip install` takes them
     "tfds": "tensorflow-datasets",
     "web": "ziglang",
 }
+# What the distribution `keras-rnn2dnn-lite` leaves out, with the least versions.
+LEFT_OUT = {"tensorflow": "2.17", "keras": "3.12", "jiwer": "4.0"}
 
 
 def invalid(argument: str, expected: str, received: object, hint: str = "") -> str:
@@ -81,4 +86,32 @@ def import_extra(module: str, extra: str, purpose: str) -> ModuleType:
         raise ImportError(
             f"{purpose} needs the package `{module}`. Install it with: "
             f"{pip_line(extra)}"
+        ) from error
+
+
+@contextlib.contextmanager
+def without_tensorflow(what: str) -> Iterator[None]:
+    """Says how to install what an import needs, where TensorFlow or Keras are missing.
+
+    Args:
+        what: needs it, as the start of a sentence.
+
+    Raises:
+        ImportError: in the place of the one that a module of `LEFT_OUT` is missing;
+            holds the pip line.
+
+    Example:
+        >>> with without_tensorflow("Training"):
+        ...     import json
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").partition(".")[0]
+        if missing not in LEFT_OUT or importlib.util.find_spec(missing) is not None:
+            raise
+        packages = " ".join(f"'{name}>={least}'" for name, least in LEFT_OUT.items())
+        raise ImportError(
+            f"{what} needs `{missing}`, which keras-rnn2dnn-lite leaves out. Install "
+            f"it with: pip install {packages}"
         ) from error

@@ -1,13 +1,70 @@
-"""What is done as soon as a module of others has been imported, by whomever."""
+"""Imports that wait: names until their first use, actions until another's import.
+
+An action is done as soon as a module of others has been imported, by whomever.
+"""
 
 import contextlib
 import importlib
-import importlib.abc
 import importlib.machinery
+import importlib.util
+import pkgutil
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import ModuleType
+from typing import Any
+
+from keras_rnn2dnn.util.errors import without_tensorflow
+
+_ROOT = "keras_rnn2dnn"
+
+
+def on_first_use(
+    package: str, places: Mapping[str, str]
+) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """Has the names of a package imported when they are first used, and its modules.
+
+    So `import` of the package costs nothing, and needs nothing of what they need.
+
+    Args:
+        package: `__name__` of one of this distribution.
+        places: for each name the module that holds it, below `keras_rnn2dnn`.
+
+    Returns:
+        `__getattr__` and `__dir__` of the package. The first raises ImportError, with
+        the pip line, for a name that needs TensorFlow where that is not installed.
+    """
+    module = sys.modules[package]
+    module.__class__ = type("Package", (_Package,), {"_places": frozenset(places)})
+
+    def get(name: str) -> Any:
+        if name in places:
+            with without_tensorflow(f"`{name}`"):
+                found = importlib.import_module(f"{_ROOT}.{places[name]}")
+            setattr(module, name, getattr(found, name))
+            return getattr(module, name)
+        path = f"{package}.{name}"
+        if not name.startswith("_") and importlib.util.find_spec(path) is not None:
+            return importlib.import_module(path)
+        text = f"module {package!r} has no attribute {name!r}"
+        raise AttributeError(text, name=name, obj=module)
+
+    def names() -> list[str]:
+        modules = (module.name for module in pkgutil.iter_modules(module.__path__))
+        return sorted({*vars(module), *places, *modules})
+
+    return get, names
+
+
+class _Package(ModuleType):
+    """A package some of whose modules have the names of what they hold."""
+
+    _places: frozenset[str] = frozenset()
+
+    def __setattr__(self, name, value):
+        # Such as `deploy.convert`, where the import of the module would put itself.
+        if not (name in self._places and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
 
 
 def when_imported(name: str, action: Callable[[ModuleType], object]) -> None:
@@ -30,7 +87,7 @@ def when_imported(name: str, action: Callable[[ModuleType], object]) -> None:
         finder.finish(importlib.import_module(name))
 
 
-class _Finder(importlib.abc.MetaPathFinder):
+class _Finder:  # `importlib.abc` would import much, and no finder needs it
     """Finds a module as the finders behind it do, and has it followed by an action."""
 
     def __init__(self, name, action):
@@ -65,7 +122,7 @@ class _Finder(importlib.abc.MetaPathFinder):
         self._action(module)
 
 
-class _Loader(importlib.abc.Loader):
+class _Loader:
     """Loads a module as its own loader does, and calls a function when it is whole."""
 
     def __init__(self, loader, loaded):

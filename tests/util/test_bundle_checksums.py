@@ -53,3 +53,15 @@ def test_the_file_of_sums_is_what_sha256sum_reads(written):
     names = {text.rpartition(": ")[0] for text in done.stdout.splitlines()}
     assert {"student.tflite", "golden/words.txt", "golden/test_set.txt"} <= names
     assert {"c/model.h", "tflm/main.cc", "report.md"} <= names
+
+
+def test_only_what_is_asked_for_is_looked_at(written, tmp_path):
+    folder = shutil.copytree(written, tmp_path / "bundle")
+    (folder / "golden" / "words.txt").write_text("other\n")
+    (folder / "check" / "more.c").write_text("")
+    sums = bundle_checksums.read_report(folder)["files"]
+    bundle_checksums.check_files(folder, sums, ("student.tflite", "c/"))
+    with pytest.raises(ValueError, match="'golden/words.txt' in .* was changed"):
+        bundle_checksums.check_files(folder, sums, ("golden/",))
+    with pytest.raises(ValueError, match="'check/more.c' in .* is not of this bundle"):
+        bundle_checksums.check_files(folder, sums, ("check/",))

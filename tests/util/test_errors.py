@@ -1,6 +1,7 @@
 import configparser
 import re
 import shlex
+import sys
 from pathlib import Path
 
 import pytest
@@ -31,3 +32,21 @@ def test_a_missing_package_is_named_with_the_line_that_installs_it():
         "Hearing needs the package `no_such_module`. Install it with: "
         "pip install soundfile soxr"
     )
+
+
+def test_what_the_small_distribution_leaves_out_is_named(monkeypatch):
+    def needs(name):
+        with errors.without_tensorflow("Training"):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+    monkeypatch.setitem(sys.modules, "keras", None)
+    with pytest.raises(ImportError) as error:
+        needs("keras.saving")
+    assert str(error.value) == (
+        "Training needs `keras`, which keras-rnn2dnn-lite leaves out. Install it with: "
+        "pip install 'tensorflow>=2.17' 'keras>=3.12' 'jiwer>=4.0'"
+    )
+    for other in ("tensorflow.no_such_part", "no_such_module", None):
+        with pytest.raises(ModuleNotFoundError, match="No module named") as error:
+            needs(other)
+        assert error.value.name == other

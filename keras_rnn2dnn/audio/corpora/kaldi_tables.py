@@ -4,7 +4,7 @@ import math
 import re
 from pathlib import Path
 
-from keras_rnn2dnn.audio.corpora.loading import AudioFile
+from keras_rnn2dnn.audio.corpora.audio_files import AudioFile
 from keras_rnn2dnn.audio.corpora.manifests import read_table
 from keras_rnn2dnn.util.errors import invalid
 

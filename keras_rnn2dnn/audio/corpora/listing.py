@@ -5,8 +5,8 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from keras_rnn2dnn.audio.corpora.audio_files import AudioFile
 from keras_rnn2dnn.audio.corpora.kaldi_tables import list_kaldi
-from keras_rnn2dnn.audio.corpora.loading import AudioFile
 from keras_rnn2dnn.audio.corpora.manifests import (
     found_utterances,
     read_lines,

@@ -1,6 +1,5 @@
 """Audio files of a corpus, decoded in parallel; what cannot be decoded is listed."""
 
-import dataclasses
 import itertools
 import logging
 import os
@@ -10,44 +9,14 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from keras_rnn2dnn.audio.formats.decoding import choose_backend, decode, decode_in_graph
+from keras_rnn2dnn.audio.corpora.audio_files import AudioFile, Skipped
+from keras_rnn2dnn.audio.formats.decoding import choose_backend, decode
+from keras_rnn2dnn.audio.formats.graph_decoding import decode_in_graph
 from keras_rnn2dnn.audio.sample_checks import check_count
 from keras_rnn2dnn.util.errors import invalid
 
 _LOG = logging.getLogger(__name__)
 _MOST_BEYOND_S = 0.5  # of the end of a recording, which tables round
-
-
-@dataclasses.dataclass(frozen=True)
-class AudioFile:
-    """An utterance of a corpus: where its audio is, and what is known of it.
-
-    Args:
-        path: of the file.
-        name: the utterance's id.
-        text: what is said, or None.
-        speaker: who says it, or None.
-        start_s: where in the file it begins, in seconds.
-        end_s: where it ends, or None for the end of the file.
-        channel: which one of the file, from 0, or None for the mean of all. A file
-            that has but one holds that one.
-    """
-
-    path: Path
-    name: str
-    text: str | None = None
-    speaker: str | None = None
-    start_s: float = 0.0
-    end_s: float | None = None
-    channel: int | None = None
-
-
-@dataclasses.dataclass(frozen=True)
-class Skipped:
-    """A file that was left out, and why."""
-
-    path: Path
-    reason: str
 
 
 class AudioLoader:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from keras_rnn2dnn.audio.corpora.loading import AudioFile
+from keras_rnn2dnn.audio.corpora.audio_files import AudioFile
 from keras_rnn2dnn.util.errors import invalid, is_integer, is_text
 from keras_rnn2dnn.util.files import new_file
 

@@ -3,13 +3,13 @@
 import dataclasses
 from pathlib import Path
 
+from keras_rnn2dnn.audio.corpora.audio_files import AudioFile, Skipped
 from keras_rnn2dnn.audio.corpora.listing import (
     SUFFIXES,
     listed_splits,
     name_below,
     utterance_ids,
 )
-from keras_rnn2dnn.audio.corpora.loading import AudioFile, Skipped
 from keras_rnn2dnn.audio.corpora.name_patterns import NamePattern
 from keras_rnn2dnn.audio.corpora.speaker_guess import guess_pattern
 

@@ -1,8 +1,9 @@
 """Decoding audio files of any rate and channel count to mono at the rate wanted.
 
-tensorflow-io decodes inside the graph of `tf.data` where it loads; soundfile does
-elsewhere, and without either `wave` reads 16-bit WAV. All give the same samples, but
-for the last bits of MP3 and Vorbis. Two things are the same with each of them:
+16-bit WAV is read by `wave`. All else is decoded by tensorflow-io where it loads, which
+decodes inside the graph of `tf.data` as well (`graph_decoding`), or by soundfile. All
+give the same samples, but for the last bits of MP3 and Vorbis. Two things are the same
+with each of them:
 
 - FLAC is decoded by soundfile: from some damaged files tensorflow-io never returns.
 - The rate is changed by soxr: tensorflow-io's resampler gives all samples late, by 32
@@ -18,16 +19,15 @@ import wave
 from pathlib import Path
 
 import numpy as np
-import tensorflow as tf
 
-from keras_rnn2dnn.audio.formats.headers import AudioHeader, read_header, read_whole
+from keras_rnn2dnn.audio.formats.headers import AudioHeader, read_whole
 from keras_rnn2dnn.audio.sample_checks import LARGEST_SAMPLE
 from keras_rnn2dnn.util.errors import import_extra, invalid
 
 BACKENDS = ("tensorflow-io", "soundfile", "wave")
 _PURPOSE = "Decoding audio other than 16-bit WAV"
 # What tensorflow-io decodes, and to which type.
-_FORMS = (
+FORMS = (
     ("wav", "uint8"),
     ("wav", "int16"),
     ("wav", "int32"),
@@ -35,8 +35,6 @@ _FORMS = (
     ("mp3", "float32"),
     ("ogg", "float32"),
 )
-_OTHER, _NONE = len(_FORMS), len(_FORMS) + 1  # what soundfile decodes, and nobody
-_SCALES = {"uint8": (128, 128), "int16": (0, 2**15), "int32": (0, 2**31)}  # to [-1, 1]
 
 
 @functools.lru_cache
@@ -56,10 +54,13 @@ def _tensorflow_io_loads():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it warns of its libraries, and fails later
         try:
+            import tensorflow as tf
             from tensorflow_io.python.ops import core_ops
 
             return callable(core_ops.io_audio_decode_mp3)
-        except (ImportError, NotImplementedError, AttributeError, tf.errors.OpError):
+        except ImportError:
+            return False
+        except (NotImplementedError, AttributeError, tf.errors.OpError):
             return False
 
 
@@ -74,7 +75,8 @@ def decode(
     Args:
         data: the bytes of a WAV, FLAC, MP3 or Ogg Vorbis file.
         sample_rate_hz: wanted.
-        backend: one of `BACKENDS`; by default `choose_backend()`.
+        backend: one of `BACKENDS`; by default `"wave"` for 16-bit WAV, for all else
+            `choose_backend()`.
         channel: which one, from 0; of a file that has but one, that one.
 
     Returns:
@@ -96,22 +98,19 @@ def decode(
         >>> decode(file.getvalue(), 8000, channel=0)
         array([0.5, 0.5, 0.5], dtype=float32)
     """
-    backend = backend or choose_backend()
-    if backend not in BACKENDS:
+    if backend not in (None, *BACKENDS):
         raise ValueError(invalid("backend", f"one of {BACKENDS}", backend))
     header, data = read_whole(data)
+    backend = backend or ("wave" if is_plain(header) else choose_backend())
     check_extras(header, sample_rate_hz, backend)
-    form = _form(header)
-    if backend == "tensorflow-io" and form < _OTHER:
-        try:
-            samples = _by_tensorflow_io(tf.constant(data), tf.constant(form)).numpy()
-        except tf.errors.OpError as error:
-            reason = error.message.split("}} ")[-1].split(" [Op:")[0]
-            raise ValueError(f"it is damaged: {reason}") from error
+    if backend == "tensorflow-io" and (header.kind, header.dtype) in FORMS:
+        from keras_rnn2dnn.audio.formats.graph_decoding import decoded_now
+
+        samples = decoded_now(data, header)
     else:
-        read = _by_wave if backend == "wave" and _is_plain(header) else _by_soundfile
+        read = _by_wave if backend == "wave" and is_plain(header) else by_soundfile
         samples = read(data)
-    return _finished(samples, header, sample_rate_hz, channel)
+    return finished(samples, header, sample_rate_hz, channel)
 
 
 def decode_file(path: str | Path, sample_rate_hz: int) -> np.ndarray:
@@ -135,113 +134,22 @@ def decode_file(path: str | Path, sample_rate_hz: int) -> np.ndarray:
         raise ValueError(f"Cannot use the audio file {str(path)!r}: {error}") from error
 
 
-def decode_in_graph(
-    data: tf.Tensor, sample_rate_hz: int, backend: str, channel: tf.Tensor | int = -1
-) -> tf.Tensor:
-    """Decodes as `decode` does, as an operation of a `tf.data` pipeline.
-
-    Args:
-        data: scalar string, the bytes of a file.
-        sample_rate_hz: wanted.
-        backend: one of `BACKENDS`.
-        channel: scalar, which one, from 0; -1 for the mean of all.
-
-    Returns:
-        float32 `(samples,)`. Of a file that cannot be decoded there are no samples, or
-        it is an error of the pipeline's element; `decode` tells why.
-    """
-    nothing = np.zeros(0, "float32")
-    if backend != "tensorflow-io":
-
-        def whole(data, channel):
-            return decode(data, sample_rate_hz, backend, _known(channel))
-
-        found = tf.numpy_function(_or(nothing, whole), [data, channel], tf.float32)
-        return tf.ensure_shape(found, (None,))
-
-    def form(data):
-        header, plain = read_whole(data)
-        check_extras(header, sample_rate_hz, backend)
-        return np.int32(_form(header)), plain
-
-    def finish(samples, data, channel):
-        header = read_header(data)
-        return _finished(samples, header, sample_rate_hz, _known(channel))
-
-    read = _or((np.int32(_NONE), b""), form)
-    number, plain = tf.numpy_function(read, [data], (tf.int32, tf.string))
-    number, plain = tf.ensure_shape(number, ()), tf.ensure_shape(plain, ())
-    samples = _by_tensorflow_io(plain, number)
-    arguments = [samples, data, channel]
-    samples = tf.numpy_function(_or(nothing, finish), arguments, tf.float32)
-    return tf.ensure_shape(samples, (None,))
-
-
-def _known(channel):
-    return None if channel < 0 else int(channel)
-
-
-def _or(otherwise, function):
-    """Returns a function that gives `otherwise` in place of an error.
-
-    TensorFlow would write the traceback of each to standard error.
-    """
-
-    @tf.autograph.experimental.do_not_convert
-    def quiet(*arguments):
-        try:
-            return function(*arguments)
-        except (ValueError, ImportError):
-            return otherwise
-
-    return quiet
-
-
 def check_extras(header: AudioHeader, sample_rate_hz: int, backend: str) -> None:
     """Raises ImportError where a file needs an extra that is missing."""
-    decoded = backend == "tensorflow-io" and _form(header) < _OTHER
-    if not decoded and not (backend == "wave" and _is_plain(header)):
+    decoded = backend == "tensorflow-io" and (header.kind, header.dtype) in FORMS
+    if not decoded and not (backend == "wave" and is_plain(header)):
         import_extra("soundfile", "audio", _PURPOSE)
     if header.sample_rate_hz != sample_rate_hz:
         import_extra("soxr", "audio", "Changing the sample rate of audio")
 
 
-def _form(header):
-    """Returns the place in `_FORMS`, or behind it for what soundfile decodes."""
-    form = (header.kind, header.dtype)
-    return _FORMS.index(form) if form in _FORMS else _OTHER
-
-
-def _is_plain(header):
+def is_plain(header: AudioHeader) -> bool:
+    """Tells whether a file is 16-bit WAV, which `wave` reads."""
     return (header.kind, header.dtype) == ("wav", "int16")
 
 
-def _by_tensorflow_io(data, form):
-    """Returns float32 `(samples, channels)`."""
-    from tensorflow_io import audio
-
-    def wav(dtype):
-        middle, scale = _SCALES.get(dtype, (0, 1))
-        samples = audio.decode_wav(data, dtype=tf.as_dtype(dtype))
-        return (tf.cast(samples, tf.float32) - middle) / scale
-
-    nothing = np.zeros((0, 1), "float32")
-
-    def other():
-        read = _or(nothing, _by_soundfile)
-        return tf.numpy_function(read, [data], tf.float32)
-
-    decoders = {"mp3": audio.decode_mp3, "ogg": audio.decode_vorbis}
-    branches = [
-        functools.partial(decoders[kind], data)
-        if kind in decoders
-        else functools.partial(wav, dtype)
-        for kind, dtype in _FORMS
-    ]
-    return tf.switch_case(form, [*branches, other, lambda: tf.constant(nothing)])
-
-
-def _by_soundfile(data):
+def by_soundfile(data: bytes) -> np.ndarray:
+    """Decodes what is left to soundfile, float32 `(samples, channels)`."""
     soundfile = import_extra("soundfile", "audio", _PURPOSE)
     try:
         return soundfile.read(io.BytesIO(data), dtype="float32", always_2d=True)[0]
@@ -261,8 +169,23 @@ def _by_wave(data):
     return pcm.reshape(-1, channels).astype("float32") / 32768
 
 
-def _finished(samples, header, sample_rate_hz, channel=None):
-    """Returns mono at the rate wanted; raises ValueError where samples are missing."""
+def finished(
+    samples: np.ndarray,
+    header: AudioHeader,
+    sample_rate_hz: int,
+    channel: int | None = None,
+) -> np.ndarray:
+    """Returns mono at the rate wanted, float32 `(samples,)`.
+
+    Args:
+        samples: decoded, float32 `(samples, channels)`.
+        header: of the file.
+        sample_rate_hz: wanted.
+        channel: as of `decode`.
+
+    Raises:
+        ValueError: where samples are missing, no numbers, or far beyond [-1, 1].
+    """
     found, channels = samples.shape
     if found < (header.num_samples or 1):
         raise ValueError(f"it is truncated: {found} of {header.num_samples} samples")

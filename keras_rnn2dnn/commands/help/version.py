@@ -1,7 +1,6 @@
 """`rnn2dnn --version`: the versions of what computes, none of which is imported."""
 
 import argparse
-import importlib.metadata
 import platform
 import sys
 
@@ -22,6 +21,8 @@ def versions() -> str:
 
 
 def _version(distributions):
+    import importlib.metadata  # much, for this option alone
+
     for name in distributions:
         try:
             return importlib.metadata.version(name)

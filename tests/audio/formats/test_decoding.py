@@ -8,7 +8,8 @@ import tensorflow as tf
 
 from keras_rnn2dnn import LogMel
 from keras_rnn2dnn.audio.formats import decoding
-from keras_rnn2dnn.audio.formats.decoding import choose_backend, decode, decode_in_graph
+from keras_rnn2dnn.audio.formats.decoding import choose_backend, decode
+from keras_rnn2dnn.audio.formats.graph_decoding import decode_in_graph
 from keras_rnn2dnn.audio.formats.headers import _mp3_frame
 
 soundfile = pytest.importorskip("soundfile", reason="needs the extra `audio`")
