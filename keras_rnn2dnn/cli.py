@@ -30,6 +30,7 @@ from keras_rnn2dnn.commands.help.version import Version
 from keras_rnn2dnn.commands.parser import Parser, list_by_task
 from keras_rnn2dnn.commands.terminal import safe_output, write_error
 from keras_rnn2dnn.util.captured_output import captured_output
+from keras_rnn2dnn.util.errors import without_tensorflow
 from keras_rnn2dnn.util.interrupts import interrupts_end
 
 _TASKS = {
@@ -47,6 +48,7 @@ _TASKS = {
     "use a bundle on this host": (web, transcribe, listen, evaluate),
     "look at a run": (report,),
 }
+_LIVE = {"listen", "transcribe"}
 _DESCRIPTION = """Distil recurrent acoustic models into feed-forward students for
 microcontrollers.
 
@@ -80,9 +82,10 @@ def _run(options, own_process):
     try:
         if options.check:
             options.check(options)
-        with interrupts_end() if own_process else contextlib.nullcontext():
-            run = _imported(options.command)
-        code = run(options) or 0
+        with without_tensorflow(f"`rnn2dnn {options.command}`"):
+            with interrupts_end() if own_process else contextlib.nullcontext():
+                run = _imported(options.command)
+            code = run(options) or 0
         sys.stdout.flush()
         return code
     except BrokenPipeError:  # as after `| head -1`
@@ -109,6 +112,8 @@ def _imported(command) -> Callable[[argparse.Namespace], int | None]:
     Programs that import the package themselves decide what they show.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    if command in _LIVE:  # numpy's threads, which wait actively for little work
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     with captured_output():
         return importlib.import_module(f"keras_rnn2dnn.commands.running.{command}").run
 

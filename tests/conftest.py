@@ -12,6 +12,7 @@ from helpers import spotters
 
 from keras_rnn2dnn import cli, web
 from keras_rnn2dnn.deploy import bundle
+from keras_rnn2dnn.recognition import library
 from keras_rnn2dnn.util.files import Audio
 
 # TensorFlow's graphs are of many small objects: fewer searches for garbage among them.
@@ -45,13 +46,16 @@ def forgotten():
 
 
 @pytest.fixture(scope="session", autouse=True)
-def no_costs():
+def no_costs(tmp_path_factory):
     """Spares conversions emulated cores, the smallest arena, recipes a web page.
 
+    Recognizers find no C compiler, and no library of another run: so numpy computes.
     The tests of these call them by themselves.
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(bundle, "measure_cores", lambda *arguments: None)
+        patch.setattr(library, "compiler", lambda: None)
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         patch.setattr(bundle.tflm, "smallest_arena", lambda tflite: 4096)
         patch.setattr(web, "is_installed", lambda: False)
         yield patch

@@ -1,6 +1,11 @@
 """The options of `rnn2dnn listen`; what it does is in `running.listen`."""
 
-from keras_rnn2dnn.commands.parser import add_command, add_threshold, add_times
+from keras_rnn2dnn.commands.parser import (
+    add_command,
+    add_engine,
+    add_threshold,
+    add_times,
+)
 
 
 def add(commands) -> None:
@@ -21,3 +26,4 @@ def add(commands) -> None:
     )
     add_times(parser)
     add_threshold(parser)
+    add_engine(parser)

@@ -156,3 +156,14 @@ def add_threshold(parser: argparse.ArgumentParser) -> None:
         metavar="NATS",
         help="least confidence of a word that is printed; default: the bundle's",
     )
+
+
+def add_engine(parser: argparse.ArgumentParser) -> None:
+    """Adds `--engine`, for commands that recognise words."""
+    parser.add_argument(
+        "--engine",
+        choices=("c", "numpy", "tflite"),
+        help="what computes: the bundle's C code, compiled once; the same in numpy; or "
+        "the network in TensorFlow Lite. Default: C where there is a compiler, of a "
+        "bundle of this version, or else numpy",
+    )

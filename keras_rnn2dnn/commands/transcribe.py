@@ -2,6 +2,7 @@
 
 from keras_rnn2dnn.commands.parser import (
     add_command,
+    add_engine,
     add_strict,
     add_threshold,
     add_times,
@@ -28,6 +29,7 @@ def add(commands) -> None:
     )
     add_times(parser)
     add_threshold(parser)
+    add_engine(parser)
     add_strict(parser)
     parser.add_argument(
         "--json", action="store_true", help="print an object for each file"

@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from keras_rnn2dnn.audio.features import FeatureSpec
+from keras_rnn2dnn.audio.feature_spec import FeatureSpec
 from keras_rnn2dnn.deploy import c_prefix, c_tables, golden, tflm
 from keras_rnn2dnn.deploy.atomic_directory import check_writable, publish, write_all
 from keras_rnn2dnn.deploy.decoder_table import decoder_header
 from keras_rnn2dnn.deploy.device import ram
 from keras_rnn2dnn.deploy.device.decoder import MOST_NODES, word_loop_tables
 from keras_rnn2dnn.deploy.device.decoders import DECODERS, check_classes
-from keras_rnn2dnn.deploy.device.features import feature_tables
+from keras_rnn2dnn.deploy.device.features import FeatureTables, check_of_stream
 from keras_rnn2dnn.deploy.device.images.tables import images_header
 from keras_rnn2dnn.deploy.device.layers import UnsupportedStudent
 from keras_rnn2dnn.deploy.device.recognizer import DeviceNetwork, DeviceRecognizer
@@ -63,27 +63,6 @@ def check_parts(spec: Any, decode: Any, num_classes: int, recordings: Sequence) 
         raise ValueError(invalid("recordings", expected, received, refused))
 
 
-def check_of_stream(decode: Any, clip: bool) -> None:
-    """Raises ValueError where a decoder of frames meets clips, or one of clips frames.
-
-    Args:
-        decode: a decoder, or anything else.
-        clip: whether the student gives one posterior for a whole clip.
-    """
-    if not isinstance(decode, tuple(DECODERS.values())):
-        return
-    of_clips, received = isinstance(decode, KeywordSpotter), type(decode).__name__
-    if clip and not of_clips:
-        expected = "a KeywordSpotter, or a function, for a student (batch, classes)"
-        hint = "The decoder reads frames, and this student gives one posterior for a "
-        hint += "whole clip"
-        raise ValueError(invalid("decode", expected, received, hint))
-    if of_clips and not clip:
-        expected = "a WordLoopDecoder or a GreedyDecoder for a student (batch, frames, "
-        expected += "classes)"
-        raise ValueError(invalid("decode", expected, received))
-
-
 def check_reporting(decode: Any) -> None:
     """Raises ValueError where a decoder reports as earlier bundles did."""
     reporting = getattr(decode, "reporting", None)
@@ -103,7 +82,7 @@ def _refused(spec, decode) -> str | None:
         expected = f"at most {MOST_NODES:,} labels, as the C code counts in 16 bits"
         return invalid("decode", expected, f"{len(labels):,} labels")
     try:
-        feature_tables(spec)
+        check_of_stream(spec)
         if isinstance(decode, WordLoopDecoder):
             word_loop_tables(decode, scale=0.01)  # that of the student comes later
     except ValueError as error:
@@ -129,6 +108,7 @@ class Firmware:
         refused: why there is not more, or None.
         arena_bytes: tensor arena of TensorFlow Lite Micro, None where not measured.
         prefix: of the names in C, or "".
+        features: tables of the features; None: as the specification gives them.
     """
 
     network: DeviceNetwork | None
@@ -136,6 +116,7 @@ class Firmware:
     refused: str | None
     arena_bytes: int | None
     prefix: str = ""
+    features: FeatureTables | None = None
 
     @classmethod
     def of(
@@ -198,12 +179,22 @@ class Firmware:
         files = {f"tflm/{name}": text.encode() for name, text in texts.items()}
         files["student.tflite"] = tflite
         if self.network is not None:
-            tables = {name: text.encode() for name, text in self._tables().items()}
-            files |= self._sources() | tables
+            files |= self._sources() | self._tables()
         files = c_prefix.with_prefix(files, self.prefix)
         if self.recognizer is not None:
             files |= golden.recognizer_golden(self.recognizer, recordings)
         return files
+
+    def c_files(self) -> dict[str, bytes]:
+        """Returns the files of `c/` by their paths."""
+        return c_prefix.with_prefix(
+            {
+                path: content
+                for path, content in (self._sources() | self._tables()).items()
+                if path.startswith("c/")
+            },
+            self.prefix,
+        )
 
     @property
     def sources(self) -> set[str]:
@@ -231,7 +222,7 @@ class Firmware:
             network = recognizer.network  # of a clip its window moves on
             total = ram.recognizer_ram(recognizer)["total"]
             tables["c/features_table.h"] = c_tables.features_header(
-                recognizer.spec, network.input_quantization
+                recognizer.spec, network.input_quantization, self.features
             )
             tables["c/decoder_table.h"] = decoder_header(
                 recognizer.tables, recognizer.limits, recognizer.decoder.reporting
@@ -247,7 +238,7 @@ class Firmware:
             tables["c/model.h"] = images_header(*given, network.moving)
         else:
             tables["c/model.h"] = c_tables.model_header(*given)
-        return tables
+        return {name: text.encode() for name, text in tables.items()}
 
     def summary(self, files: dict[str, bytes]) -> dict[str, Any]:
         """Returns `firmware` of the report; measures where the tools are there."""

@@ -3,15 +3,22 @@
 Nothing of the user's reaches C but the labels, and those only as escaped strings.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from keras_rnn2dnn.audio.features import FeatureSpec
-from keras_rnn2dnn.deploy.device.features import feature_tables, input_rounding
+from keras_rnn2dnn.audio.feature_spec import FeatureSpec
+from keras_rnn2dnn.deploy.device.features import (
+    FeatureTables,
+    feature_tables,
+    input_rounding,
+    tables_of,
+)
 from keras_rnn2dnn.deploy.device.layers import Int8Layer, streaming_spans
 from keras_rnn2dnn.deploy.device.ram import scratch_size, step_size
 from keras_rnn2dnn.quantization.receptive_field import ReceptiveField
+from keras_rnn2dnn.util.errors import invalid
 
 _WIDTH = 88
 _LAYER = """typedef struct {
@@ -135,14 +142,19 @@ def network_sizes(
     return sizes
 
 
-def features_header(spec: FeatureSpec, input_quantization: tuple[float, int]) -> str:
+def features_header(
+    spec: FeatureSpec,
+    input_quantization: tuple[float, int],
+    tables: FeatureTables | None = None,
+) -> str:
     """Returns `features_table.h`.
 
     Args:
         spec: of the features.
         input_quantization: scale and zero point of the network's input.
+        tables: of the specification, where they are known.
     """
-    tables = feature_tables(spec)
+    tables = tables or feature_tables(spec)
     inverse, rounding = input_rounding(*input_quantization)
     sizes = {
         "FEATURES_SAMPLE_RATE_HZ": f"{spec.sample_rate_hz}u",
@@ -177,6 +189,37 @@ def features_header(spec: FeatureSpec, input_quantization: tuple[float, int]) ->
     if tables.cepstra is not None:
         arrays.append(array("float", "features_cepstra", tables.cepstra.ravel()))
     return header("FEATURES", sizes, arrays)
+
+
+def read_features_header(text: str, spec: FeatureSpec) -> FeatureTables:
+    """Reads the tables of features, as far as the specification leaves them open.
+
+    The weights of the triangles come from a logarithm, whose last bits differ between
+    machines: those of a bundle are in its header.
+
+    Args:
+        text: of `features_header`, with or without a prefix.
+        spec: of the features.
+
+    Raises:
+        ValueError: if it is no header of such features.
+    """
+    arrays = ("mel_start", "mel_length", "mel_weights")
+    patterns = (rf"features_{name}\[\d+\] = {{([^}}]*)}}" for name in arrays)
+    found = [re.search(pattern, text) for pattern in patterns]
+    if all(found):
+        parts = [match[1].replace("f", "").split(",") for match in found]
+        start, length = (np.array(part, np.int64) for part in parts[:2])
+        weights = np.array(parts[2], np.float32)[: length.sum()]
+        whole = len(start) == len(length) == spec.num_bins and min(length) >= 0
+        inside = (
+            whole and min(start) >= 0 and max(start + length) <= spec.fft_length // 2
+        )
+        if inside and len(weights) == length.sum():
+            cut = np.split(weights, np.cumsum(length)[:-1])
+            return tables_of(spec, list(zip(start.tolist(), cut, strict=True)))
+    expected = f"the header of {spec.num_bins} bins, as `convert` writes it"
+    raise ValueError(invalid("features_table.h", expected, f"{len(text)} letters"))
 
 
 def _compression(tables):

@@ -12,17 +12,17 @@ import numpy as np
 import tensorflow as tf
 
 import keras_rnn2dnn
-from keras_rnn2dnn.audio.features import FeatureSpec
+from keras_rnn2dnn.audio.feature_spec import FeatureSpec
 from keras_rnn2dnn.deploy import bundle, golden, held_back
 from keras_rnn2dnn.deploy.bundle import (
     Firmware,
     check_keeping,
-    check_of_stream,
     check_parts,
     check_reporting,
     decoder_dict,
 )
 from keras_rnn2dnn.deploy.c_prefix import check_prefix
+from keras_rnn2dnn.deploy.device.decoders import check_of_clips
 from keras_rnn2dnn.deploy.recordings import compare_features, pcm_of, word_errors
 from keras_rnn2dnn.deploy.report import ConversionReport
 from keras_rnn2dnn.quantization.calibration import (
@@ -163,7 +163,7 @@ def convert(
     _check_width(spec, student)
     pcm, transcripts = pcm_of(recordings)
     check_reporting(decode)
-    check_of_stream(decode, graph.clip)
+    check_of_clips(decode, graph.clip)
     check_parts(given_spec, decode, student.output_shape[-1], pcm)
     if references is not None:
         as_words(references, "references")  # raises where they are none

@@ -1,12 +1,16 @@
 """Reads a firmware bundle, and refuses one that is damaged."""
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from keras_rnn2dnn.audio.features import FeatureSpec
+from keras_rnn2dnn.audio.feature_spec import FeatureSpec
+from keras_rnn2dnn.deploy.c_prefix import prefixed
+from keras_rnn2dnn.deploy.c_tables import read_features_header
 from keras_rnn2dnn.deploy.device.decoders import DECODERS, Decoder
+from keras_rnn2dnn.deploy.device.features import FeatureTables
 from keras_rnn2dnn.deploy.device.recognizer import DeviceNetwork, DeviceRecognizer
 from keras_rnn2dnn.hmm.reporting import EARLIER
 from keras_rnn2dnn.quantization.interpreter import Int8Student
@@ -24,7 +28,6 @@ class Bundle:
         directory: where it lies.
         report: `report.json`.
         tflite: `student.tflite`.
-        student: the same, loaded into a TensorFlow Lite interpreter.
         network: the network of the C code, or None.
         recognizer: all of the C code from PCM to words, or None.
     """
@@ -32,9 +35,13 @@ class Bundle:
     directory: Path
     report: dict[str, Any]
     tflite: bytes
-    student: Int8Student
     network: DeviceNetwork | None
     recognizer: DeviceRecognizer | None
+
+    @functools.cached_property
+    def student(self) -> Int8Student:
+        """The student in a TensorFlow Lite interpreter, loaded when it is asked for."""
+        return Int8Student.load(self.tflite, field_of(self.report["context"]))
 
     @property
     def prefix(self) -> str:
@@ -66,8 +73,67 @@ def load_bundle(directory: str | Path) -> Bundle:
     try:
         return _built(directory, report)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        path = str(directory / "report.json")
-        raise ValueError(f"Cannot use {path!r}: {error!r}. {_HINT}") from error
+        raise _unusable(directory, error) from error
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class HostParts:
+    """What recognises on a host: of a bundle with C code from PCM to words.
+
+    Args:
+        directory: where it lies.
+        report: `report.json`.
+        network: of the C code.
+        spec: of the features.
+        decoder: what finds words.
+        features: the tables of the features, as its C code has them.
+    """
+
+    directory: Path
+    report: dict[str, Any]
+    network: DeviceNetwork
+    spec: FeatureSpec
+    decoder: Decoder
+    features: FeatureTables
+
+    @property
+    def prefix(self) -> str:
+        """Of the names in C; "" where there is none."""
+        return self.report["firmware"].get("prefix", "")
+
+
+def load_host_parts(directory: str | Path) -> HostParts | None:
+    """Reads what recognises on a host, with numpy alone.
+
+    Only what is used is compared with its sums: recordings may be many.
+
+    Args:
+        directory: what `convert` wrote.
+
+    Returns:
+        The parts; None where the bundle has no C code from PCM to words.
+
+    Raises:
+        FileNotFoundError: as of `load_bundle`.
+        ValueError: likewise.
+    """
+    directory = Path(directory)
+    report = read_report(directory)
+    if report["firmware"]["c"] != "recognizer":
+        return None
+    check_files(directory, report["files"], ("student.tflite", "c/"))
+    try:
+        spec, decoder = _spec_and_decoder(report)
+        tflite = (directory / "student.tflite").read_bytes()
+        network = DeviceNetwork.read(tflite, field_of(report["context"]))
+        keeps = bool(report["firmware"].get("kept"))
+        network = dataclasses.replace(network, keeps=keeps)
+        name = prefixed("features_table.h", report["firmware"].get("prefix", ""))
+        header = (directory / "c" / name).read_text("utf-8")
+        features = read_features_header(header, spec)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise _unusable(directory, error) from error
+    return HostParts(directory, report, network, spec, decoder, features)
 
 
 def decoder_of(fields: Mapping[str, Any]) -> Decoder:
@@ -79,20 +145,25 @@ def decoder_of(fields: Mapping[str, Any]) -> Decoder:
     return dataclasses.replace(decoder, reporting=EARLIER)
 
 
+def _unusable(directory, error):
+    path = str(directory / "report.json")
+    return ValueError(f"Cannot use {path!r}: {error!r}. {_HINT}")
+
+
+def _spec_and_decoder(report):
+    spec = FeatureSpec.from_dict(report["feature_spec"])
+    return spec, decoder_of(report["decoder"])
+
+
 def _built(directory, report):
     """Builds the parts which the report describes."""
     kind = report["firmware"]["c"]
     if kind not in ("recognizer", "network", None):
         raise ValueError(f"firmware.c is {kind!r}")
-    field = field_of(report["context"])
-    tflite = (directory / "student.tflite").read_bytes()
-    student = Int8Student.load(tflite, field)
-    network = DeviceNetwork.of(tflite, student) if kind else None
-    recognizer = None
+    tflite, recognizer = (directory / "student.tflite").read_bytes(), None
+    network = DeviceNetwork.read(tflite, field_of(report["context"])) if kind else None
     if kind == "recognizer":
-        decoder = decoder_of(report["decoder"])
-        spec = FeatureSpec.from_dict(report["feature_spec"])
         keeps = bool(report["firmware"].get("kept"))
         kept = dataclasses.replace(network, keeps=keeps)
-        recognizer = DeviceRecognizer(kept, spec, decoder)
-    return Bundle(directory, report, tflite, student, network, recognizer)
+        recognizer = DeviceRecognizer(kept, *_spec_and_decoder(report))
+    return Bundle(directory, report, tflite, network, recognizer)

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_rnn2dnn.audio.features import FeatureSpec
+from keras_rnn2dnn.audio.feature_spec import FeatureSpec
 from keras_rnn2dnn.deploy import golden
 from keras_rnn2dnn.deploy.device.features import device_features
 from keras_rnn2dnn.scoring.word_errors import word_error_rate

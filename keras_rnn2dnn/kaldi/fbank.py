@@ -3,7 +3,7 @@
 import dataclasses
 import math
 
-from keras_rnn2dnn.audio.features import FeatureSpec
+from keras_rnn2dnn.audio.feature_spec import FeatureSpec
 
 _FULL_SCALE = 2**15  # Kaldi takes samples as 16-bit integers, LogMel in [-1, 1]
 _SMALLEST_ENERGY = 2.0**-23

@@ -1,60 +1,61 @@
-"""From speech to words on the host: a bundle in TensorFlow Lite, whole or in a stream.
+"""From speech to words on the host, whole or in a stream: what the device finds.
 
-Features, rounding to int8 and decoder are those of `deploy.device`; only the network
-runs in TensorFlow Lite, whose rounding may differ from the device's by one quantum.
+The C code of a bundle computes, as a library for this machine; where there is no
+compiler, its arithmetic in numpy (`deploy.device`): the same words, times and
+confidences, to the bit. A student that the C code does not run is left to TensorFlow
+Lite.
 """
 
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from keras_rnn2dnn.audio.features import FeatureSpec
+from keras_rnn2dnn.audio.feature_spec import FeatureSpec
 from keras_rnn2dnn.audio.formats.decoding import decode_file
-from keras_rnn2dnn.deploy.bundle import check_of_stream, check_parts
 from keras_rnn2dnn.deploy.device.decoder import CtcTables
 from keras_rnn2dnn.deploy.device.decoders import (
     DECODERS,
     Decoder,
+    check_classes,
+    check_of_clips,
     decoder_tables,
     field_in_stream,
     labels_of,
 )
-from keras_rnn2dnn.deploy.device.events import (
-    OVER,
-    Found,
-    Limits,
-    RecognizedWord,
-    Reporter,
-    Utterance,
-    threshold_steps,
-    words_of,
-)
-from keras_rnn2dnn.deploy.device.features import feature_tables
+from keras_rnn2dnn.deploy.device.events import Limits
+from keras_rnn2dnn.deploy.device.features import FeatureTables, check_of_stream
 from keras_rnn2dnn.deploy.device.keywords import SpotterTables
-from keras_rnn2dnn.deploy.loading import decoder_of, load_bundle
+from keras_rnn2dnn.deploy.device.recognizer import DeviceNetwork
+from keras_rnn2dnn.deploy.loading import decoder_of, load_bundle, load_host_parts
 from keras_rnn2dnn.hmm.reporting import as_keywords
 from keras_rnn2dnn.quantization.interpreter import Int8Student
-from keras_rnn2dnn.recognition import streaming
+from keras_rnn2dnn.quantization.receptive_field import field_of
+from keras_rnn2dnn.recognition.compiled import CompiledStages
+from keras_rnn2dnn.recognition.library import bundle_library
+from keras_rnn2dnn.recognition.stream import Stream
+from keras_rnn2dnn.recognition.streaming import Stages
 from keras_rnn2dnn.recognition.transcript import Latency, Transcript
 from keras_rnn2dnn.util.errors import invalid
 
-_PIECE = 1 << 16  # samples at a time, to bound memory
+ENGINES = ("c", "numpy", "tflite")
 
 
 class Recognizer:
     """Recognises speech with the int8 student of a bundle, on the host.
 
     Args:
-        student: int8, as `convert` wrote it.
+        student: int8, as `convert` wrote it; or of a bundle's C code `DeviceNetwork`,
+            its network in numpy.
         spec: of its features, with `centering` `"running"` or `"none"`.
         decoder: `WordLoopDecoder` without a bigram, or `GreedyDecoder`; of a student
             of whole clips `KeywordSpotter`.
         threshold: least confidence of a word that is reported; None: as the decoder
             says.
+        features: tables of the features; None: as `spec` gives them, by TensorFlow.
 
     Attributes:
+        engine: what computes: one of `ENGINES`.
         labels: what may be recognised.
         threshold: may be changed at any time, for open streams too; -inf: all words.
         keywords: the words that are reported, likewise; None: all of them.
@@ -85,10 +86,11 @@ class Recognizer:
 
     def __init__(
         self,
-        student: Int8Student,
+        student: Int8Student | DeviceNetwork,
         spec: FeatureSpec,
         decoder: Decoder,
         threshold: float | None = None,
+        features: FeatureTables | None = None,
     ):
         if student.dtype != "int8":
             hint = "Convert it with int8 activations"
@@ -100,33 +102,62 @@ class Recognizer:
         if not isinstance(decoder, tuple(DECODERS.values())):
             expected = "a WordLoopDecoder, a GreedyDecoder or a KeywordSpotter"
             raise ValueError(invalid("decoder", expected, type(decoder).__name__))
-        check_of_stream(decoder, student.receptive_field.is_clip)
-        check_parts(spec, decoder, student.num_classes, ())
-        feature_tables(spec)  # raises for features that a stream cannot have
-        student = student.over(field_in_stream(student.receptive_field, decoder, spec))
-        self.student, self.spec, self.reporting = student, spec, decoder.reporting
+        check_of_clips(decoder, student.receptive_field.is_clip)
+        check_classes(decoder, student.num_classes)
+        check_of_stream(spec)
+        self.field = field_in_stream(student.receptive_field, decoder, spec)
+        self.student, self.spec = student.over(self.field), spec
+        self.features, self.reporting = features, decoder.reporting
+        self.engine = "numpy" if isinstance(student, DeviceNetwork) else "tflite"
+        self._library = None
         self.threshold = self.reporting.threshold if threshold is None else threshold
-        self.limits = Limits.of(self.reporting, spec, student.receptive_field)
-        scale, field = student.output_quantization[0], student.receptive_field
-        self.tables = decoder_tables(decoder, scale, self.limits, field)
+        self.limits = Limits.of(self.reporting, spec, self.field)
+        scale = student.output_quantization[0]
+        self.tables = decoder_tables(decoder, scale, self.limits, self.field)
         self.labels = labels_of(decoder)
         self.keywords = self.reporting.keywords
 
     @classmethod
     def load(
-        cls, directory: str | Path, threshold: float | None = None
+        cls,
+        directory: str | Path,
+        threshold: float | None = None,
+        engine: str | None = None,
     ) -> "Recognizer":
-        """Loads a bundle, after its files were compared with their SHA-256 sums.
+        """Loads a bundle, after what is used was compared with its SHA-256 sums.
 
         Args:
             directory: what `convert` wrote, with `feature_spec` and `decode`.
             threshold: see the constructor.
+            engine: `"c"`: its C code, compiled once and kept, whoever wrote it;
+                `"numpy"`: the same arithmetic; `"tflite"`: the network in TensorFlow
+                Lite, which may round a logit to the neighbouring value. None: the C
+                code if it is the one that this package writes for such a bundle and
+                there is a C compiler, or else numpy; TensorFlow Lite for a student that
+                the C code does not run.
 
         Raises:
             FileNotFoundError: if there is no bundle, or one of its files is missing.
             ValueError: if one was changed, or there is no feature specification or no
-                decoder in it, or as of the constructor.
+                decoder in it, the bundle has no C code for the engine, or as of the
+                constructor.
+            RuntimeError: if the C code that was asked for does not compile.
         """
+        if engine not in (None, *ENGINES):
+            raise ValueError(invalid("engine", f"one of {ENGINES}, or None", engine))
+        parts = None if engine == "tflite" else load_host_parts(directory)
+        if parts is None:
+            return cls._in_tflite(directory, threshold, engine)
+        given = parts.network, parts.spec, parts.decoder, threshold, parts.features
+        recognizer = cls(*given)
+        if engine != "numpy":
+            recognizer._library = bundle_library(recognizer, parts, engine == "c")
+            recognizer.engine = "c" if recognizer._library else "numpy"
+        return recognizer
+
+    @classmethod
+    def _in_tflite(cls, directory, threshold, engine):
+        """Loads a bundle whose network TensorFlow Lite is to run."""
         bundle, name = load_bundle(directory), str(directory)
         try:
             spec = FeatureSpec.from_dict(bundle.report["feature_spec"])
@@ -134,10 +165,14 @@ class Recognizer:
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             hint = "Convert the student with both: `feature_spec` and `decode` of "
             hint += "`convert`, or --features and --decoder of `rnn2dnn convert`"
-            if bundle.student.receptive_field.is_clip:
+            if field_of(bundle.report["context"]).is_clip:
                 hint += ". For whole clips: Int8Student.load(...).predict(clips)"
             expected = "a bundle with a feature specification and a decoder"
             raise ValueError(invalid("directory", expected, name, hint)) from error
+        if engine not in (None, "tflite"):
+            expected = f"a bundle with C code from PCM to words for engine={engine!r}"
+            hint = bundle.report["firmware"].get("refused") or ""
+            raise ValueError(invalid("directory", expected, name, hint))
         return cls(bundle.student, spec, decoder, threshold)
 
     @property
@@ -157,7 +192,7 @@ class Recognizer:
     @property
     def latency(self) -> Latency:
         """How late words are, whatever the speed of the machine."""
-        spec, field = self.spec, self.student.receptive_field
+        spec, field = self.spec, self.field
         frames = 1 if isinstance(self.tables, CtcTables) else self.limits.history
         if isinstance(self.tables, SpotterTables):
             frames = self.tables.smoothed
@@ -169,7 +204,7 @@ class Recognizer:
 
     def milliseconds(self, frame: int) -> int:
         """Returns the start of an output frame."""
-        samples = frame * self.student.receptive_field.stride * self.spec.frame_step
+        samples = frame * self.field.stride * self.spec.frame_step
         return samples * 1000 // self.sample_rate_hz
 
     @property
@@ -177,7 +212,13 @@ class Recognizer:
         """What stands between two labels in a text: nothing if one is a space."""
         return "" if " " in self.labels else " "
 
-    def stream(self) -> "Stream":
+    def stages(self) -> Stages | CompiledStages:
+        """Begins an utterance of int16 samples, without what `Stream` adds."""
+        if self._library is not None:
+            return CompiledStages(self, self._library)
+        return Stages(self)
+
+    def stream(self) -> Stream:
         """Begins an utterance, which comes in pieces.
 
         Several streams may be open at a time, but not in several threads.
@@ -205,111 +246,3 @@ class Recognizer:
         stream.push(audio)
         stream.finish()
         return stream.transcript
-
-
-class Stream:
-    """An utterance that comes in pieces of any size; see `Recognizer.stream`.
-
-    However it is cut, the words are the same, and come as soon as they are certain.
-
-    Args:
-        recognizer: what recognises it.
-    """
-
-    def __init__(self, recognizer: Recognizer):
-        limits = recognizer.limits
-        self._recognizer = recognizer
-        self._decoder = streaming.frame_by_frame(recognizer.tables, limits)
-        self._reporter = Reporter.of(
-            recognizer.reporting, recognizer.labels, limits, recognizer.milliseconds
-        )
-        self._logits = streaming.LogitStream(recognizer.student, recognizer.spec)
-        self._events: list[RecognizedWord | Utterance] = []
-        self._delays_ms: list[int] = []
-        self._samples, self._busy_s, self._ended = 0, 0.0, False
-
-    def push(self, pcm: np.ndarray) -> list[RecognizedWord]:
-        """Takes the next samples.
-
-        Args:
-            pcm: at the recognizer's rate: int16, or floats in [-1, 1], `(samples,)`.
-
-        Returns:
-            The words that became certain, with their times since the stream began.
-
-        Raises:
-            ValueError: if it is no such array, or the stream has ended.
-        """
-        return words_of(self.push_events(pcm))
-
-    def push_events(self, pcm: np.ndarray) -> list[RecognizedWord | Utterance]:
-        """Takes the next samples; see `push`.
-
-        Returns:
-            The words that became certain, and the utterances that are over, in the
-            order in which the device reports them.
-        """
-        begin, before = self._begin()
-        pcm = streaming.int16_samples(pcm)
-        for start in range(0, len(pcm), _PIECE):
-            piece = pcm[start : start + _PIECE]
-            self._samples += len(piece)
-            self._decode(self._logits.push(piece))
-        self._busy_s += time.perf_counter() - begin
-        return self._events[before:]
-
-    def finish(self) -> list[RecognizedWord]:
-        """Ends the utterance, and returns the words that are left.
-
-        Raises:
-            ValueError: if the stream has ended.
-        """
-        return words_of(self.finish_events())
-
-    def finish_events(self) -> list[RecognizedWord | Utterance]:
-        """Ends the utterance; see `finish`. The last event is its end, if any."""
-        begin, before = self._begin()
-        self._decode(self._logits.finish())
-        self._add(self._decoder.finish(), self._samples)
-        if self._recognizer.reporting.decide_ms is not None:  # earlier bundles end none
-            frame = self._decoder.frame
-            self._add([Found(OVER, frame, frame, 0)], self._samples)
-        self._busy_s += time.perf_counter() - begin
-        self._ended = True
-        return self._events[before:]
-
-    @property
-    def transcript(self) -> Transcript:
-        """All that was recognised so far."""
-        recognizer, words = self._recognizer, words_of(self._events)
-        text = recognizer.separator.join(word.text for word in words)
-        return Transcript(
-            tuple(words),
-            " ".join(text.split()),
-            tuple(self._delays_ms),
-            self._samples / recognizer.sample_rate_hz,
-            self._busy_s,
-            tuple(e for e in self._events if isinstance(e, Utterance)),
-        )
-
-    def _begin(self):
-        if self._ended:
-            raise ValueError("The stream has ended. Call `recognizer.stream()` anew")
-        return time.perf_counter(), len(self._events)
-
-    def _decode(self, logits):
-        spec, field = self._recognizer.spec, self._recognizer.student.receptive_field
-        for row in logits:
-            frames = self._decoder.frame * field.stride + field.right + 1
-            heard = min(spec.num_samples(frames), self._samples)
-            self._add(self._decoder.step(row), heard)
-
-    def _add(self, found, heard):
-        """Keeps what became certain when so many samples were heard."""
-        self._reporter.threshold = threshold_steps(self._recognizer.threshold)
-        self._reporter.keywords = self._recognizer.keywords
-        rate = self._recognizer.sample_rate_hz
-        for event in self._reporter.take(found):
-            self._events.append(event)
-            if isinstance(event, RecognizedWord):
-                self._delays_ms.append(heard * 1000 // rate - event.end_ms)

@@ -1,7 +1,7 @@
 """The stages of a recognizer in a stream: each takes what is new, and keeps the rest.
 
 However the samples are cut, each stage computes what `deploy.device` computes of the
-whole utterance, to the bit; the network alone runs in TensorFlow Lite.
+whole utterance, to the bit; a network that has no C code runs in TensorFlow Lite.
 """
 
 import numpy as np
@@ -9,8 +9,17 @@ import numpy as np
 from keras_rnn2dnn.audio.feature_spec import FeatureSpec
 from keras_rnn2dnn.deploy.device.decoder import WordLoopTables
 from keras_rnn2dnn.deploy.device.decoders import Tables
-from keras_rnn2dnn.deploy.device.events import Found, Limits
+from keras_rnn2dnn.deploy.device.events import (
+    OVER,
+    Found,
+    Limits,
+    RecognizedWord,
+    Reporter,
+    Utterance,
+    threshold_steps,
+)
 from keras_rnn2dnn.deploy.device.features import (
+    FeatureTables,
     device_energies,
     feature_tables,
     quantized_features,
@@ -19,6 +28,7 @@ from keras_rnn2dnn.deploy.device.keywords import Keywords, SpotterTables
 from keras_rnn2dnn.deploy.device.labels import Labels
 from keras_rnn2dnn.deploy.device.normalizing import Normalizer
 from keras_rnn2dnn.deploy.device.paths import Paths
+from keras_rnn2dnn.deploy.device.recognizer import DeviceNetwork
 from keras_rnn2dnn.deploy.golden import int16_pcm
 from keras_rnn2dnn.quantization.interpreter import Int8Student
 from keras_rnn2dnn.util.errors import invalid
@@ -58,11 +68,12 @@ class FeatureStream:
 
     Args:
         spec: of the features.
+        tables: of them; None: as the specification gives them.
     """
 
-    def __init__(self, spec: FeatureSpec):
+    def __init__(self, spec: FeatureSpec, tables: FeatureTables | None = None):
         self._samples = Overlap(spec.frame_length, spec.frame_step)
-        self._spec, self._tables = spec, feature_tables(spec)
+        self._spec, self._tables = spec, tables or feature_tables(spec)
         self._normalizer = Normalizer(self._tables)
 
     def push(self, pcm: np.ndarray) -> np.ndarray:
@@ -78,11 +89,17 @@ class LogitStream:
     Args:
         student: the int8 network.
         spec: of its features.
+        tables: as of `FeatureStream`.
     """
 
-    def __init__(self, student: Int8Student, spec: FeatureSpec):
+    def __init__(
+        self,
+        student: Int8Student | DeviceNetwork,
+        spec: FeatureSpec,
+        tables: FeatureTables | None = None,
+    ):
         self._student, self._field = student, student.receptive_field
-        self._features = FeatureStream(spec)
+        self._features = FeatureStream(spec, tables)
         self._frames = Overlap(self._field.window, self._field.stride)
         self._last: np.ndarray | None = None  # frame of the utterance
 
@@ -157,6 +174,58 @@ def frame_by_frame(
         return WordLoopStream(tables, limits)
     kind = Keywords if isinstance(tables, SpotterTables) else Labels
     return kind(tables, limits)
+
+
+class Stages:
+    """All stages in numpy, from PCM to events.
+
+    Args:
+        recognizer: a `Recognizer`, of which threshold and keywords may change.
+    """
+
+    def __init__(self, recognizer):
+        self._recognizer = recognizer
+        self._decoder = frame_by_frame(recognizer.tables, recognizer.limits)
+        given = recognizer.labels, recognizer.limits, recognizer.milliseconds
+        self._reporter = Reporter.of(recognizer.reporting, *given)
+        given = recognizer.student, recognizer.spec, recognizer.features
+        self._logits = LogitStream(*given)
+        self._samples = 0
+
+    def push(self, pcm: np.ndarray) -> list[tuple[RecognizedWord | Utterance, int]]:
+        """Takes int16 `(samples,)`.
+
+        Returns:
+            Words and ends of utterances, and how many samples made each of them
+            certain.
+        """
+        self._samples += len(pcm)
+        return self._decoded(self._logits.push(pcm))
+
+    def finish(self) -> list[tuple[RecognizedWord | Utterance, int]]:
+        """Ends the utterance; returns what is left, as `push` does."""
+        events = self._decoded(self._logits.finish())
+        found = self._decoder.finish()
+        if self._recognizer.reporting.decide_ms is not None:  # earlier bundles end none
+            frame = self._decoder.frame
+            found = [*found, Found(OVER, frame, frame, 0)]
+        return events + self._reported(found, self._samples)
+
+    def _decoded(self, logits):
+        spec, field = self._recognizer.spec, self._recognizer.field
+        events = []
+        for row in logits:
+            frames = self._decoder.frame * field.stride + field.right + 1
+            heard = min(spec.num_samples(frames), self._samples)
+            events += self._reported(self._decoder.step(row), heard)
+        return events
+
+    def _reported(self, found, heard):
+        if not found:
+            return []
+        self._reporter.threshold = threshold_steps(self._recognizer.threshold)
+        self._reporter.keywords = self._recognizer.keywords
+        return [(event, heard) for event in self._reporter.take(found)]
 
 
 def int16_samples(pcm: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_rnn2dnn.audio.features import FeatureSpec
+from keras_rnn2dnn.audio.feature_spec import FeatureSpec
 from keras_rnn2dnn.batches.inference import inference_function
 from keras_rnn2dnn.batches.predicting import map_by_length
 from keras_rnn2dnn.deploy import Int8Student

@@ -71,6 +71,7 @@ def test_words_of_a_microphone_until_it_is_unplugged(bundle, microphone, run):
     assert error.count("input overflow\n") == 1
     assert microphone.opened == {
         "samplerate": 8000,
+        "blocksize": 320,
         "channels": 1,
         "dtype": "int16",
         "device": None,

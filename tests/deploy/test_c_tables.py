@@ -3,9 +3,10 @@ import re
 
 import numpy as np
 import pytest
-from helpers.bundles import SPEC
+from helpers.bundles import MFCC, SPEC
 
 from keras_rnn2dnn.deploy import c_tables
+from keras_rnn2dnn.deploy.c_prefix import prefixed_code
 from keras_rnn2dnn.deploy.device.features import feature_tables
 
 
@@ -54,3 +55,46 @@ def test_what_the_c_code_reads_of_the_trigonometric_tables_is_all_that_is_there(
             value = values[place] if k <= half // 2 else sign * values[place]
             assert value == getattr(whole, name)[k]
         assert read == set(range(half // 2))
+
+
+SPECS = {
+    "running": SPEC,
+    "cepstra": MFCC,
+    "pcen": dataclasses.replace(SPEC, compression="pcen", centering="none"),
+    "an empty triangle": dataclasses.replace(
+        SPEC, num_bins=120, mean=None, variance=None
+    ),
+}
+
+
+@pytest.mark.parametrize("prefix", ["", "hall"])
+@pytest.mark.parametrize("name", SPECS)
+def test_the_tables_of_features_are_read_back_to_the_bit(name, prefix):
+    spec = SPECS[name]
+    header = c_tables.features_header(spec, (0.1, 0))
+    found = c_tables.read_features_header(prefixed_code(header, prefix, ()), spec)
+    again = c_tables.features_header(spec, (0.1, 0), found)
+    assert again == header
+    expected = feature_tables(spec)
+    for field in dataclasses.fields(found):
+        np.testing.assert_equal(
+            getattr(found, field.name), getattr(expected, field.name)
+        )
+    sizes = [len(weights) for weights in found.mel_weights]
+    assert (min(sizes) == 0) == (name == "an empty triangle")
+    assert all(weights.dtype == np.float32 for weights in found.mel_weights)
+
+
+def test_a_header_of_other_features_is_refused():
+    header = c_tables.features_header(SPEC, (0.1, 0))
+    wrong = (
+        "",
+        header.replace("mel_start", "start"),
+        c_tables.features_header(SPECS["cepstra"], (0.1, 0)),
+        re.sub(r"(mel_length\[8\] = {\n +)\d+", r"\g<1>900", header),
+        re.sub(r"(mel_start\[8\] = {\n +)\d+", r"\g<1>125", header),
+    )
+    for text in wrong:
+        assert text != header
+        with pytest.raises(ValueError, match="Expected the header of 8 bins, as"):
+            c_tables.read_features_header(text, SPEC)

@@ -146,6 +146,16 @@ def recognizer():
     return {"microphone": [np.zeros(1000, np.int16)] * 4}
 
 
+def small_computer():
+    recognizer()
+    Path("yes.wav").rename("recording.wav")
+    return {}
+
+
+def after_small_computer(names):
+    assert names["recognizer"].engine == "numpy"
+
+
 def after_recognizer(names):
     assert names["transcript"].text == "yes"
     assert names["stream"].transcript.text == "yes"

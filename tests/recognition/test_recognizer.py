@@ -75,18 +75,20 @@ def test_words_are_the_same_however_the_samples_are_cut(name, made):
 
 @pytest.mark.parametrize("name", ["loop", "ctc", "strided"])
 def test_words_are_those_of_the_logits_of_the_whole(name, made):
-    """Features and search of the device, once, with the logits of TensorFlow Lite."""
+    """Features and search of the device, once, with its logits or TensorFlow Lite's."""
     bundle, recognizer = load_bundle(made / name), Recognizer.load(made / name)
+    in_tflite = Recognizer.load(made / name, engine="tflite")
     device = bundle.recognizer
     for pcm in (LONG, *bundles.recordings(3)):
         quantized = device.network.quantized(device.features(pcm))
         windows = context_windows(quantized, device.network.field)
         expected = device.decode([bundle.student.integer_logits(windows)])[0]
-        assert list(recognizer.transcribe(pcm).words) == expected
+        assert list(in_tflite.transcribe(pcm).words) == expected
+        assert list(recognizer.transcribe(pcm).words) == device.recognize([pcm])[0]
 
 
 def test_words_are_those_of_the_float_decoder(made):
-    recognizer = Recognizer.load(made / "loop")
+    recognizer = Recognizer.load(made / "loop", engine="tflite")
     for pcm, features in zip(bundles.recordings(), bundles.features(), strict=True):
         logits = recognizer.student.predict([features])
         expected = bundles.DECODER(logits)[0]
@@ -100,7 +102,11 @@ def test_a_student_that_the_c_code_refuses_is_recognised(made):
         load_bundle(made / "residual"),
         Recognizer.load(made / "residual"),
     )
-    assert bundle.recognizer is None
+    assert bundle.recognizer is None and recognizer.engine == "tflite"
+    with pytest.raises(
+        ValueError, match="with C code from PCM to words for engine='c'"
+    ):
+        Recognizer.load(made / "residual", engine="c")
     student, found = bundle.student, recognizer.transcribe(LONG).words
     features = bundles.features([LONG])[0]
     frames = quantized_features(features, *student.input_quantization)

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from keras_rnn2dnn.audio.features import FeatureSpec
+from keras_rnn2dnn.audio.feature_spec import FeatureSpec
 from keras_rnn2dnn.commands.running import inputs
 from keras_rnn2dnn.commands.running.project import written
 from keras_rnn2dnn.commands.running.sources import FeatureSource

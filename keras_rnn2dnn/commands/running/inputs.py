@@ -12,7 +12,7 @@ import numpy as np
 from keras_rnn2dnn.audio.corpora.listing import list_corpus
 from keras_rnn2dnn.audio.corpora.loading import AudioLoader
 from keras_rnn2dnn.audio.corpora.whole_corpus import list_utterances
-from keras_rnn2dnn.audio.features import FeatureSpec
+from keras_rnn2dnn.audio.feature_spec import FeatureSpec
 from keras_rnn2dnn.ctc import GreedyDecoder
 from keras_rnn2dnn.deploy.golden import int16_pcm
 from keras_rnn2dnn.distillation.model_files import load_model

@@ -13,11 +13,13 @@ from keras_rnn2dnn.commands.running.transcribe import follow, summary
 from keras_rnn2dnn.recognition.recognizer import Recognizer
 from keras_rnn2dnn.util.errors import import_extra
 
+_BLOCKS_A_SECOND = 25  # each costs numpy the same, however short it is
+
 
 def run(options: argparse.Namespace) -> None:
     """Prints what a microphone hears."""
     sounddevice = _sounddevice()
-    recognizer = Recognizer.load(options.bundle, options.threshold)
+    recognizer = Recognizer.load(options.bundle, options.threshold, options.engine)
     device = options.device
     device = int(device) if device and device.isdigit() else device
     pieces = _microphone(sounddevice, recognizer.sample_rate_hz, device)
@@ -57,6 +59,7 @@ def _microphone(sounddevice, sample_rate_hz, device) -> Iterator[np.ndarray]:
     try:
         with sounddevice.InputStream(
             samplerate=sample_rate_hz,
+            blocksize=sample_rate_hz // _BLOCKS_A_SECOND,
             channels=1,
             dtype="int16",
             device=device,

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_rnn2dnn.audio.corpora.listing import list_audio
 from keras_rnn2dnn.audio.formats.decoding import decode
 from keras_rnn2dnn.audio.formats.headers import compressed
 from keras_rnn2dnn.commands.terminal import say, shown_name
@@ -26,7 +25,7 @@ _HINT = (
 def run(options: argparse.Namespace) -> int:
     """Prints what audio files hold; returns the exit code."""
     names = _names(options.audio)
-    recognizer = Recognizer.load(options.bundle, options.threshold)
+    recognizer = Recognizer.load(options.bundle, options.threshold, options.engine)
     found, left_out = [], 0
     several = len(names) > 1
     for name in names:
@@ -62,6 +61,8 @@ def _names(given):
         if name != "-" and not Path(name).exists():
             raise FileNotFoundError(f"No file {name!r}. Expected an audio file, or -")
         if name != "-" and Path(name).is_dir():
+            from keras_rnn2dnn.audio.corpora.listing import list_audio
+
             names += [str(file.path) for file in list_audio(name)]
         else:
             names.append(name)

@@ -1,6 +1,7 @@
 """The decoders that a device runs, and what differs between them."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -50,6 +51,27 @@ def check_classes(decoder: Decoder, num_classes: int) -> None:
     if given != num_classes:
         expected = f"a decoder of {num_classes} {unit}, as the student has classes"
         raise ValueError(invalid("decode", expected, f"{given} {unit}"))
+
+
+def check_of_clips(decode: Any, clip: bool) -> None:
+    """Raises ValueError where a decoder of frames meets clips, or one of clips frames.
+
+    Args:
+        decode: a decoder, or anything else.
+        clip: whether the student gives one posterior for a whole clip.
+    """
+    if not isinstance(decode, tuple(DECODERS.values())):
+        return
+    of_clips, received = isinstance(decode, KeywordSpotter), type(decode).__name__
+    if clip and not of_clips:
+        expected = "a KeywordSpotter, or a function, for a student (batch, classes)"
+        hint = "The decoder reads frames, and this student gives one posterior for a "
+        hint += "whole clip"
+        raise ValueError(invalid("decode", expected, received, hint))
+    if of_clips and not clip:
+        expected = "a WordLoopDecoder or a GreedyDecoder for a student (batch, frames, "
+        expected += "classes)"
+        raise ValueError(invalid("decode", expected, received))
 
 
 def field_in_stream(

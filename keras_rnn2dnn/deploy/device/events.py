@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
-from keras_rnn2dnn.audio.features import FeatureSpec
+from keras_rnn2dnn.audio.feature_spec import FeatureSpec
 from keras_rnn2dnn.hmm.reporting import Reporting
 from keras_rnn2dnn.quantization.receptive_field import ReceptiveField
 from keras_rnn2dnn.scoring.thresholds import CONFIDENCE_STEPS

@@ -6,6 +6,7 @@ frames at a time. So the bits are those of the device.
 
 import dataclasses
 import functools
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -65,6 +66,12 @@ def feature_tables(spec: FeatureSpec) -> FeatureTables:
     Raises:
         ValueError: if a device cannot compute the features in a stream.
     """
+    check_of_stream(spec)
+    return tables_of(spec, [_triangle(column) for column in mel_matrix(spec).T])
+
+
+def check_of_stream(spec: FeatureSpec) -> None:
+    """Raises ValueError where a device cannot compute features in a stream."""
     if spec.centering == "utterance":
         expected = 'features without future: centering="running" or "none"'
         hint = "Compute the features, and train the student, with one of these"
@@ -74,16 +81,30 @@ def feature_tables(spec: FeatureSpec) -> FeatureTables:
             expected = f"{name}={plain!r}, which is all that the C code computes"
             hint = "Compute the features, and train the student, with it"
             raise ValueError(invalid("feature_spec", expected, received, hint))
-    half = spec.fft_length // 2
     if spec.compression == "pcen" and not 1e-6 <= spec.bias <= 1e6:
         expected = "a bias from 1e-6 to 1e6, with which float32 computes PCEN"
         raise ValueError(invalid("feature_spec", expected, spec.bias))
-    if half < 4 or spec.floor < 1e-37:
+    if spec.fft_length < 8 or spec.floor < 1e-37:
         expected = "windows of more than 4 samples and a floor of at least 1e-37"
         received = (spec.frame_length, spec.floor)
         raise ValueError(invalid("feature_spec", expected, received))
+
+
+def tables_of(
+    spec: FeatureSpec, triangles: Sequence[tuple[int, np.ndarray]]
+) -> FeatureTables:
+    """Returns the tables of a specification, whose triangles are known.
+
+    Args:
+        spec: of the features.
+        triangles: of each bin the first bin of the FFT, and the weights from there on.
+
+    Raises:
+        ValueError: if a device cannot compute the features in a stream.
+    """
+    check_of_stream(spec)
+    half = spec.fft_length // 2
     angles = 2 * np.pi * np.arange(half) / spec.fft_length
-    triangles = [_triangle(column) for column in mel_matrix(spec).T]
     pcen, memory, prior = Pcen.of(spec), spec.memory_frames, spec.prior_frames
     mean = np.array(spec.mean or (0.0,) * spec.num_features)
     if pcen:

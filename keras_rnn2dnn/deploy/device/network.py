@@ -62,7 +62,11 @@ def _run_layer(layer, x, rounding):
     # Sums of int8 products are exact in floats, whose product is the fast one.
     exact = layer.weights.shape[1] <= _EXACT_IN_FLOAT32
     kind = np.float32 if exact else np.float64
-    sums = gathered(layer, x).astype(kind) @ layer.weights.T.astype(kind)
+    rows = gathered(layer, x).reshape(-1, layer.weights.shape[1]).astype(kind)
+    count = len(rows)
+    if count == 1:  # BLAS would share it among threads, which then wait actively
+        rows = np.repeat(rows, 2, axis=0)
+    sums = (rows @ layer.weights.T.astype(kind))[:count]
     sums = sums.astype(np.int64) + layer.bias
     values = ROUNDINGS[rounding](sums, layer.multipliers, layer.shifts)
     values += layer.output_offset

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from keras_rnn2dnn.audio.features import FeatureSpec
+from keras_rnn2dnn.audio.feature_spec import FeatureSpec
 from keras_rnn2dnn.deploy.device.decoders import (
     Decoder,
     Tables,
@@ -26,8 +26,8 @@ from keras_rnn2dnn.deploy.device.events import (
     words_of,
 )
 from keras_rnn2dnn.deploy.device.features import (
+    check_of_stream,
     device_features,
-    feature_tables,
     quantized_features,
 )
 from keras_rnn2dnn.deploy.device.images.moving import Moving, moving
@@ -37,12 +37,14 @@ from keras_rnn2dnn.deploy.device.images.running import run_images
 from keras_rnn2dnn.deploy.device.layers import (
     Int8Layer,
     UnsupportedStudent,
+    quantization,
     read_layers,
 )
 from keras_rnn2dnn.deploy.device.network import run_network
 from keras_rnn2dnn.hmm import WordLoopDecoder
 from keras_rnn2dnn.quantization.interpreter import Int8Student, context_windows
 from keras_rnn2dnn.quantization.receptive_field import ReceptiveField
+from keras_rnn2dnn.quantization.tflite_file import read_graph
 from keras_rnn2dnn.util.errors import invalid
 
 
@@ -81,12 +83,29 @@ class DeviceNetwork:
         Raises:
             UnsupportedStudent: if the C code does not run it.
         """
+        return cls.read(tflite, student.receptive_field)
+
+    @classmethod
+    def read(cls, tflite: bytes, field: ReceptiveField) -> "DeviceNetwork":
+        """Reads a converted student, whose context is known.
+
+        Args:
+            tflite: its file.
+            field: its context.
+
+        Raises:
+            UnsupportedStudent: if the C code does not run it.
+            ValueError: if the file is damaged.
+        """
+        graph = read_graph(tflite)
+        (first,), (last,) = graph.inputs, graph.outputs
+        first, last = graph.tensors[first], graph.tensors[last]
         return cls(
             _layers(tflite),
-            student.receptive_field,
-            student.input_quantization,
-            student.output_quantization,
-            student.num_features,
+            field,
+            quantization(first),
+            quantization(last),
+            first.shape[2],
         )
 
     def quantized(self, features: np.ndarray) -> np.ndarray:
@@ -125,6 +144,29 @@ class DeviceNetwork:
         if not self.is_images:
             return run_network(self.layers, windows, rounding)
         return run_images(self.layers, windows.reshape(len(windows), -1), rounding)
+
+    @property
+    def dtype(self) -> str:
+        """Of features and logits. With what follows it stands for an `Int8Student`."""
+        return "int8"
+
+    @property
+    def receptive_field(self) -> ReceptiveField:
+        """The context of the student."""
+        return self.field
+
+    @property
+    def num_classes(self) -> int:
+        """Classes."""
+        return self.outputs
+
+    def integer_logits(self, windows: np.ndarray) -> np.ndarray:
+        """Computes the int8 logits of windows; see `run`."""
+        return self.run(windows)
+
+    def over(self, field: ReceptiveField) -> "DeviceNetwork":
+        """Returns the network with another field of as many frames."""
+        return dataclasses.replace(self, field=field)
 
     @property
     def is_images(self) -> bool:
@@ -184,7 +226,7 @@ class DeviceRecognizer:
     decoder: Decoder
 
     def __post_init__(self):
-        feature_tables(self.spec)
+        check_of_stream(self.spec)
         if self.spec.num_features != self.network.num_features:
             expected = f"features of {self.network.num_features} {self.spec.unit}"
             received = f"{self.spec.num_features} {self.spec.unit}"

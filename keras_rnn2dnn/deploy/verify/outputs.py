@@ -8,7 +8,7 @@ import numpy as np
 
 import keras_rnn2dnn
 from keras_rnn2dnn.audio.cepstra import cepstral_matrix
-from keras_rnn2dnn.audio.features import FeatureSpec
+from keras_rnn2dnn.audio.feature_spec import FeatureSpec
 from keras_rnn2dnn.audio.mel import mel_matrix, window_weights
 from keras_rnn2dnn.deploy import golden, held_back, tflm
 from keras_rnn2dnn.deploy.bundle import Firmware
