@@ -1,6 +1,7 @@
 # make demo   the main job on speech synthesised on the spot; DEMO=--full for all of it
 # make test   the tests
 # make docs   the documentation, in site/
+# make lite   the wheel for small computers, in dist/
 # All set up what they need in $(VENV); PYTHON chooses the interpreter, TESTS=... goes to
 # pytest and DEMO=... to the demo.
 
@@ -11,7 +12,7 @@ PACKAGES ?=
 DEMO ?=
 TESTS ?=
 
-.PHONY: demo test slow lint docs clean
+.PHONY: demo test slow lint docs lite clean
 
 demo: $(VENV)/ready
 	$(VENV)/bin/rnn2dnn demo --out out $(DEMO)
@@ -29,6 +30,9 @@ lint: $(VENV)/ready
 docs: $(VENV)/ready
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check -e ".[docs]"
 	$(VENV)/bin/mkdocs build --strict
+
+lite:
+	$(PYTHON) lite/build_wheel.py --out dist
 
 $(VENV)/ready: setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(VENV)
