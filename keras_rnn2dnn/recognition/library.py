@@ -167,8 +167,9 @@ def compile_library(
                 line, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False
             )
             if done.returncode:
-                said = (done.stderr or done.stdout).strip()
-                raise RuntimeError(f"{line[0]} says: {said}")
+                said = (done.stderr or done.stdout).splitlines() or [""]
+                first = next((text for text in said if "error" in text), said[0])
+                raise RuntimeError(f"{line[0]} says: {first}")
             library = load_library(found)
             if not is_right(library):
                 raise RuntimeError("it does not find the golden words")
