@@ -29,6 +29,7 @@ import json, runpy, types
 from keras_rnn2dnn import Recognizer, cli
 import keras_rnn2dnn.hmm.flat_start
 import numpy as np
+from keras_rnn2dnn.deploy import write_project
 from keras_rnn2dnn.hmm import flat_start  # the function, not its module
 
 assert callable(flat_start)
@@ -52,6 +53,7 @@ class InputStream:
 sys.modules["sounddevice"] = types.SimpleNamespace(
     InputStream=InputStream, PortAudioError=OSError
 )
+write_project(bundle, "cmake", wav + ".project")
 assert cli.main(["transcribe", bundle, wav, "--times"]) == 0
 assert cli.main(["listen", bundle]) == 0
 print(Recognizer.load(bundle, engine="numpy").transcribe(wav).text)
