@@ -66,15 +66,18 @@ def run(data, out, sizes, seeds):
     def trained(several):
         return {row.name: [work.logits(row, seed) for seed in seeds] for row in several}
 
-    candidates = rows.candidates(sizes.temperatures)
-    found = trained([*rows.FIRST, *candidates])
-    best = tables.best_of(candidates, found, material)
+    soft = rows.soft_rows(sizes.temperatures)
+    found = trained([*rows.FIRST, *soft])
+    best = tables.best_of(soft, found, material)
+    both = [best, rows.with_labels(best)]
+    found |= trained(both[1:])
+    best = tables.best_of(both, found, material)
     found |= trained(rows.later_rows(best, len(seeds)))
     yield tables.heading(material, sizes, seeds, best)
     yield tables.of_floats(found, material, work)
     names = rows.on_device(best, len(seeds))
     as_integers = {n: [integers(work, n, seed) for seed in seeds] for n in names}
-    spent = {name: costs(work, name, seeds[0]) for name in names}
+    spent = {name: costs(work, name, seeds[0]) for name in rows.in_bundles(best)}
     yield tables.of_integers(found, as_integers, spent, material)
 
 

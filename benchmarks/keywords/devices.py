@@ -15,7 +15,8 @@ from keras_rnn2dnn.keywords import KeywordSpotter
 from keras_rnn2dnn.quantization.quantize import quantize
 from keras_rnn2dnn.util.files import new_file
 
-HEARD = "test", "test in noise"
+EXACT = "test"
+HEARD = EXACT, "test in noise"
 _CALIBRATION = 600
 
 
@@ -28,9 +29,9 @@ def integers(work: Work, name: str, seed: int) -> dict[str, np.ndarray]:
         seed: of its training.
 
     Returns:
-        `bytes`, of the file; and for each of `HEARD`, `(clips, classes)`: what
-        TensorFlow Lite gives, and, "on the device" behind the name, what the arithmetic
-        of the device does.
+        `bytes`, of the file; and of each test, `(clips, classes)`: what TensorFlow Lite
+        gives; of `EXACT`, "on the device" behind the name, what the arithmetic of the
+        device does.
     """
     path = work.path(name, seed, ".int8.npz")
     if not path.is_file():
@@ -42,7 +43,8 @@ def integers(work: Work, name: str, seed: int) -> dict[str, np.ndarray]:
         for heard in HEARD:
             x = work.material.sets[heard].features
             found[heard] = student.predict(x)
-            found[f"{heard} on the device"] = network.run(network.quantized(x))
+            if heard == EXACT:
+                found[f"{EXACT} on the device"] = network.run(network.quantized(x))
         with new_file(path) as temporary, open(temporary, "wb") as file:
             np.savez(file, **found)
     with np.load(path) as kept:

@@ -47,25 +47,25 @@ FIRST = (
 )
 
 
-def candidates(temperatures: Sequence[float]) -> list[Row]:
-    """Returns the rows among which the way to learn from a teacher is chosen."""
+def soft_rows(temperatures: Sequence[float]) -> list[Row]:
+    """Returns the rows among which the temperature is chosen."""
     return [
-        Row(
-            f"DS-CNN, soft{' + hard' * bool(hard)}, T = {temperature:g}",
-            taught_by=TEACHER,
-            temperature=temperature,
-            hard=hard,
-        )
-        for hard in (0.0, SHARE)
-        for temperature in temperatures
+        Row(f"DS-CNN, soft, T = {t:g}", taught_by=TEACHER, temperature=t)
+        for t in temperatures
     ]
+
+
+def with_labels(best: Row) -> Row:
+    """Returns the row that learns as the best one does, and labels beside."""
+    name = best.name.replace("soft", "soft + hard")
+    return dataclasses.replace(best, name=name, hard=SHARE)
 
 
 def later_rows(best: Row, seeds: int) -> list[Row]:
     """Returns the rows that learn in the way of the best candidate.
 
     Args:
-        best: that was chosen on the development speakers.
+        best: that was chosen on the development speakers, with labels or without.
         seeds: how many there are: of one there are no others to learn from.
     """
     like = {"temperature": best.temperature, "hard": best.hard}
@@ -85,8 +85,13 @@ def later_rows(best: Row, seeds: int) -> list[Row]:
 
 
 def on_device(best: Row, seeds: int) -> list[str]:
-    """Returns the names of the rows that become bundles."""
-    names = [LABELS, best.name]
+    """Returns the names of the rows that are measured as integers."""
+    names = [LABELS, best.name, DNN_LABELS, DNN_DISTILLED]
     if seeds > 1:
-        names += [LONGER, LONGER_DISTILLED, BY_ITSELF, BY_TEACHERS, BY_STUDENTS]
-    return [*names, DNN_LABELS, DNN_DISTILLED]
+        names[2:2] = [LONGER, LONGER_DISTILLED, BY_TEACHERS, BY_STUDENTS]
+    return names
+
+
+def in_bundles(best: Row) -> list[str]:
+    """Returns the names of rows that become bundles: costs depend on the form alone."""
+    return [LABELS, best.name, DNN_DISTILLED]

@@ -4,7 +4,7 @@ import platform
 
 import tensorflow as tf
 
-from benchmarks.keywords.devices import HEARD
+from benchmarks.keywords.devices import EXACT, HEARD
 from benchmarks.keywords.rows import DNN_LABELS, LABELS, TEACHER
 from benchmarks.keywords.table import Errors, chosen, interval, markdown
 
@@ -87,8 +87,8 @@ def of_integers(found, as_integers, spent, material):
     texts = [_of_integers(found, as_integers, material, name) for name in HEARD]
     head = ["Device", "bytes", "RAM", "M4F, instructions an inference", "C, wrong/all"]
     rows = []
-    for row, integers in as_integers.items():
-        cost = spent[row]
+    for row, cost in spent.items():
+        integers = as_integers[row]
         count, in_c = cost["instructions"], cost["in_c"]
         rows.append(
             [
@@ -103,27 +103,30 @@ def of_integers(found, as_integers, spent, material):
 
 
 def _of_integers(found, as_integers, material, name):
-    """Compares float, int8 and device; the changes are those of the device."""
+    """Compares float, int8 and the device; the changes are those of the last."""
     examples, device = material.sets[name], f"{name} on the device"
+    exact = name == EXACT
     outputs = {TEACHER: [z[name] for z in found[TEACHER]]}
     for row, integers in as_integers.items():
         outputs[f"{row}, float"] = [z[name] for z in found[row]]
         outputs[f"{row}, int8"] = [z[name] for z in integers]
-        outputs[row] = [z[device] for z in integers]
+        outputs[row] = [z[device if exact else name] for z in integers]
     measured = Errors(outputs, examples.labels, examples.speakers)
+    kinds = ["float", "int8"] if exact else ["float"]
+    last = "on the device" if exact else "int8"
     head = [
-        *(f"{name[0].upper()}{name[1:]}, integers", "errors/clips of float, int8"),
-        *("on the device", "accuracy on the device % (95 %)"),
+        *(f"{name[0].upper()}{name[1:]}", f"errors of {', '.join(kinds)}"),
+        *(f"errors/clips, {last}", f"accuracy % (95 %), {last}"),
         *("errors against labels (95 %)", "against the float teacher (95 %)"),
     ]
     rows = []
     for row in as_integers:
         base = DNN_LABELS if row.startswith("DNN") else LABELS
-        kinds = [measured.counts(f"{row}, {kind}")[0] for kind in ("float", "int8")]
+        counts = [measured.counts(f"{row}, {kind}")[0] for kind in kinds]
         rows.append(
             [
                 row,
-                ", ".join(map(str, kinds)),
+                ", ".join(map(str, counts)),
                 "{}/{:,}".format(*measured.counts(row)),
                 interval(measured.accuracy(row)),
                 *_changes(measured, row, base),
