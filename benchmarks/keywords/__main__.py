@@ -75,6 +75,7 @@ def run(data, out, sizes, seeds):
     found |= trained(rows.later_rows(best, len(seeds)))
     yield tables.heading(material, sizes, seeds, best)
     yield tables.of_floats(found, material, work)
+    yield tables.comparisons(found, material, best)
     names = rows.on_device(best, len(seeds))
     as_integers = {n: [integers(work, n, seed) for seed in seeds] for n in names}
     spent = {name: costs(work, name, seeds[0]) for name in rows.in_bundles(best)}

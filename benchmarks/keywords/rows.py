@@ -84,6 +84,21 @@ def later_rows(best: Row, seeds: int) -> list[Row]:
     return rows
 
 
+def compared(best: Row) -> list[tuple[str, str]]:
+    """Returns pairs of rows, the second as the base: what each part is worth."""
+    return [
+        (best.name, LABELS),
+        (best.name, BY_ITSELF),
+        (LONGER, LABELS),
+        (LONGER_DISTILLED, LONGER),
+        (BY_TEACHERS, LABELS),
+        (BY_TEACHERS, BY_STUDENTS),
+        (LONGER_DISTILLED, TEACHER),
+        (MEAN_OF_STUDENTS, MEAN_OF_TEACHERS),
+        (DNN_DISTILLED, DNN_LABELS),
+    ]
+
+
 def on_device(best: Row, seeds: int) -> list[str]:
     """Returns the names of the rows that are measured as integers."""
     names = [LABELS, best.name, DNN_LABELS, DNN_DISTILLED]

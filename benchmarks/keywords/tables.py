@@ -5,7 +5,7 @@ import platform
 import tensorflow as tf
 
 from benchmarks.keywords.devices import EXACT, HEARD
-from benchmarks.keywords.rows import DNN_LABELS, LABELS, TEACHER
+from benchmarks.keywords.rows import DNN_LABELS, LABELS, TEACHER, compared
 from benchmarks.keywords.table import Errors, chosen, interval, markdown
 
 DEVELOPMENT = "development", "development in noise"
@@ -80,6 +80,20 @@ def _changes(measured, row, base):
         "-" if row == other else interval(measured.change(row, other), relative=True)
         for other in (base, TEACHER)
     ]
+
+
+def comparisons(found, material, best):
+    """Returns the table of what the recurrent teacher is worth, on both tests."""
+    tests = [errors(found, material, name) for name in HEARD]
+    head = ["system", "against", *(f"errors, {name} (95 %)" for name in HEARD)]
+    rows = []
+    for row, other in compared(best):
+        if row in found and other in found:
+            changes = (
+                interval(test.change(row, other), relative=True) for test in tests
+            )
+            rows.append([row, other, *changes])
+    return markdown(head, rows)
 
 
 def of_integers(found, as_integers, spent, material):

@@ -148,11 +148,11 @@ def tiny(monkeypatch):
     return trainings.Sizes(epochs=1, banks=1, teacher=3, dnn=4, temperatures=(2.0,))
 
 
-def test_a_run_prints_three_tables_and_goes_on_where_it_was_stopped(
+def test_a_run_prints_its_tables_and_goes_on_where_it_was_stopped(
     speech_commands, tmp_path, tiny
 ):
     given = speech_commands, tmp_path, tiny, [0]
-    heading, floats, integers = command.run(*given)
+    heading, floats, pairs, integers = command.run(*given)
     assert "training: 72 clips of 3 speakers, each in 1 copies" in heading
     assert "test: 24 clips of 1 speakers" in heading
     assert "Best on the development speakers: DS-CNN, soft" in heading
@@ -161,8 +161,9 @@ def test_a_run_prints_three_tables_and_goes_on_where_it_was_stopped(
     assert re.search(
         r"\| DNN, labels \| [\d,]+ \| [\d,]+ \| - \| (0/288|-) \|", integers
     )
+    assert re.search(r"\| DNN, distilled \| DNN, labels \| [+-][\d.]+ % \(", pairs)
     kept = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.*")}
-    assert list(command.run(*given)) == [heading, floats, integers]
+    assert list(command.run(*given)) == [heading, floats, pairs, integers]
     assert kept == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.*")}
     with pytest.raises(SystemExit, match=r"Expected a directory of results of .*\[1\]"):
         list(command.run(speech_commands, tmp_path, tiny, [1]))
