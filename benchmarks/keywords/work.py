@@ -19,7 +19,7 @@ from keras_rnn2dnn.util.learning_rate import warmup_cosine
 from keras_rnn2dnn.util.log_softmax import log_softmax
 
 RATES = {"CRNN": 2e-3, "DS-CNN": 3e-3, "DNN": 2e-3}
-_BATCH, _LARGE_BATCH = 64, 500
+_LARGE_BATCH = 500
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,6 +33,7 @@ class Sizes:
         teacher: width of the teacher's two layers, of each direction.
         dnn: width of the DNN's two layers.
         temperatures: of which the best is chosen.
+        batch: clips of a batch; batch normalization needs some hundred of them.
     """
 
     epochs: int = 20
@@ -41,6 +42,7 @@ class Sizes:
     teacher: int = 64
     dnn: int = 72
     temperatures: tuple[float, ...] = (1.0, 2.0, 4.0)
+    batch: int = 64
 
 
 class Work:
@@ -122,7 +124,8 @@ class Work:
         model = self._new_model(row.model)
         targets = None if row.taught_by is None else self._targets(row, seed)
         epochs = row.epochs * self.sizes.epochs
-        data = Batches(self.material, targets, row.hard, epochs, seed)
+        given = row.hard, epochs, seed, self.sizes.batch
+        data = Batches(self.material, targets, *given)
         steps = len(data)
         rate = warmup_cosine(RATES[row.model], steps, steps // epochs)
         adam = keras.optimizers.Adam(rate, global_clipnorm=1.0)
@@ -171,16 +174,17 @@ class Batches(keras.utils.PyDataset):
         hard: share of the labels beside them.
         epochs: of the training.
         seed: of the draw and of the order.
+        size: of a batch.
     """
 
-    def __init__(self, material, targets, hard, epochs, seed):
+    def __init__(self, material, targets, hard, epochs, seed, size):
         super().__init__()
         self.material, self.targets, self.hard = material, targets, hard
         rng, self.places = np.random.default_rng(seed), []
         for epoch in range(epochs):
             bank, chosen = material.epoch(epoch, rng)
-            for start in range(0, len(chosen) - _BATCH + 1, _BATCH):
-                self.places.append((bank, chosen[start : start + _BATCH]))
+            for start in range(0, len(chosen) - size + 1, size):
+                self.places.append((bank, chosen[start : start + size]))
 
     def __len__(self):
         """Returns the number of batches."""
@@ -197,4 +201,4 @@ class Batches(keras.utils.PyDataset):
         return x, {"soft": soft, "labels": labels} if self.hard else soft
 
 
-QUICK = Sizes(epochs=10, banks=2, every=4, temperatures=(2.0,))
+QUICK = Sizes(epochs=10, banks=2, every=4, temperatures=(2.0,), batch=16)
