@@ -40,6 +40,7 @@ from keras_rnn2dnn.quantization.comparison import (
 from keras_rnn2dnn.quantization.fake_quant import is_fake_quantized
 from keras_rnn2dnn.quantization.folding.graph import student_graph
 from keras_rnn2dnn.quantization.folding.rebuild import logits_student
+from keras_rnn2dnn.quantization.folding.tracing import traced
 from keras_rnn2dnn.quantization.interpreter import Int8Student
 from keras_rnn2dnn.quantization.operators import check_runs_on_device, operators
 from keras_rnn2dnn.quantization.quantize import check_quantization, quantize
@@ -89,9 +90,9 @@ def convert(
     layers beside them. A softmax at the end is left out: the file gives logits.
 
     Args:
-        student: Functional or Sequential model
-            `(batch, frames, features) -> (batch, frames, classes)`, logits out, or
-            posteriors of a softmax at its end.
+        student: Functional or Sequential model, or a subclassed one whose `call` uses
+            Keras layers and `keras.ops`, `(batch, frames, features) -> (batch, frames,
+            classes)`, logits out, or posteriors of a softmax at its end.
         directory: of the bundle; made if it is missing. An earlier bundle there is
             replaced.
         calibration: real features, never random numbers: `(utterances, frames,
@@ -155,6 +156,7 @@ def convert(
         raise ValueError(invalid("decode", expected, None))
     bundle.check_directory(directory)
     check_prefix(prefix)
+    student = traced(student)
     graph = student_graph(student)
     utterances = utterances_of(calibration, student.input_shape[2], graph.clip)
     frames = clip_frames(student, utterances) if graph.clip else None

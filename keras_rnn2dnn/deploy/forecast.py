@@ -14,6 +14,7 @@ from keras_rnn2dnn.deploy.device.ram import scratch_size, step_size
 from keras_rnn2dnn.deploy.device.recognizer import DeviceNetwork
 from keras_rnn2dnn.deploy.toolchain import CORES
 from keras_rnn2dnn.quantization.folding.graph import student_graph
+from keras_rnn2dnn.quantization.folding.tracing import traced
 from keras_rnn2dnn.quantization.interpreter import Int8Student
 from keras_rnn2dnn.quantization.operators import check_runs_on_device
 from keras_rnn2dnn.quantization.quantize import quantize
@@ -99,7 +100,7 @@ def refusal(student: keras.Model) -> str | None:
     """
     state = random.getstate()  # from which Keras takes seeds of the layers it copies
     try:
-        student_graph(student)
+        student_graph(traced(student))
     except ValueError as error:
         return str(error)
     finally:
@@ -128,6 +129,7 @@ def forecast(student: keras.Model, frames: int | None = None) -> Forecast:
         >>> found.products, found.c, found.ram_bytes
         (39616, True, 760)
     """
+    student = traced(student)
     model, field = window_model(student, frames)
     shape = (_WINDOWS, field.window, student.input_shape[2])
     windows = np.random.default_rng(0).normal(size=shape).astype(np.float32)

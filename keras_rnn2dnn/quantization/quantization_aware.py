@@ -13,6 +13,7 @@ from keras_rnn2dnn.quantization.folding.affine import Affine
 from keras_rnn2dnn.quantization.folding.affine_folding import fold_affine
 from keras_rnn2dnn.quantization.folding.graph import student_graph
 from keras_rnn2dnn.quantization.folding.rebuild import rebuild
+from keras_rnn2dnn.quantization.folding.tracing import traced
 from keras_rnn2dnn.quantization.layer_rules import IDENTITIES, refuse
 from keras_rnn2dnn.quantization.ranges import calibrated_range, check_ranges
 from keras_rnn2dnn.util.errors import invalid
@@ -66,6 +67,7 @@ def quantization_aware(
         True
     """
     check_ranges(ranges)
+    student = traced(student)
     graph = student_graph(student)
     steps = graph.steps
     fold_affine(steps, padded=True)

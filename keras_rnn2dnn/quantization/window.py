@@ -14,6 +14,7 @@ from keras_rnn2dnn.quantization.clips import clip_model
 from keras_rnn2dnn.quantization.folding.affine_folding import fold_affine
 from keras_rnn2dnn.quantization.folding.graph import student_graph
 from keras_rnn2dnn.quantization.folding.splice_folding import fold_splice
+from keras_rnn2dnn.quantization.folding.tracing import traced
 from keras_rnn2dnn.quantization.layer_rules import refuse
 from keras_rnn2dnn.quantization.receptive_field import ReceptiveField
 from keras_rnn2dnn.quantization.window_images import window_of_images
@@ -41,9 +42,9 @@ def window_model(
     TensorFlow Lite sees fully connected layers.
 
     Args:
-        student: feed-forward Functional or Sequential model (or nested ones)
-            `(batch, frames, features) -> (batch, frames, classes)` or `(batch,
-            classes)`.
+        student: feed-forward Functional or Sequential model (or nested ones), or a
+            subclassed one that can be traced, `(batch, frames, features) -> (batch,
+            frames, classes)` or `(batch, classes)`.
         frames: of a clip, where an utterance-level student leaves them open.
 
     Returns:
@@ -66,6 +67,7 @@ def window_model(
         >>> model.input_shape, model.output_shape
         ((1, 9, 24), (1, 51))
     """
+    student = traced(student)
     graph = student_graph(student)
     if graph.clip:
         return clip_model(student, frames)

@@ -201,9 +201,11 @@ def recurrent():
 def subclassed():
     class Student(keras.Model):
         def call(self, inputs):
-            return inputs
+            return tf.nn.relu(inputs)
 
-    convert(Student(), "bundle", X)
+    student = Student()
+    student(np.zeros((1, 50, 4)))
+    convert(student, "bundle", X)
 
 
 def missing_c(layer, **options):

@@ -335,11 +335,6 @@ def test_branches_of_different_frame_rates_are_refused():
         window_model(outer)
 
 
-class Subclassed(keras.Model):
-    def call(self, inputs):
-        return inputs
-
-
 def unbuilt():
     return keras.Sequential([L.Dense(3)])
 
@@ -362,11 +357,6 @@ def fixed():
 @pytest.mark.parametrize(
     ("build", "hint"),
     [
-        (
-            lambda: Subclassed(name="student"),
-            "A Subclassed hides its layers: rebuild the student as keras.Model(inputs, "
-            "outputs) or keras.Sequential",
-        ),
         (
             unbuilt,
             "Build it first: add keras.Input((None, features)) as its first layer",

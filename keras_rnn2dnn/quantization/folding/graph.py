@@ -18,6 +18,7 @@ from keras_rnn2dnn.quantization.folding.plain_layers import (
     plain_layers,
     reshaping,
 )
+from keras_rnn2dnn.quantization.folding.tracing import is_graph
 from keras_rnn2dnn.quantization.layer_rules import (
     IDENTITIES,
     RECURRENT,
@@ -129,10 +130,6 @@ def _kind(student):
     return "images" if two else "frames"
 
 
-def _is_graph(model) -> bool:
-    return isinstance(model, keras.Function | keras.Sequential)
-
-
 def _all_layers(model):
     for layer in model.layers:
         yield layer
@@ -148,7 +145,7 @@ def _check_model(student):
         raise ValueError(invalid("student", expected, received, hint))
     if isinstance(student, keras.Layer):
         single_output("student", student)
-    if not _is_graph(student):
+    if not is_graph(student):
         hint = (
             f"A {type(student).__name__} hides its layers: rebuild the student as "
             "keras.Model(inputs, outputs) or keras.Sequential"
@@ -193,9 +190,9 @@ def _steps(model, kind) -> list[Step]:
             return known[id(tensor)]
         layer, node, output = tensor._keras_history
         arguments = layer._inbound_nodes[node].arguments
-        plain = [] if _is_graph(layer) else _checked(layer, arguments, tensor, kind)
+        plain = [] if is_graph(layer) else _checked(layer, arguments, tensor, kind)
         sources = [visit(source, known) for source in _sources(layer, arguments)]
-        if _is_graph(layer):
+        if is_graph(layer):
             inside = {id(t): i for t, i in zip(layer.inputs, sources, strict=True)}
             known[id(tensor)] = visit(layer.outputs[output], inside)
             return known[id(tensor)]
@@ -212,7 +209,7 @@ def _steps(model, kind) -> list[Step]:
 def _checked(operation, arguments, output, kind):
     """Returns the plain layers of a call; a softmax is checked once it is not last."""
     images = kind != "frames"
-    if images and (found := reshaping(operation, output.shape)) is not None:
+    if images and (found := reshaping(operation, arguments, output.shape)) is not None:
         return [found]
     layers = plain_layers(plain_layer(operation), arguments, images)
     for layer in layers:

@@ -103,21 +103,33 @@ def plain_layers(
     return [layer]
 
 
-def reshaping(operation: keras.Operation, shape) -> keras.layers.Reshape | None:
+def reshaping(
+    operation: keras.Operation, arguments, shape
+) -> keras.layers.Reshape | None:
     """Returns the layer of an operation that changes the shape alone, or None.
 
     Args:
         operation: a layer, or an operator such as that of `expand_dims`.
+        arguments: of this call, `node.arguments`.
         shape: of its output, `(batch, ...)`.
     """
     own = type(operation).__module__.startswith("keras.src.ops.")
-    changes = own and type(operation).__name__ in _RESHAPES
+    kind = type(operation).__name__
+    adds = kind == "GetItem" and own and _adds_axes(arguments)
+    changes = adds or (own and kind in _RESHAPES)
     flattens = type(operation) is keras.layers.TimeDistributed
     flattens = flattens and type(operation.layer) is keras.layers.Flatten
     sizes = tuple(-1 if length is None else length for length in shape[1:])
     if not (changes or flattens) or sizes.count(-1) > 1:
         return None
     return keras.layers.Reshape(sizes, name=operation.name, dtype="float32")
+
+
+def _adds_axes(arguments):
+    """Whether an index such as `x[..., None]` takes all there is."""
+    key = arguments.args[1]
+    keys = key if isinstance(key, tuple) else (key,)
+    return all(k is None or k is Ellipsis or k == slice(None) for k in keys)
 
 
 def copied(layer: keras.Layer, weights=None, **changes) -> keras.Layer:
