@@ -17,7 +17,15 @@ const BUSY_MS = 30; // between two looks at the window
 
 const $ = (id) => document.getElementById(id);
 const number = (value) => value.toLocaleString("en");
-const pause = () => new Promise((resume) => setTimeout(resume));
+
+/** Lets the browser do other things; timers wait for a second in a hidden tab. */
+function pause() {
+  const { port1, port2 } = new MessageChannel();
+  return new Promise((resume) => {
+    port1.onmessage = () => resume(port1.close());
+    port2.postMessage(null);
+  });
+}
 
 class Page {
   constructor(module, data, recordings) {
@@ -76,6 +84,10 @@ class Page {
         else this.words.mark(value);
       });
     window.onresize = () => this.draw();
+    document.onvisibilitychange = () => {
+      this.draw();
+      if (!document.hidden) this.live?.resume();
+    };
     matchMedia("(prefers-color-scheme: dark)").onchange = () => this.draw();
   }
 
@@ -107,13 +119,16 @@ class Page {
       const heard = ({ samples, peak }) => {
         if (this.run === run) this.#push(int16(samples), peak);
       };
-      const lost = () => this.stop("The microphone is gone.");
+      const lost = () => this.run === run && this.stop("The microphone is gone.");
+      const changed = () => this.run === run && this.#tellLive();
+      const told = { heard, lost, changed };
       this.last = null;
       this.#play(null);
-      const live = await microphone(worklet, rate, $("levelled").checked, heard, lost);
+      this.draw();
+      const live = await microphone(worklet, rate, $("levelled").checked, told);
       if (this.run !== run) return await live.stop(); // a recording came between
       this.live = live;
-      say(`Listening: ${number(this.live.rate)} Hz, resampled to ${number(rate)} Hz.`);
+      this.#tellLive();
       this.#follow();
     } catch (error) {
       say(refusal(error), true);
@@ -133,6 +148,12 @@ class Page {
     this.draw();
     say(why);
     await stop();
+  }
+
+  #tellLive() {
+    const [from, to] = [this.live.rate, this.data.rate].map(number);
+    if (this.live.running) say(`Listening: ${from} Hz, resampled to ${to} Hz.`);
+    else say("The browser holds the audio back. Stop it, and try again.", true);
   }
 
   #pressed() {
@@ -195,6 +216,7 @@ class Page {
   }
 
   draw() {
+    if (document.hidden) return; // it is drawn as soon as it can be seen
     const { frameMs, rows } = this.data;
     const to = Math.max(this.wave.columns.count, this.posteriors.count);
     const seconds = this.live ? LIVE_S : Math.max(LEAST_S, this.seconds);
@@ -207,9 +229,9 @@ class Page {
     drawPosteriors($("posteriors"), this.posteriors, rows, first, last);
     const level = this.live ? this.level.now : this.level.loudest;
     $("meter").value = level;
+    show($("decibels"), this.samples ? `${level.toFixed(0)} dB` : "");
+    show($("advice"), this.samples ? this.level.advice : "");
     if (this.samples) {
-      show($("decibels"), `${level.toFixed(0)} dB`);
-      show($("advice"), this.level.advice);
       const cost = this.firmware.milliseconds / this.seconds;
       show($("cost"), `${cost.toFixed(2)} ms per second of audio, here`);
     }

@@ -2,7 +2,9 @@
 
 const FONT = "11px system-ui, sans-serif";
 const MARGIN = 76; // for names, CSS pixels
-const WAVE = 72;
+const WAVE = 84;
+const LINES = [8, 20]; // of names above the waveform
+const TOP = 28; // of the boxes of words
 const NAMED = 60; // rows, at most, which have a name each
 const UNNAMED = 400; // height of more, CSS pixels
 
@@ -45,6 +47,8 @@ function prepared(canvas, height) {
   return { brush, width };
 }
 
+const small = new OffscreenCanvas(1, 1); // one dot for each byte
+
 /** Draws columns `from` to `to` of a history as an image. */
 function image(brush, history, from, to, box) {
   const { ground, ink } = colours();
@@ -60,7 +64,8 @@ function image(brush, history, from, to, box) {
       pixels.data[at + 3] = 255;
     }
   }
-  const small = new OffscreenCanvas(width, history.rows);
+  small.width = width;
+  small.height = history.rows;
   small.getContext("2d").putImageData(pixels, 0, 0);
   brush.imageSmoothingEnabled = false;
   brush.drawImage(small, box.x, box.y, box.width, box.height);
@@ -95,8 +100,8 @@ export function drawWave(canvas, wave, words, from, to, frameMs) {
   const { brush, width } = prepared(canvas, WAVE);
   const { text, line } = colours();
   const scale = (width - MARGIN) / Math.max(1, to - from);
-  const middle = WAVE / 2 + 8;
-  const half = WAVE / 2 - 10;
+  const middle = (TOP + WAVE) / 2;
+  const half = (WAVE - TOP) / 2;
   brush.save();
   brush.beginPath();
   brush.rect(MARGIN, 0, width - MARGIN, WAVE);
@@ -113,14 +118,16 @@ export function drawWave(canvas, wave, words, from, to, frameMs) {
   brush.fillStyle = text;
   brush.strokeStyle = text;
   brush.textAlign = "left";
-  let free = MARGIN; // of another word's name
+  const free = LINES.map(() => MARGIN); // of another word's name
   for (const word of words) {
     const left = MARGIN + (word.from - from) * scale;
     const span = ((word.end - word.start) / frameMs) * scale;
-    brush.strokeRect(left, 17, span, WAVE - 19);
-    if (left < free) continue;
-    brush.fillText(word.text, left + 2, 8);
-    free = left + brush.measureText(word.text).width + 6;
+    brush.strokeRect(left, TOP, span, WAVE - TOP - 1);
+    const line = free.findIndex((at) => at <= left);
+    if (line < 0) continue;
+    const long = brush.measureText(word.text).width;
+    brush.fillText(word.text, Math.min(left + 2, width - long - 2), LINES[line]);
+    free[line] = left + long + 6;
   }
   brush.restore();
   brush.fillStyle = text;

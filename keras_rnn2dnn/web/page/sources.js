@@ -3,6 +3,7 @@ import { wavRate } from "./bytes.js";
 import { resampled } from "./resampler.js";
 
 const PLAIN_RATE_HZ = 48000; // at which files are decoded that say no rate
+const PATIENCE_MS = 1000; // until it is told that the audio does not start
 
 const REFUSALS = {
   NotAllowedError:
@@ -24,10 +25,11 @@ export function refusal(error) {
 /**
  * Opens the microphone, and calls `heard({samples, peak})` with floats at `rate`.
  *
- * Returns `{rate, stop}`: of the device, and what gives it back. `lost` is called
- * where the device goes away.
+ * Returns `{rate, running, resume, stop}`: the rate of the device, whether it is heard
+ * by now, what asks for that again, and what gives it back. `lost` is called where the
+ * device goes away, `changed` where the browser pauses it, or goes on.
  */
-export async function microphone(worklet, rate, levelled, heard, lost) {
+export async function microphone(worklet, rate, levelled, { heard, lost, changed }) {
   if (!navigator.mediaDevices) throw new Error(INSECURE);
   const stream = await navigator.mediaDevices.getUserMedia({
     audio: {
@@ -53,12 +55,22 @@ export async function microphone(worklet, rate, levelled, heard, lost) {
     node.port.onmessage = ({ data }) => heard(data);
     stream.getTracks()[0].onended = lost;
     context.createMediaStreamSource(stream).connect(node);
-    await context.resume();
+    // Where the browser holds it back, the promise stays open.
+    const late = new Promise((resolve) => setTimeout(resolve, PATIENCE_MS));
+    await Promise.race([context.resume(), late]);
+    context.onstatechange = () => context.state === "closed" || changed();
   } catch (error) {
     await stop();
     throw error;
   }
-  return { rate: context.sampleRate, stop };
+  return {
+    rate: context.sampleRate,
+    get running() {
+      return context.state === "running";
+    },
+    resume: () => context.resume().catch(() => {}), // not yet
+    stop,
+  };
 }
 
 /** Decodes a file of any format that the browser knows; returns floats at `rate`. */
