@@ -15,6 +15,12 @@ NEEDED = (
     ),
     pytest.mark.skipif(CHROMIUM is None, reason="needs chromium: apt install chromium"),
 )
+# What Playwright asks for, and no user: that hidden tabs are as fast as others.
+UNTHROTTLED = (
+    "--disable-background-timer-throttling",
+    "--disable-backgrounding-occluded-windows",
+    "--disable-renderer-backgrounding",
+)
 # Relative luminance and contrast of text and what lies behind it, as WCAG 2.1 defines
 # them; of the letters on the page, SVG among them, whose ground is white.
 CONTRASTS = """() => {
@@ -52,7 +58,9 @@ def launched(*options: str) -> Iterator:
     with sync_playwright() as playwright:
         # Chromium's sandbox does not run as root, as which containers test.
         browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", *options]
+            executable_path=CHROMIUM,
+            args=["--no-sandbox", *options],
+            ignore_default_args=list(UNTHROTTLED),
         )
         yield browser
         browser.close()

@@ -1,6 +1,7 @@
 """Small bundles of keyword spotters for the tests."""
 
 import functools
+import wave
 
 import keras
 import numpy as np
@@ -78,3 +79,12 @@ def converted(folder, **options):
     """Writes a bundle that hears two tones; returns the report."""
     given = {"feature_spec": SPEC, "decode": SPOTTER, **options}
     return convert(student(), folder, clips(), **given)
+
+
+def save(path, pcm, rate=8000):
+    """Writes int16 as a WAV file."""
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        file.writeframes(pcm.astype("<i2").tobytes())

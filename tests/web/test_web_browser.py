@@ -3,7 +3,6 @@
 import base64
 import gzip
 import re
-import wave
 
 import numpy as np
 import pytest
@@ -29,35 +28,6 @@ RESAMPLED = """([from, to, hz, count]) => {
   const same = whole.every((x, k) => x === pieces[k]);
   return { samples: [...whole], same };
 }"""
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    """A browser whose microphone hears two tones, where it is allowed to."""
-    said = tmp_path_factory.mktemp("said") / "said.wav"
-    low, high, _, silence = spotters.tones(4, seed=9)
-    parts = [silence, silence, low, low, silence, silence, high, high]
-    save(said, np.concatenate(parts), 8000)
-    options = (
-        "use-fake-device-for-media-stream",
-        f"use-file-for-fake-audio-capture={said}",
-    )
-    with chromium.launched(*(f"--{option}" for option in options)) as browser:
-        yield browser
-
-
-@pytest.fixture
-def shown(browser, pages, request):
-    """Opens the page of a bundle, to be closed in the end."""
-
-    def shown(kind="spotter", place="", **options):
-        opened = chromium.listened(browser.new_page(**options))
-        request.addfinalizer(opened.close)
-        opened.goto(pages[kind].as_uri() + place)
-        opened.wait_for_selector("#recording option", state="attached")
-        return opened
-
-    return shown
 
 
 def words_of(shown):
@@ -115,7 +85,7 @@ def test_a_recording_is_heard_as_the_bundle_says(shown, kind, request):
 
 def test_a_file_is_heard_as_python_hears_it(shown, spotter, tmp_path):
     path = tmp_path / "tones.wav"
-    save(path, spotters.stream(seed=9), 8000)
+    spotters.save(path, spotters.stream(seed=9), 8000)
     heard = Recognizer.load(spotter).transcribe(path)
     opened = shown()
     opened.set_input_files("#file", path)
@@ -180,6 +150,14 @@ def test_it_can_be_read(shown, width, scheme):
     assert len(drawn) == 3 and min(drawn) > 5
 
 
+def test_what_there_is_not_takes_no_room(shown):
+    opened = shown()
+    assert opened.is_visible("#reported") and not opened.is_visible("#features")
+    opened.click("#play")
+    opened.wait_for_selector("#features")
+    assert not shown("earlier").is_visible("#reported")  # which has no confidences
+
+
 def test_the_keyboard_reaches_everything(shown):
     opened = shown()
     reached = []
@@ -238,11 +216,3 @@ def test_a_low_pass_goes_before_fewer_samples(browser, rate):
         error = np.abs(np.array(found["samples"]) - expected)[100:-100]
         assert error.max() < 1e-3, hz
     opened.close()
-
-
-def save(path, pcm, rate):
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(rate)
-        file.writeframes(pcm.astype("<i2").tobytes())
