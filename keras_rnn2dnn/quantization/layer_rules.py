@@ -57,6 +57,7 @@ TWO_DIMENSIONAL = (
 _OF_IMAGES = (
     *(layer for layer in _ALLOWED if layer.__module__.startswith("keras.")),
     *TWO_DIMENSIONAL,
+    FakeQuant,
     keras.layers.MaxPooling1D,
     keras.layers.Reshape,
 )

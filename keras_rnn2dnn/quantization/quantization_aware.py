@@ -8,17 +8,42 @@ import tensorflow as tf
 
 from keras_rnn2dnn.models.layers import SpliceFrames
 from keras_rnn2dnn.quantization.calibration import utterances_of
-from keras_rnn2dnn.quantization.fake_quant import FAKE_QUANT_CLASSES, FakeQuant
+from keras_rnn2dnn.quantization.clips import clip_input
+from keras_rnn2dnn.quantization.fake_quant import (
+    FAKE_QUANT_CLASSES,
+    FakeQuant,
+    FakeQuantAverage,
+)
 from keras_rnn2dnn.quantization.folding.affine import Affine
 from keras_rnn2dnn.quantization.folding.affine_folding import fold_affine
-from keras_rnn2dnn.quantization.folding.graph import student_graph
+from keras_rnn2dnn.quantization.folding.graph import is_clip, student_graph
 from keras_rnn2dnn.quantization.folding.rebuild import rebuild
+from keras_rnn2dnn.quantization.folding.separable import split_separable
 from keras_rnn2dnn.quantization.folding.tracing import traced
 from keras_rnn2dnn.quantization.layer_rules import IDENTITIES, refuse
 from keras_rnn2dnn.quantization.ranges import calibrated_range, check_ranges
 from keras_rnn2dnn.util.errors import invalid
 
 _MOST_FRAMES = 20_000
+_AVERAGES = (  # TensorFlow Lite gives them the scale of what they read
+    keras.layers.AveragePooling1D,
+    keras.layers.AveragePooling2D,
+    keras.layers.GlobalAveragePooling1D,
+    keras.layers.GlobalAveragePooling2D,
+)
+_KEEPING = (
+    *IDENTITIES,
+    SpliceFrames,
+    keras.layers.Flatten,
+    keras.layers.GlobalMaxPooling1D,
+    keras.layers.GlobalMaxPooling2D,
+    keras.layers.MaxPooling1D,
+    keras.layers.MaxPooling2D,
+    keras.layers.Reshape,
+    keras.layers.ZeroPadding1D,
+    keras.layers.ZeroPadding2D,
+)
+_OTHERS = (*_AVERAGES, *_KEEPING, keras.layers.Add)
 _RELUS = (keras.activations.relu, keras.activations.relu6)
 
 
@@ -29,8 +54,9 @@ def quantization_aware(
 
     Kernels are rounded to int8 by output channel. The input and what each layer gives
     are rounded to int8 as a whole tensor, in the range that the student's values have
-    on the calibration data. In training the gradient passes the rounding as if it were
-    not there (Jacob et al., 2018, section 3); the ranges stay as they are.
+    on the calibration data; averages in that of what they are of. In training the
+    gradient passes the rounding as if it were not there (Jacob et al., 2018, section
+    3); the ranges stay as they are.
 
     An epoch at a low learning rate through the `Distiller` fits the weights to the
     rounding. `convert` then takes the ranges from the student, so that the int8 file
@@ -38,11 +64,12 @@ def quantization_aware(
     steps.
 
     Args:
-        student: Functional or Sequential model of Dense, SplicedDense and Conv1D layers
-            with ReLU, ReLU6 or no activation, ReLU layers, SpliceFrames, Masking and
-            dropout; BatchNormalization, Normalization and Rescaling beside layers which
-            they fold into exactly, edges of utterances included. A softmax at its end
-            stays, in float.
+        student: model of Dense, SplicedDense, Conv1D, Conv2D, DepthwiseConv2D and
+            SeparableConv2D layers with ReLU, ReLU6 or no activation, ReLU and Add
+            layers, SpliceFrames, Masking and dropout, and beside two-dimensional layers
+            or of whole clips pooling, reshapes and padding; BatchNormalization,
+            Normalization and Rescaling beside layers which they fold into exactly,
+            edges of utterances included. A softmax at its end stays, in float.
         calibration: real features, as of `convert`.
         ranges: `"percentile"`, `"mse"` or `"minmax"`; see `ranges.calibrated_range`.
             Up to 20,000 frames set them; the extremes of so many are outliers.
@@ -69,21 +96,26 @@ def quantization_aware(
     check_ranges(ranges)
     student = traced(student)
     graph = student_graph(student)
-    steps = graph.steps
+    steps = split_separable(graph.steps)
     fold_affine(steps, padded=True)
     for step in steps[1:]:
         _check_layer(step)
     places = _places(steps)
-    utterances = utterances_of(calibration, student.input_shape[-1])
+    utterances = utterances_of(calibration, student.input_shape[2], graph.clip)
     values = _values(student, steps, places, utterances)
     limits = {place: calibrated_range(values.pop(place), ranges) for place in places}
+    for place, step in enumerate(steps):
+        if type(step.layer) in _AVERAGES:
+            limits[place] = _limits_before(steps, place, limits)
 
     def rounded(place, tensor, name):
         if place not in limits:
             return tensor
         low, high = limits[place]
         high = high if low < high else 1.0  # all zero: any scale is as good
-        return FakeQuant(low, high, name=name)(tensor)
+        average = type(steps[place].layer) in _AVERAGES
+        kind = FakeQuantAverage if average else FakeQuant
+        return kind(low, high, name=name)(tensor)
 
     inputs, outputs = rebuild(student, steps, FAKE_QUANT_CLASSES, rounded)
     output = outputs[-1]
@@ -104,11 +136,14 @@ def _check_layer(step):
             '(Dense, SplicedDense, Conv1D with padding="valid")',
         )
     averages = type(source) is keras.layers.AveragePooling1D
-    if averages or not (rounded or _is_relu(layer) or _keeps_values(layer)):
+    if averages and type(layer) not in _AVERAGES:  # a convolution over frames
+        rounded = False
+    if not (rounded or _is_relu(layer) or type(layer) in _OTHERS):
         refuse(
             source,
-            "quantization_aware knows Dense, SplicedDense, Conv1D and ReLU alone: "
-            "convert it as it is",
+            "quantization_aware knows Dense, SplicedDense, Conv1D, Conv2D, "
+            "DepthwiseConv2D, SeparableConv2D, pooling, Add and ReLU alone: convert it "
+            "as it is",
         )
     if rounded and layer.activation not in (*_RELUS, keras.activations.linear):
         refuse(source, "quantization_aware knows relu, relu6 and no activation alone")
@@ -119,8 +154,12 @@ def _is_relu(layer):
     return activation or type(layer) is keras.layers.ReLU
 
 
-def _keeps_values(layer):
-    return type(layer) in (*IDENTITIES, SpliceFrames, keras.layers.ZeroPadding1D)
+def _limits_before(steps, place, limits):
+    """Returns the range of what a step reads."""
+    (place,) = steps[place].inputs
+    while place not in limits:
+        (place,) = steps[place].inputs
+    return limits[place]
 
 
 def _places(steps):
@@ -142,12 +181,13 @@ def _places(steps):
     # after masking: a frame that counts may be rounded to zeros
     places = [past_identities(0)]
     for place, step in enumerate(steps[1:], 1):
-        if _keeps_values(step.layer):
+        if type(step.layer) in (*_KEEPING, *_AVERAGES):
             continue
         # TensorFlow Lite puts layer and ReLU into one operator: nothing between them.
         next_ = readers[past_identities(place)]
+        linear = getattr(step.layer, "activation", None) is keras.activations.linear
         fused = (
-            getattr(step.layer, "activation", None) is keras.activations.linear
+            (linear or type(step.layer) is keras.layers.Add)
             and len(next_) == 1
             and _is_relu(steps[next_[0]].layer)
         )
@@ -161,15 +201,17 @@ def _values(student, steps, places, utterances):
     inputs, outputs = rebuild(student, steps)
     model = keras.Model(inputs, [outputs[place] for place in places])
     signature = tf.TensorSpec((None, *inputs.shape[1:]), tf.float32)
+    clip = is_clip(student)
     run = tf.function(lambda x: model(x, training=False), input_signature=[signature])
     total = sum(len(utterance) for utterance in utterances)
     if not total:
         raise ValueError(invalid("calibration", "at least one frame", 0))
     every = -(-total // _MOST_FRAMES)
     found = {place: [] for place in places}
-    for utterance in utterances:
+    for utterance in utterances[:: every if clip else 1]:
         if len(utterance):
-            arrays = keras.tree.flatten(run(utterance[None]))
+            arrays = keras.tree.flatten(run(clip_input(student, utterance[None])))
             for place, array in zip(places, arrays, strict=True):
-                found[place].append(array.numpy()[0, ::every])
+                values = array.numpy()[0]
+                found[place].append(values if clip else values[::every])
     return {place: np.concatenate(arrays) for place, arrays in found.items()}
