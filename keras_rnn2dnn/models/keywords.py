@@ -30,6 +30,12 @@ def ds_cnn_student(
     spotting on microcontrollers", 2017, DS-CNN). `convert` makes int8 of it, and the C
     code of a bundle runs it.
 
+    Its batch normalization has Keras's momentum of 0.99. In evaluation it needs some
+    hundreds of updates to know the statistics of the data: before, the student may give
+    one class for all, however good its accuracy in training is. Train longer, in
+    smaller batches, or set `momentum` of its BatchNormalization layers to 0.9 before
+    the training.
+
     Args:
         num_features: bins per frame; the paper's are 10.
         num_classes: keywords, and whatever else a clip may be.
