@@ -10,8 +10,8 @@ NOTEBOOKS = sorted((pages.ROOT / "examples").glob("*.ipynb"))
 FSDD = Path(__file__).parents[3] / "shared" / "fsdd" / "recordings"
 
 
-def test_there_are_four():
-    assert [path.name[0] for path in NOTEBOOKS] == ["1", "2", "3", "4"]
+def test_there_are_five():
+    assert [path.name[0] for path in NOTEBOOKS] == ["1", "2", "3", "4", "5"]
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
