@@ -36,7 +36,7 @@ def match_priors(
     alignment of transcribed strings beside it, which counted 0.3, it took 30.5 % off
     the word errors of students for new speakers, with paths of words 32.7 %. Where
     every second word was five times rarer than the priors say, it was 20.0 % with
-    paths (one seed; docs/results.md).
+    paths (one seed; docs/results_0_1.md).
 
     Args:
         outputs: of the teacher on the unlabelled audio, or on a part of it: logits or

@@ -33,7 +33,7 @@ class SoftAlignmentKL(keras.losses.Loss):
             0 takes the teacher's best class as the target ("one-best"); the loss is
             then the cross-entropy against it. On real speech 0 gave 2-7 % fewer word
             errors than 1, 0.5 gave 2-5 % fewer, and 2 gave 6-11 % more, without
-            recordings of new speakers and with them (docs/results.md).
+            recordings of new speakers and with them (docs/results_0_1.md).
         from_logits: whether `y_pred` holds logits; otherwise probabilities.
         teacher_from_logits: whether `y_true` holds logits; otherwise probabilities.
         reduction: `"mean_with_sample_weight"`, or another one of Keras.

@@ -30,7 +30,7 @@ def constrained(
     """Returns a transform of soft alignments: `forward_backward` over the transcripts.
 
     Learnt frame by frame they gave 2-10 % fewer word errors than the posteriors which
-    they are made of (docs/results.md).
+    they are made of (docs/results_0_1.md).
 
     Args:
         topology: the states of the words.
@@ -121,7 +121,7 @@ def decoded(
     For recordings without transcripts whose words `SequenceKL` is to learn: unlike the
     best classes of the frames, these posteriors are of paths through the word loop.
     Learnt frame by frame they gave no fewer word errors than the best classes
-    (docs/results.md).
+    (docs/results_0_1.md).
 
     Args:
         decoder: recognises words by the log-posteriors.

@@ -41,7 +41,7 @@ class SequenceKL(keras.losses.Loss):
 
     On transcribed strings a boost of 1 took 16.1 % off the word errors of the same
     targets learnt frame by frame, no boost 3.4 %; for new speakers, in one round, what
-    it took off is within chance (docs/results.md).
+    it took off is within chance (docs/results_0_1.md).
 
     Args:
         decoder: the loop: its topology, priors and their scale, insertion penalty and
@@ -106,7 +106,7 @@ class SequenceKL(keras.losses.Loss):
     def of_words(
         cls, topology: Topology, self_loop: float = 0.7, boost: float = 1.0, **options
     ):
-        """Returns the loss with the loop that docs/results.md is about.
+        """Returns the loss with the loop that docs/results_0_1.md is about.
 
         No priors are taken away, and each word costs a factor of ten.
 

@@ -22,10 +22,10 @@ class Recipe:
             and for the hard-label student, transcribed strings take their place.
         transcribed_weight: weight of the frames of transcribed strings for the
             distilled student, where there are others, whose weight is 1. With 1
-            instead of 0.3 there were 7.0 % more word errors (docs/results.md).
+            instead of 0.3 there were 7.0 % more word errors (docs/results_0_1.md).
         rounds: how often the distilled student is trained: from the second time on the
             student of before is the teacher. A second one took 6-13 % off the word
-            errors (docs/results.md).
+            errors (docs/results_0_1.md).
         num_banks: epochs of different strings, used in turn; those of the teacher's
             students are drawn from all of them together.
         teacher_epochs: of the teacher.

@@ -26,7 +26,7 @@ from keras_rnn2dnn.util.errors import invalid
 from keras_rnn2dnn.util.progress import RateProgress
 
 _MATCHED_UTTERANCES = 300  # at least, where there are as many
-_TRANSCRIBED_WEIGHT = 0.3  # beside utterances without transcripts: docs/results.md
+_TRANSCRIBED_WEIGHT = 0.3  # beside utterances without transcripts: docs/results_0_1.md
 
 
 def run(options: argparse.Namespace) -> None:
