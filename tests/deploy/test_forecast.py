@@ -93,4 +93,5 @@ def test_fit_says_nothing_of_a_student_that_converts(caplog):
     x = np.random.default_rng(0).normal(size=(4, 5, BINS)).astype("float32")
     with caplog.at_level(logging.WARNING, logger="keras_rnn2dnn"):
         distiller.fit(x, verbose=0)
-    assert not caplog.records
+    # TensorFlow may speak of other tests' models, which were traced in this process.
+    assert not [r for r in caplog.records if r.name.startswith("keras_rnn2dnn")]
