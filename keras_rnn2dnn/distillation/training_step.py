@@ -28,6 +28,7 @@ from keras_rnn2dnn.distillation.loss_inputs import (
 )
 from keras_rnn2dnn.distillation.losses import SoftAlignmentKL, frame_kl
 from keras_rnn2dnn.distillation.not_a_number import finite
+from keras_rnn2dnn.distillation.replica_batches import never_empty, own_part
 from keras_rnn2dnn.distillation.whole_utterances import (
     as_one_frame,
     check_levels,
@@ -42,7 +43,8 @@ class DistillationStep(TeacherHolder, MultiWorkerModel):
 
     def train_step(self, data):
         """Trains on one batch; see `keras.Model.train_step`."""
-        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        batch = keras.utils.unpack_x_y_sample_weight(data)
+        x, y, sample_weight, own = never_empty(*batch)
         # The teacher first: its mask counts for the statistics of the student, too.
         x, soft = self._targets(x, y)
         counting = None
@@ -58,15 +60,18 @@ class DistillationStep(TeacherHolder, MultiWorkerModel):
             self._apply(tape.gradient(scaled, variables), variables)
         else:
             warnings.warn("The student has no trainable weights.", stacklevel=2)
-        return with_an_axis(self.compute_metrics(x, y, y_pred, sample_weight))
+        logs = self.compute_metrics(*own_part((x, y, y_pred, sample_weight), own))
+        return with_an_axis(logs)
 
     def test_step(self, data):
         """Measures one batch; see `keras.Model.test_step`."""
-        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        batch = keras.utils.unpack_x_y_sample_weight(data)
+        x, y, sample_weight, own = never_empty(*batch)
         x, soft = self._targets(x, y)
         y_pred = self(x, training=False)
         self._step_loss(soft, x, y, y_pred, sample_weight, training=False)
-        return with_an_axis(self.compute_metrics(x, y, y_pred, sample_weight))
+        logs = self.compute_metrics(*own_part((x, y, y_pred, sample_weight), own))
+        return with_an_axis(logs)
 
     def _step_loss(self, soft, x, *arguments, training):
         """Calls `compute_loss`, also of a subclass, with what the teacher gave."""
