@@ -92,7 +92,7 @@ def quantized_kernel(kernel, channel_axes: int = 1):
     Args:
         kernel: `(..., channels)`.
         channel_axes: how many axes at the end hold the output channels: 1, but 2 of
-            depthwise convolutions, `(height, width, channels, multiplier)`.
+            depthwise convolutions, `(..., channels, multiplier)`.
 
     Returns:
         scale * round(w / scale), of the same shape.
@@ -171,6 +171,19 @@ class FakeQuantConv2D(_FakeQuantKernel, keras.layers.Conv2D):
 
 
 @keras.saving.register_keras_serializable(package="keras_rnn2dnn")
+class FakeQuantDepthwiseConv1D(_FakeQuantKernel, keras.layers.DepthwiseConv1D):
+    """A `DepthwiseConv1D` layer whose kernel is rounded to int8."""
+
+    plain_class = keras.layers.DepthwiseConv1D
+    channel_axes = 2
+
+    def call(self, inputs):
+        """As of `DepthwiseConv1D`."""
+        with self._int8_kernel():
+            return super().call(inputs)
+
+
+@keras.saving.register_keras_serializable(package="keras_rnn2dnn")
 class FakeQuantDepthwiseConv2D(_FakeQuantKernel, keras.layers.DepthwiseConv2D):
     """A `DepthwiseConv2D` layer whose kernel is rounded to int8."""
 
@@ -201,6 +214,7 @@ FAKE_QUANT_CLASSES = {
         FakeQuantConv1D,
         FakeQuantConv2D,
         FakeQuantDense,
+        FakeQuantDepthwiseConv1D,
         FakeQuantDepthwiseConv2D,
         FakeQuantSplicedDense,
     )

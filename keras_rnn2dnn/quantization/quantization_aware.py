@@ -64,12 +64,13 @@ def quantization_aware(
     steps.
 
     Args:
-        student: model of Dense, SplicedDense, Conv1D, Conv2D, DepthwiseConv2D and
-            SeparableConv2D layers with ReLU, ReLU6 or no activation, ReLU and Add
-            layers, SpliceFrames, Masking and dropout, and beside two-dimensional layers
-            or of whole clips pooling, reshapes and padding; BatchNormalization,
-            Normalization and Rescaling beside layers which they fold into exactly,
-            edges of utterances included. A softmax at its end stays, in float.
+        student: model of Dense, SplicedDense and convolution layers (Conv,
+            DepthwiseConv and SeparableConv, of one dimension and of two) with ReLU,
+            ReLU6 or no activation, ReLU and Add layers, SpliceFrames, Masking and
+            dropout, and beside two-dimensional layers or of whole clips pooling,
+            reshapes and padding; BatchNormalization, Normalization and Rescaling beside
+            layers which they fold into exactly, edges of utterances included. A softmax
+            at its end stays, in float.
         calibration: real features, as of `convert`.
         ranges: `"percentile"`, `"mse"` or `"minmax"`; see `ranges.calibrated_range`.
             Up to 20,000 frames set them; the extremes of so many are outliers.
@@ -141,9 +142,8 @@ def _check_layer(step):
     if not (rounded or _is_relu(layer) or type(layer) in _OTHERS):
         refuse(
             source,
-            "quantization_aware knows Dense, SplicedDense, Conv1D, Conv2D, "
-            "DepthwiseConv2D, SeparableConv2D, pooling, Add and ReLU alone: convert it "
-            "as it is",
+            "quantization_aware knows Dense, SplicedDense, Conv, DepthwiseConv, "
+            "SeparableConv, pooling, Add and ReLU alone: convert it as it is",
         )
     if rounded and layer.activation not in (*_RELUS, keras.activations.linear):
         refuse(source, "quantization_aware knows relu, relu6 and no activation alone")

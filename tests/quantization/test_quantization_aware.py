@@ -66,6 +66,16 @@ STUDENTS = {
     "strided": lambda: stack(
         L.ReLU(), L.Conv1D(16, 5, strides=2, padding="causal"), L.Dense(CLASSES)
     ),
+    "depthwise": lambda: stack(
+        L.DepthwiseConv1D(3, strides=2, depth_multiplier=2, activation="relu6"),
+        L.Dense(CLASSES),
+    ),
+    "separable": lambda: stack(
+        L.SeparableConv1D(16, 3, padding="same", depth_multiplier=2, dilation_rate=2),
+        L.BatchNormalization(),
+        L.ReLU(),
+        L.Dense(CLASSES),
+    ),
     "nested": nested,
     "shared": shared,
     "normalised": lambda: stack(
@@ -94,7 +104,7 @@ def test_the_student_and_its_int8_file_take_the_same_decisions(name, tmp_path):
     aware = quantization_aware(student, x[:10])
     report = convert(aware, tmp_path, x)
     assert report.calibration["ranges"] == "student"
-    folded = 0 if name != "normalised" else 4 * (16 + 16)
+    folded = {"normalised": 4 * (16 + 16), "separable": 4 * 16}.get(name, 0)
     assert report.parameters == student.count_params() - folded
     device = Int8Student.load(tmp_path)
     other = speech_like(40, seed=1)
@@ -237,7 +247,7 @@ def test_a_layer_whose_outputs_are_all_zero_can_be_revived():
     [
         (L.AveragePooling1D(2, name="mean"), r"mean \(AveragePooling1D\)"),
         (L.Dense(4, "silu", name="smooth"), r"smooth \(Dense\)'. .*relu, relu6 and no"),
-        (L.DepthwiseConv1D(3, name="deep"), r"deep \(DepthwiseConv1D\)"),
+        (L.LeakyReLU(name="leak"), r"leak \(LeakyReLU\)"),
         (L.LSTM(4, return_sequences=True, name="loop"), r"loop \(LSTM\)"),
         (L.Activation("tanh", name="bend"), r"bend \(Activation\)"),
         (FakeQuant(-1, 1, name="again"), r"again \(FakeQuant\)"),

@@ -4,9 +4,15 @@ import keras
 
 from keras_rnn2dnn.quantization.folding.graph import Step
 
+L = keras.layers
+_KINDS = {
+    L.SeparableConv1D: (L.DepthwiseConv1D, L.Conv1D),
+    L.SeparableConv2D: (L.DepthwiseConv2D, L.Conv2D),
+}
+
 
 def split_separable(steps: list[Step]) -> list[Step]:
-    """Returns the steps with a depthwise and a pointwise one for SeparableConv2D.
+    """Returns the steps with a depthwise and a pointwise one for each separable layer.
 
     Args:
         steps: of `graph.student_graph`.
@@ -23,7 +29,7 @@ def split_separable(steps: list[Step]) -> list[Step]:
     for step in steps:
         inputs = [places[index] for index in step.inputs]
         layers = [step.layer]
-        if type(step.layer) is keras.layers.SeparableConv2D:
+        if type(step.layer) in _KINDS:
             if id(step.layer) not in parts:  # a layer may be called twice
                 parts[id(step.layer)] = _parts(step.layer)
             layers = parts[id(step.layer)]
@@ -37,7 +43,8 @@ def split_separable(steps: list[Step]) -> list[Step]:
 def _parts(layer):
     depthwise, pointwise, *bias = layer.get_weights()
     *_, channels, multiplier = depthwise.shape
-    first = keras.layers.DepthwiseConv2D(
+    first_kind, second_kind = _KINDS[type(layer)]
+    first = first_kind(
         layer.kernel_size,
         strides=layer.strides,
         padding=layer.padding,
@@ -47,7 +54,7 @@ def _parts(layer):
         dtype="float32",
         name=f"{layer.name}_depthwise",
     )
-    second = keras.layers.Conv2D(
+    second = second_kind(
         layer.filters,
         1,
         activation=layer.activation,
@@ -55,8 +62,9 @@ def _parts(layer):
         dtype="float32",
         name=layer.name,
     )
-    first.build((None, None, None, channels))
-    second.build((None, None, None, channels * multiplier))
+    unknown = (None,) * (len(depthwise.shape) - 1)
+    first.build((*unknown, channels))
+    second.build((*unknown, channels * multiplier))
     first.set_weights([depthwise])
     second.set_weights([pointwise, *bias])
     return first, second
