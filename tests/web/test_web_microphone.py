@@ -174,14 +174,16 @@ def test_ten_minutes_of_stream_do_not_grow(shown):
     session = opened.context.new_cdp_session(opened)
     session.send("Performance.enable")
     opened.evaluate("feed(240)")  # the list of words is full after 200 s
-    early = used(opened, session)
-    opened.evaluate("feed(360)")
-    late = used(opened, session)
+    held = [used(opened, session)]
+    for _ in range(2):
+        opened.evaluate("feed(180)")
+        held.append(used(opened, session))
     assert opened.locator("#words li").count() == 200
     last = opened.inner_text("#words li:last-child span:not([title])")
     assert float(re.match(r"[\d.]+", last)[0]) > 597
-    assert late["bytes"] < early["bytes"] + 100_000
-    assert {**late, "bytes": 0} == {**early, "bytes": 0}
+    # What leaks grows in each part; code that V8 optimises late comes once.
+    assert min(np.diff([one["bytes"] for one in held])) < 50_000
+    assert len({str({**one, "bytes": 0}) for one in held}) == 1
     assert opened.complaints == []
 
 
