@@ -20,6 +20,7 @@ MODULES = {  # where the classes are; a class is saved as `keras_rnn2dnn>SpliceF
     "FakeQuantConv1D": "quantization.fake_quant",
     "FakeQuantConv2D": "quantization.fake_quant",
     "FakeQuantDense": "quantization.fake_quant",
+    "FakeQuantDepthwiseConv1D": "quantization.fake_quant",
     "FakeQuantDepthwiseConv2D": "quantization.fake_quant",
     "FakeQuantSplicedDense": "quantization.fake_quant",
     "LogMel": "audio.features",

@@ -11,6 +11,7 @@ from keras_rnn2dnn.batches.fit_data import check_options
 from keras_rnn2dnn.batches.inference import all_frames
 from keras_rnn2dnn.batches.model_outputs import after_equal, single_output
 from keras_rnn2dnn.batches.model_state import run_stateless
+from keras_rnn2dnn.batches.replica_batches import never_empty, own_part
 from keras_rnn2dnn.distillation import input_checks
 from keras_rnn2dnn.distillation.frozen_teacher import TeacherHolder, as_list
 from keras_rnn2dnn.distillation.hard_loss import hard_losses
@@ -28,7 +29,6 @@ from keras_rnn2dnn.distillation.loss_inputs import (
 )
 from keras_rnn2dnn.distillation.losses import SoftAlignmentKL, frame_kl
 from keras_rnn2dnn.distillation.not_a_number import finite
-from keras_rnn2dnn.distillation.replica_batches import never_empty, own_part
 from keras_rnn2dnn.distillation.whole_utterances import (
     as_one_frame,
     check_levels,
