@@ -15,6 +15,7 @@ from keras_rnn2dnn import word_error_rate
 from keras_rnn2dnn.audio.corpora import read_fsdd
 from keras_rnn2dnn.audio.streams.day import joined, make_day
 from keras_rnn2dnn.deploy import load_bundle
+from keras_rnn2dnn.deploy.device.recognizer import DeviceRecognizer
 from keras_rnn2dnn.recognition.hearing import detections
 from keras_rnn2dnn.scoring.detections import score_detections
 from keras_rnn2dnn.util.files import Audio
@@ -54,7 +55,9 @@ def main():
         print("| " + " | ".join(cells) + " |")
 
 
-def deciding(recognizer, decide_ms: float, margin: float):
+def deciding(
+    recognizer: DeviceRecognizer, decide_ms: float, margin: float
+) -> DeviceRecognizer:
     """Returns a recognizer that decides at another time."""
     decoder = recognizer.decoder
     reporting = dataclasses.replace(

@@ -1,10 +1,14 @@
 """The batch of a replica that the last batch of an epoch left without an utterance."""
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 
 
-def never_empty(x, y, sample_weight):
+def never_empty(
+    x: Any, y: Any, sample_weight: Any
+) -> tuple[Any, Any, Any, tf.Tensor | None]:
     """Returns the batch, under a strategy with an utterance for a replica of none.
 
     TensorFlow's convolutions cannot be computed of no utterance in every graph. The
@@ -39,12 +43,19 @@ def never_empty(x, y, sample_weight):
     return *keras.tree.map_structure(filled, (x, y, sample_weight)), own
 
 
-def own_part(tensors, own):
+def own_part(tensors: Any, own: tf.Tensor | None) -> Any:
     """Returns the tensors, `(batch, ...)` each, without what stood in.
 
     Args:
         tensors: one tensor, or a structure of them, or of None.
         own: what `never_empty` gave.
+
+    Returns:
+        The first `own` utterances of each; all of them where `own` is None.
+
+    Example:
+        >>> own_part({"x": np.ones((1, 2, 3)), "y": None}, 0)["x"].shape
+        (0, 2, 3)
     """
     if own is None:
         return tensors

@@ -73,6 +73,12 @@ class DistillationStep(TeacherHolder, MultiWorkerModel):
         logs = self.compute_metrics(*own_part((x, y, y_pred, sample_weight), own))
         return with_an_axis(logs)
 
+    def predict_step(self, data):
+        """Returns the student's output of one batch; see `keras.Model.predict_step`."""
+        x, _, _ = keras.utils.unpack_x_y_sample_weight(data)
+        x, _, _, own = never_empty(x, None, None)
+        return own_part(self(x, training=False), own)
+
     def _step_loss(self, soft, x, *arguments, training):
         """Calls `compute_loss`, also of a subclass, with what the teacher gave."""
         self._held.known = (x, soft)

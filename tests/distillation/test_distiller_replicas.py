@@ -49,7 +49,9 @@ for number in (1, 2):
     history = distiller.fit(**data(size), **options).history
     logs = {f"log_{k}": np.array(v) for k, v in history.items()}
     weights_after = {f"w{n}": w for n, w in enumerate(student.get_weights())}
-    np.savez(f"{directory}/{number}.npz", **logs, **weights_after)
+    predicted = distiller.predict(data(size)["x"], batch_size=8, verbose=0)
+    saved = {**logs, **weights_after, "predicted": predicted}
+    np.savez(f"{directory}/{number}.npz", **saved)
 """
 
 
@@ -70,6 +72,7 @@ def test_two_replicas_train_the_same_weights_as_one(tmp_path, size, kind):
         assert set(one) == set(two)
         logs = {"loss", "kl", "agreement", "hard_loss", "accuracy", "val_accuracy"}
         assert {f"log_{name}" for name in logs} <= set(one)
+        assert one["predicted"].shape == (size, 12, 5)
         # Keras weighs the loss it logs by the utterances of each replica.
         names = set(one) if size == 8 else set(one) - {"log_loss", "log_val_loss"}
         for name in sorted(names):
