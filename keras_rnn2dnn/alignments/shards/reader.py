@@ -73,17 +73,15 @@ def _in_order(shards, places, rng):
     order = range(len(shards)) if rng is None else rng.permutation(len(shards))
     waiting: list = []
     for shard in (shards[number] for number in order):
-        for found in places(shard).tolist():
-            waiting.append(Located(shard, found))
-            if rng is None:
-                yield waiting.pop()
-            elif len(waiting) == _SHUFFLED_UTTERANCES:
-                yield _drawn(waiting, rng)
-    while waiting:
-        yield _drawn(waiting, rng)
-
-
-def _drawn(waiting, rng):
-    place = int(rng.integers(len(waiting)))
-    waiting[place], waiting[-1] = waiting[-1], waiting[place]
-    return waiting.pop()
+        found = [Located(shard, place) for place in places(shard).tolist()]
+        if rng is None:
+            yield from found
+            continue
+        first = min(len(found), _SHUFFLED_UTTERANCES - len(waiting))
+        waiting += found[:first]
+        drawn = rng.integers(_SHUFFLED_UTTERANCES, size=len(found) - first).tolist()
+        for place, utterance in zip(drawn, found[first:], strict=True):
+            yield waiting[place]
+            waiting[place] = utterance
+    for place in rng.permutation(len(waiting)) if waiting else ():
+        yield waiting[place]
