@@ -201,7 +201,7 @@ def recurrent():
 def subclassed():
     class Student(keras.Model):
         def call(self, inputs):
-            return tf.nn.relu(inputs)
+            return tf.cumsum(inputs)
 
     student = Student()
     student(np.zeros((1, 50, 4)))

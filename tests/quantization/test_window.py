@@ -1,6 +1,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from keras_rnn2dnn import SpliceFrames, dnn_student, rnn_teacher
 from keras_rnn2dnn.deploy import ReceptiveField, window_model
@@ -162,11 +163,12 @@ def test_context_windows_repeat_the_edge_frames_as_splice_frames_does():
 
 
 class Dense(L.Layer):
-    def call(self, inputs):
-        return inputs
-
     def __init__(self, units, name):
         super().__init__(name=name)
+        self.scale = self.add_weight(shape=(), initializer="ones")
+
+    def call(self, inputs):
+        return inputs * self.scale
 
 
 class MyDense(L.Dense):
@@ -280,7 +282,7 @@ REFUSED = {
         "Its axis is 1. Use the last one, axis=-1",
     ),
     "lambda": (
-        lambda: stack(L.Lambda(lambda x: x, name="bad")),
+        lambda: stack(L.Lambda(lambda x: tf.cumsum(x, axis=1), name="bad")),
         "bad (Lambda)",
         "Use Keras layers instead of own functions",
     ),

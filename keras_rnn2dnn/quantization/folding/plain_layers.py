@@ -178,6 +178,8 @@ def _operator(operation, arguments):
         return keras.layers.LeakyReLU(operation.negative_slope, name=name)
     if kind == "Clip" and (operation.x_min, operation.x_max) == (0, 6):
         return keras.layers.Activation("relu6", name=name, dtype="float32")
+    if kind == "Cast" and keras.backend.is_float_dtype(operation.dtype):
+        return keras.layers.Activation("linear", name=name, dtype="float32")
     if kind == "Negative":
         return Affine(-1.0, 0.0, name=name)
     found = None

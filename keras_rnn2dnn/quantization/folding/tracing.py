@@ -1,6 +1,7 @@
 """Subclassed students, and layers made of layers, as graphs of Keras's own layers.
 
-`call` is run once on a symbolic input: what it calls are the layers that are seen.
+`call` is run once on a symbolic input: what it calls are the layers that are seen, and
+what it computes itself are operations of Keras.
 """
 
 import inspect
@@ -11,6 +12,9 @@ import keras
 import numpy as np
 
 from keras_rnn2dnn.batches.model_outputs import single_output
+from keras_rnn2dnn.quantization.folding.tensorflow_functions import (
+    as_keras_operations,
+)
 from keras_rnn2dnn.quantization.layer_rules import RECURRENT
 from keras_rnn2dnn.util.errors import invalid
 
@@ -57,7 +61,7 @@ def traced(student: keras.Model) -> keras.Model:
         return student  # which is refused
     if is_graph(student) and not (student.built and _has_own(student)):
         return student
-    with _unique_names(student):
+    with _unique_names(student), as_keras_operations():
         graph = student if is_graph(student) else _called(student)
         closed = set()
         while _has_own(graph, closed):
@@ -75,10 +79,13 @@ def _layers(model) -> Iterator[keras.Layer]:
 
 
 def _is_own(layer):
-    """Whether a layer is somebody's own, made of layers."""
+    """Whether a layer is somebody's own: made of layers, or of functions alone."""
+    if type(layer) is keras.layers.Lambda:
+        return True
     foreign = not type(layer).__module__.startswith(("keras.", "keras_rnn2dnn."))
     alone = is_graph(layer) or isinstance(layer, RECURRENT)
-    return foreign and not alone and bool(getattr(layer, "_layers", ()))
+    opens = getattr(layer, "_layers", ()) or not getattr(layer, "weights", True)
+    return foreign and not alone and bool(opens)
 
 
 def _has_own(model, closed=()):
@@ -176,7 +183,7 @@ def _check_same(student, graph):
 def _refuse(student, reason, cause=None):
     hint = (
         f"A {type(student).__name__} hides its layers: {reason}. Use Keras layers and "
-        "keras.ops in `call`, no functions of TensorFlow, or rebuild the student as "
+        "keras.ops in `call`, in place of other functions, or rebuild the student as "
         "keras.Model(inputs, outputs)"
     )
     raise ValueError(invalid("student", _EXPECTED, student.name, hint)) from cause
