@@ -35,11 +35,12 @@ _SPARSE = StringOptions(
 _SPARSE_WORDS, _SPARSE_BETWEEN_FRAMES = 6, 550
 _PAUSE_FRAMES, _OTHER_FRAMES = 165, 170  # that a string has more in streams, about
 _TEACHER_UPDATES, _STUDENT_UPDATES = 600, 2000  # at least, if batches of 8 are enough
-# Seconds of processor time for a million frames; two cores need no longer.
-_STRINGS_S, _TEACHER_S, _TEACHER_RUN_S, _STUDENT_S = 15.0, 22.0, 8.0, 4.0
-_FLAT_START_S, _PATHS_S, _LOOP_S, _DECODE_S = 0.2, 0.5, 1.2, 0.1  # for each ten states
-_START_S, _VERIFY_S = 6.0, 60.0  # of each training; of the last steps
+# Seconds for a million frames on two cores.
+_STRINGS_S, _TEACHER_S, _TEACHER_RUN_S, _STUDENT_S = 13.0, 22.0, 8.0, 4.0
+_FLAT_START_S, _PATHS_S, _LOOP_S, _DECODE_S = 0.2, 0.5, 0.1, 0.1  # for each ten states
+_START_S, _VERIFY_S = 6.0, 72.0  # of each training; of the last steps
 _PRODUCTS_S = 0.05  # of `_own_speed` where they were measured
+_LEAST_PACE = 0.75  # of all but the teacher, on machines whose products are fast
 
 
 @dataclasses.dataclass(frozen=True)
@@ -133,7 +134,9 @@ def _plan(split, num_states, own_teacher, sparse, push_to_talk, pace, level, siz
         **sizes,
     )
     seconds = _seconds(recipe, frames, measured, num_states, own_teacher)
-    return Plan(recipe, {stage: pace * s for stage, s in seconds.items()})
+    paces = {stage: max(pace, _LEAST_PACE) for stage in seconds}
+    paces["teacher: train"] = pace
+    return Plan(recipe, {stage: paces[stage] * s for stage, s in seconds.items()})
 
 
 def _batch_size(heard, updates, most):
@@ -170,7 +173,7 @@ def _seconds(recipe, frames, measured, num_states, own_teacher):
     student = _START_S + epochs * (_STUDENT_S * bank + watched)
     paths = student + banks * (_TEACHER_RUN_S + _PATHS_S * states)
     small_paths = 0.8 + 6.4 / recipe.student_batch_size
-    paths += epochs * bank * (2 + _LOOP_S * states) * small_paths
+    paths += epochs * bank * (1 + _LOOP_S * states) * small_paths
     found = {
         "align from transcripts alone": _START_S,
         "word strings and features": _STRINGS_S * (banks + tested + developed)
