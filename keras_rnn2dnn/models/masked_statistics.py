@@ -34,7 +34,7 @@ def statistics_of(model: keras.Model, counting):
     layers = [] if counting is None else _normalizations(model)
     for layer in layers:
         layer.call = functools.partial(
-            _call, layer.call, ops.convert_to_tensor(counting)
+            _call, layer, layer.call, ops.convert_to_tensor(counting)
         )
     try:
         yield
@@ -58,13 +58,20 @@ def _normalizations(model):
     return [n for n in layers if isinstance(n, keras.layers.BatchNormalization)]
 
 
-def _call(call, counting, inputs, training=None, mask=None):
+def _call(layer, call, counting, inputs, training=None, mask=None):
     if len(inputs.shape) >= 3:
         counting = _of_frames(counting, tf.shape(inputs)[1])
         for _ in range(len(inputs.shape) - 3):
             counting = counting[..., None]
         mask = counting if mask is None else counting & ops.cast(mask, "bool")
-    return call(inputs, training=training, mask=mask)
+    moving = layer.moving_mean, layer.moving_variance
+    before = [ops.copy(variable) for variable in moving]
+    outputs = call(inputs, training=training, mask=mask)
+    if training and layer.trainable and mask is not None and not layer.synchronized:
+        known = ops.any(mask)  # statistics of no frame at all are 0: they are not taken
+        for variable, kept in zip(moving, before, strict=True):
+            variable.assign(ops.where(known, variable, kept))
+    return outputs
 
 
 def _of_frames(counting, frames):

@@ -100,3 +100,24 @@ def test_layers_are_left_as_they_were():
     assert "call" not in vars(model.layers[-1])
     model.layers[-1].trainable = False
     assert not has_statistics(model)
+
+
+@pytest.mark.parametrize("kind", ["first", "convolution", "nested"])
+def test_a_batch_in_which_nothing_counts_leaves_the_statistics(kind):
+    student = keras.Sequential([keras.Input((None, 3)), *layers(kind)])
+    student.add(keras.layers.Dense(5))
+    teacher = keras.Sequential([keras.Input((None, 3)), keras.layers.Dense(5)])
+    distiller = Distiller(teacher, student)
+    distiller.compile(keras.optimizers.SGD(0.0))
+    x, weights = padded()
+    first = [np.array(w) for w in normalization_of(student).weights]
+    distiller.fit(x, sample_weight=weights, verbose=0)
+    expected = [np.array(w) for w in normalization_of(student).weights]
+    assert not np.allclose(expected[2], first[2])
+    again = np.concatenate([x, np.full_like(x, 7.0)])
+    nothing = np.concatenate([weights, np.zeros_like(weights)])
+    distiller.fit(again, sample_weight=nothing, batch_size=2, shuffle=False, verbose=0)
+    for received, value in zip(
+        normalization_of(student).weights, expected, strict=True
+    ):
+        np.testing.assert_allclose(received, value, rtol=1e-4, atol=1e-5)
