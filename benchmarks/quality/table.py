@@ -169,7 +169,7 @@ class Summary:
     def table(self, names=None):
         """Returns the systems as a Markdown table."""
         lines = [
-            "| system | bytes | known speakers | development | test | WER % (95 %) "
+            "| system | bytes | tuning | development | test | WER % (95 %) "
             "| against hard labels (95 %) | against the teacher |",
             "|---|---:|---:|---:|---:|---:|---:|---:|",
         ]
