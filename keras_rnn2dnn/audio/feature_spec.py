@@ -11,6 +11,7 @@ _CENTERINGS = ("none", "utterance", "running")
 _COMPRESSIONS = ("log", "pcen")
 _NORMS = ("htk", "ortho")
 _WINDOWS = ("hamming", "hann", "povey")
+_EXAMPLE_NORMS = ("none", "all", "bins")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,6 +55,9 @@ class FeatureSpec:
     - `(x_t - c_t) / sqrt(variance)` with `"running"`, where `c_t = c_{t-1} +
       (x_t - c_{t-1}) / min(prior_frames + t + 1, memory_frames)` from `c_{-1} = mean`.
 
+    With `example_norm` that feature is made `(x - m) / max(s, 1 / sqrt(n))` at last, by
+    mean and standard deviation of the `n` values of the example, a clip as a rule.
+
     Args:
         sample_rate_hz: of the audio.
         frame_length_ms: length of the window.
@@ -81,6 +85,9 @@ class FeatureSpec:
             themselves.
         cepstral_norm: `"htk"`, as `tf.signal` has it, or `"ortho"`.
         cepstral_lifter: 0 for none; Kaldi's default is 22.
+        example_norm: `"all"`: of all values of an example, as
+            `tf.image.per_image_standardization`; `"bins"`: of each bin or cepstrum by
+            itself; `"none"`. It needs the whole example, as `centering="utterance"`.
 
     Raises:
         ValueError: if a value is out of its range.
@@ -118,6 +125,7 @@ class FeatureSpec:
     num_cepstra: int | None = None
     cepstral_norm: str = "htk"
     cepstral_lifter: float = 0.0
+    example_norm: str = "none"
 
     def __post_init__(self):
         positive = ("frame_length_ms", "frame_step_ms", "floor", "memory_ms")
@@ -157,6 +165,13 @@ class FeatureSpec:
             raise ValueError(invalid("preemphasis", expected, self.preemphasis))
         self._check_compression()
         self._check_cepstra()
+        if self.example_norm not in _EXAMPLE_NORMS:
+            expected = f"one of {_EXAMPLE_NORMS}"
+            raise ValueError(invalid("example_norm", expected, self.example_norm))
+        if self.example_norm != "none" and self.centering != "none":
+            hint = "The mean of an example is subtracted anyway"
+            expected = '"none" with example_norm'
+            raise ValueError(invalid("centering", expected, self.centering, hint))
         for name in ("mean", "variance"):
             values = getattr(self, name)
             if values is None:

@@ -9,6 +9,7 @@ from keras import ops
 
 from keras_rnn2dnn.audio.centering import running_mean, start_weights, utterance_mean
 from keras_rnn2dnn.audio.cepstra import cepstral_matrix
+from keras_rnn2dnn.audio.example_norm import example_normalized
 from keras_rnn2dnn.audio.feature_spec import FeatureSpec
 from keras_rnn2dnn.audio.mel import mel_matrix, window_weights
 from keras_rnn2dnn.audio.pcen import pcen
@@ -87,6 +88,9 @@ class LogMel(keras.layers.Layer):
             features -= np.array(spec.mean, "float32")
         if spec.variance is not None:
             features /= np.sqrt(np.array(spec.variance, "float32"))
+        if spec.example_norm != "none":
+            counts = self.compute_mask(inputs, mask)
+            features = example_normalized(features, spec.example_norm, counts)
         return features
 
     def adapt(self, samples, mask=None) -> None:
@@ -111,6 +115,7 @@ class LogMel(keras.layers.Layer):
         frames = (spec.memory_frames, spec.prior_frames)
         centering = "none" if running else spec.centering
         raw = dataclasses.replace(spec, mean=None, variance=None, centering=centering)
+        raw = dataclasses.replace(raw, example_norm="none")
         plain = LogMel.from_spec(raw)
 
         def compute(batch):  # from 0: the mean to start at is known in the end

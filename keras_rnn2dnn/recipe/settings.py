@@ -41,6 +41,8 @@ class Recipe:
         teacher_learning_rate: highest.
         student_context: frames before and after.
         student_units: of the hidden layers.
+        student_steps: for each of these the distance of the three frames that it
+            reads, of a time-delay student; `()` for dense layers on the whole context.
         student_batch_size: strings.
         student_learning_rate: highest.
         agreed_strings: unlabelled strings that take part in the choice of decoders.
@@ -76,6 +78,7 @@ class Recipe:
     teacher_learning_rate: float = 4e-3
     student_context: tuple[int, int] = (10, 10)
     student_units: tuple[int, ...] = (64, 64)
+    student_steps: tuple[int, ...] = ()
     student_batch_size: int = 8
     student_learning_rate: float = 3e-3
     agreed_strings: int = 160

@@ -11,7 +11,7 @@ import numpy as np
 from keras_rnn2dnn.alignments import SoftAlignments
 from keras_rnn2dnn.distillation.distiller import Distiller
 from keras_rnn2dnn.hmm import SequenceKL
-from keras_rnn2dnn.models.reference import dnn_student
+from keras_rnn2dnn.models.reference import dnn_student, tdnn_student
 from keras_rnn2dnn.recipe.fitting import fit, steps_of
 from keras_rnn2dnn.recipe.settings import Recipe
 from keras_rnn2dnn.recipe.strings import FeatureString
@@ -22,12 +22,10 @@ def new_student(
 ) -> keras.Model:
     """Returns an untrained student: the same for the same seed."""
     keras.utils.set_random_seed(seed)
-    return dnn_student(
-        num_features,
-        num_states,
-        context=recipe.student_context,
-        units=recipe.student_units,
-    )
+    sizes, units = (num_features, num_states), recipe.student_units
+    if recipe.student_steps:
+        return tdnn_student(*sizes, units, recipe.student_steps)
+    return dnn_student(*sizes, recipe.student_context, units)
 
 
 def distil(

@@ -76,6 +76,15 @@ def check_of_stream(spec: FeatureSpec) -> None:
         expected = 'features without future: centering="running" or "none"'
         hint = "Compute the features, and train the student, with one of these"
         raise ValueError(invalid("feature_spec", expected, "utterance", hint))
+    if spec.example_norm != "none":
+        expected = 'features without future: example_norm="none"'
+        hint = (
+            'Compute the features, and train the student, with compression="pcen" or '
+            "with mean and variance of `LogMel.adapt`; or convert without feature_spec, "
+            "and normalise each clip before `network_run`"
+        )
+        received = f"example_norm={spec.example_norm!r}"
+        raise ValueError(invalid("feature_spec", expected, received, hint))
     for name, plain in (("preemphasis", 0), ("remove_dc", False)):
         if (received := getattr(spec, name)) != plain:
             expected = f"{name}={plain!r}, which is all that the C code computes"

@@ -3,20 +3,22 @@
 import numpy as np
 
 from keras_rnn2dnn.deploy import window_model
-from keras_rnn2dnn.models.reference import dnn_student
+from keras_rnn2dnn.models.reference import tdnn_student
 from keras_rnn2dnn.quantization.quantize import quantize
 from keras_rnn2dnn.util.errors import invalid, is_integer
 
-_CONTEXTS = ((10, 10), (7, 7), (5, 5), (3, 3))  # the wider one if it has enough units
-_FEWEST, _MOST, _STEP = 16, 256, 8
-_ENOUGH = 32
-_DEEP = 96  # units, from which on there are three layers
+_STEPS = (1, 3, 6)  # of the layers: ten frames to each side
+_FEWEST, _MOST, _STEP = 16, 320, 8
+_SHARES = (1.0, 0.9, 0.75)  # of the first layer's units
+# Of about as many weights as two dense layers of 64 units on the same frames, and better
+# (docs/results.md).
+TIME_DELAY = {"student_units": (80, 72, 60), "student_steps": _STEPS}
 
 
 def fitting_student(
     num_features: int, num_states: int, max_bytes: int
 ) -> dict[str, tuple[int, ...]]:
-    """Chooses context and units of a student by the size of its int8 file.
+    """Chooses the units of a time-delay student by the size of its int8 file.
 
     Args:
         num_features: features per frame.
@@ -24,7 +26,7 @@ def fitting_student(
         max_bytes: of the TensorFlow Lite file.
 
     Returns:
-        `student_context` and `student_units`, as of `Recipe`.
+        `student_units` and `student_steps`, as of `Recipe`.
 
     Raises:
         ValueError: if no student is as small; names the smallest.
@@ -33,38 +35,31 @@ def fitting_student(
         raise ValueError(invalid("max_bytes", "an integer > 0", max_bytes))
     widths = list(range(_FEWEST, _MOST + 1, _STEP))
 
-    def size(context, width):
-        return _num_bytes(num_features, num_states, context, _units(width))
+    def size(width):
+        return _num_bytes(num_features, num_states, _units(width))
 
-    best = None
-    for context in _CONTEXTS:
-        low, high = -1, len(widths) - 1
-        while low < high:  # the sizes grow with the widths
-            middle = (low + high + 1) // 2
-            if size(context, widths[middle]) <= max_bytes:
-                low = middle
-            else:
-                high = middle - 1
-        if low >= 0:
-            best = context, widths[low]
-        if low >= 0 and widths[low] >= _ENOUGH:
-            break
-    if best is None:
-        smallest = size(_CONTEXTS[-1], _FEWEST)
+    low, high = -1, len(widths) - 1
+    while low < high:  # the sizes grow with the widths
+        middle = (low + high + 1) // 2
+        if size(widths[middle]) <= max_bytes:
+            low = middle
+        else:
+            high = middle - 1
+    if low < 0:
+        smallest = size(_FEWEST)
         hint = f"The smallest student of {num_states} states has {smallest:,} bytes"
         expected = "a size that a student fits"
         raise ValueError(invalid("max_bytes", expected, max_bytes, hint))
-    context, width = best
-    return {"student_context": context, "student_units": _units(width)}
+    return {"student_units": _units(widths[low]), "student_steps": _STEPS}
 
 
 def _units(width):
-    return (width,) * (3 if width >= _DEEP else 2)
+    return tuple(4 * round(width * share / 4) for share in _SHARES)
 
 
-def _num_bytes(num_features, num_states, context, units):
+def _num_bytes(num_features, num_states, units):
     """Returns the bytes of an untrained student: they depend little on weights."""
-    student = dnn_student(num_features, num_states, context, units)
+    student = tdnn_student(num_features, num_states, units, _STEPS)
     model, field = window_model(student)
     shape = 50, field.window, num_features
     windows = np.random.default_rng(0).normal(size=shape).astype("float32")

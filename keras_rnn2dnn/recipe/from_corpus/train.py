@@ -16,7 +16,7 @@ from keras_rnn2dnn.recipe.from_corpus.outcome import TrainedCorpus
 from keras_rnn2dnn.recipe.from_corpus.own_teacher import OwnTeacher, OwnTeacherRun
 from keras_rnn2dnn.recipe.from_corpus.parts import read_parts
 from keras_rnn2dnn.recipe.from_corpus.plan import Plan, make_plan
-from keras_rnn2dnn.recipe.from_corpus.student_size import fitting_student
+from keras_rnn2dnn.recipe.from_corpus.student_size import TIME_DELAY, fitting_student
 from keras_rnn2dnn.recipe.material import feature_spec
 from keras_rnn2dnn.recipe.measured import MeasuredRun
 from keras_rnn2dnn.recipe.run import RecipeRun
@@ -87,7 +87,8 @@ def train_corpus(
         lexicon: how the words are spoken, so that they share the states of phones: a
             file, or `espeak:VOICE`; see `lexicon.topology_of`. Without one each word
             has states of its own, of which 150 words at most can have.
-        max_bytes: of the int8 student; by default two layers of 64 units.
+        max_bytes: of the int8 student; by default it has three layers of 80, 72 and 60
+            units, each on three frames of the one before.
         minutes: that it may take, about: fewer epochs, strings and rounds.
         push_to_talk: for a device that listens while somebody speaks to it alone. By
             default the training has pauses, levels, backgrounds and other speech, as a
@@ -125,7 +126,7 @@ def train_corpus(
         streams = None if push_to_talk else StreamOptions()
         topology = stream_topology(topology, parts.split, streams)
     out.mkdir(parents=True, exist_ok=True)  # what cannot be written is known now
-    sizes = {}
+    sizes = dict(TIME_DELAY)
     if max_bytes is not None:
         features = ((own and own.spec) or feature_spec(8000)).num_features
         sizes = fitting_student(features, topology.num_states, max_bytes)
