@@ -69,7 +69,8 @@ def test_adapt_sees_what_is_not_yet_normalized():
         (
             {"example_norm": "all", "centering": "running"},
             'Invalid value for `centering`. Expected "none" with example_norm. '
-            "Received: centering='running'. The mean of an example is subtracted anyway",
+            "Received: centering='running'. The mean of an example is subtracted "
+            "anyway",
         ),
     ],
 )

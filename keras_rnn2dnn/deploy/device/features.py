@@ -80,8 +80,8 @@ def check_of_stream(spec: FeatureSpec) -> None:
         expected = 'features without future: example_norm="none"'
         hint = (
             'Compute the features, and train the student, with compression="pcen" or '
-            "with mean and variance of `LogMel.adapt`; or convert without feature_spec, "
-            "and normalise each clip before `network_run`"
+            "with mean and variance of `LogMel.adapt`; or convert without "
+            "feature_spec, and normalise each clip before `network_run`"
         )
         received = f"example_norm={spec.example_norm!r}"
         raise ValueError(invalid("feature_spec", expected, received, hint))

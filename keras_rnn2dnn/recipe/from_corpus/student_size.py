@@ -10,7 +10,7 @@ from keras_rnn2dnn.util.errors import invalid, is_integer
 _STEPS = (1, 3, 6)  # of the layers: ten frames to each side
 _FEWEST, _MOST, _STEP = 16, 320, 8
 _SHARES = (1.0, 0.9, 0.75)  # of the first layer's units
-# Of about as many weights as two dense layers of 64 units on the same frames, and better
+# About as many weights as two dense layers of 64 units on the same frames, and better
 # (docs/results.md).
 TIME_DELAY = {"student_units": (80, 72, 60), "student_steps": _STEPS}
 
