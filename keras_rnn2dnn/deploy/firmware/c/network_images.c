@@ -7,14 +7,23 @@
 
 enum { CONV, DEPTHWISE, AVERAGE, MAXIMUM, ADD };
 
+/* Both by words, four at a time: a pixel of an image has many channels. */
 static void copy(int8_t *to, const int8_t *from, uint32_t count)
 {
     uint32_t i = 0;
 
 #if defined(__ARM_FEATURE_UNALIGNED)
+    for (; i + 16 <= count; i += 16) {
+        const any_word *x = (const any_word *)(const void *)(from + i);
+        any_word *y = (any_word *)(void *)(to + i);
+
+        y[0] = x[0]; /* one after the other: a row may move onto itself */
+        y[1] = x[1];
+        y[2] = x[2];
+        y[3] = x[3];
+    }
     for (; i + 4 <= count; i += 4)
-        ((any_word *)(void *)(to + i))->value =
-            ((const any_word *)(const void *)(from + i))->value;
+        *(any_word *)(void *)(to + i) = *(const any_word *)(const void *)(from + i);
 #endif
     for (; i < count; i++)
         to[i] = from[i];
@@ -22,7 +31,23 @@ static void copy(int8_t *to, const int8_t *from, uint32_t count)
 
 static void fill(int8_t *to, int8_t value, uint32_t count)
 {
-    for (uint32_t i = 0; i < count; i++)
+    uint32_t i = 0;
+
+#if defined(__ARM_FEATURE_UNALIGNED)
+    const any_word word = {(uint8_t)value * 0x01010101u};
+
+    for (; i + 16 <= count; i += 16) {
+        any_word *y = (any_word *)(void *)(to + i);
+
+        y[0] = word;
+        y[1] = word;
+        y[2] = word;
+        y[3] = word;
+    }
+    for (; i + 4 <= count; i += 4)
+        *(any_word *)(void *)(to + i) = word;
+#endif
+    for (; i < count; i++)
         to[i] = value;
 }
 
@@ -206,6 +231,7 @@ static void pool_pixel(const network_layer *layer, uint32_t pixel, const int8_t 
     const corner c = first_of(layer, pixel);
     const int32_t height = (int32_t)layer->height, width = (int32_t)layer->width;
     const int32_t top = c.top > 0 ? c.top : 0, left = c.left > 0 ? c.left : 0;
+    const uint32_t channels = layer->channels;
     int32_t bottom = c.top + (int32_t)layer->taps_y;
     int32_t right = c.left + (int32_t)layer->taps_x;
     int32_t count;
@@ -213,20 +239,22 @@ static void pool_pixel(const network_layer *layer, uint32_t pixel, const int8_t 
     bottom = bottom < height ? bottom : height;
     right = right < width ? right : width;
     count = (bottom - top) * (right - left);
-    for (uint32_t channel = 0; channel < layer->channels; channel++) {
-        int32_t sum = 0, most = -128;
+    for (uint32_t channel = 0; channel < channels; channel++) {
+        int32_t found = layer->kind == AVERAGE ? 0 : -128;
 
         for (int32_t i = top; i < bottom; i++) {
-            const int8_t *from = x + (uint32_t)(i * width + left) * layer->channels;
+            const int8_t *from = x + (uint32_t)(i * width + left) * channels + channel;
 
-            for (int32_t j = left; j < right; j++, from += layer->channels) {
-                sum += from[channel];
-                most = from[channel] > most ? from[channel] : most;
-            }
+            if (layer->kind == AVERAGE)
+                for (int32_t j = left; j < right; j++, from += channels)
+                    found += *from;
+            else
+                for (int32_t j = left; j < right; j++, from += channels)
+                    found = *from > found ? *from : found;
         }
         if (layer->kind == AVERAGE)
-            most = (sum > 0 ? sum + count / 2 : sum - count / 2) / count;
-        y[channel] = limited(layer, most);
+            found = (found > 0 ? found + count / 2 : found - count / 2) / count;
+        y[channel] = limited(layer, found);
     }
 }
 
