@@ -16,6 +16,7 @@ import numpy as np
 from keras_rnn2dnn.deploy.device.images.operators import (
     BLOCK,
     CONV,
+    DEPTHWISE,
     ImageNetwork,
     ImageOperator,
 )
@@ -76,10 +77,12 @@ def _sizes(operators):
 
 
 def _column(operator):
-    """Returns the bytes of what one output pixel reads, of two also as 16 bits."""
+    """Returns the bytes beside: what a pixel or two read, also as 16 bits."""
     if operator.weights is None:
         return 0
     row = operator.geometry.taps * operator.geometry.size[2]
+    if operator.kind == DEPTHWISE:  # a pixel of padding
+        return operator.geometry.size[2] if operator.geometry.is_padded else 0
     gathered = row if operator.geometry.taps > 1 else 0
     return 4 * (-(-row // 4) * 4) + 2 * gathered if operator.pairs else gathered
 

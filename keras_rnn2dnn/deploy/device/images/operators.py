@@ -44,6 +44,11 @@ class Geometry:
         """Pixels of the output."""
         return self.output[0] * self.output[1]
 
+    @property
+    def is_padded(self) -> bool:
+        """Whether an output pixel reads a pixel beyond the edges."""
+        return bool((self.places() < 0).any())
+
     def places(self) -> np.ndarray:
         """Returns the input pixels of each output pixel; -1 beyond the edges.
 

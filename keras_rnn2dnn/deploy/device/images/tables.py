@@ -41,6 +41,7 @@ _LAYER = """typedef struct {
     uint8_t kind;        /* see network_images.c */
     uint8_t per_channel; /* 1 where each output has its own multiplier, else 0 */
     uint8_t backwards;   /* whether it begins with its last pixel */
+    uint8_t is_padded;   /* whether an output reads pixels beyond the edges */
     uint8_t is_row;      /* whether all that an output reads lies side by side */
     uint8_t pairs;       /* whether two pixels may be computed side by side */
     uint8_t is_simple;   /* whether shifts go to the right, and 30 bits hold all sums */
@@ -87,6 +88,7 @@ def images_header(
         "NETWORK_IS_CLIP": int(field.is_clip),
         "NETWORK_ARENA_SIZE": f"{max(1, arena.size)}u",
         "NETWORK_COLUMN_SIZE": f"{max(1, arena.column)}u",
+        "NETWORK_MOST_TAPS": f"{_most_taps(network)}u",
         "NETWORK_OUTSIDE": f"{_OUTSIDE}u",
         "NETWORK_STREAMS": 0,
         "NETWORK_KEEPS": int(kept is not None),
@@ -107,6 +109,12 @@ def images_header(
         tables += [_ROWS, f"static const network_rows network_moving[{count}] = {{\n"]
         tables += [*map(_moving_row, kept.rows), "};\n"]
     return header("MODEL", sizes, tables)
+
+
+def _most_taps(network):
+    """Returns the most pixels that an output of a depthwise convolution reads."""
+    depthwise = (one for one in network.operators if one.kind == DEPTHWISE)
+    return max((one.geometry.taps for one in depthwise), default=1)
 
 
 def _moving_row(rows):
@@ -162,6 +170,7 @@ def _row(number: int, operator: ImageOperator, arena: Arena) -> str:
         operator.kind,
         int(multipliers > 1),
         int(arena.backwards[number]),
+        int(geometry.is_padded),
         int(_is_row(geometry)),
         int(operator.pairs),
         int(operator.is_simple),
@@ -174,7 +183,7 @@ def _is_row(geometry):
     whole_rows = geometry.kernel[1] == geometry.size[1] and geometry.output[1] == 1
     whole_rows &= geometry.padding[1] == 0 and geometry.dilation[1] == 1
     one_row = geometry.kernel[0] == 1
-    inside = bool((geometry.places() >= 0).all())
+    inside = not geometry.is_padded
     apart = geometry.dilation[0] > 1 and geometry.kernel[0] > 1
     return (
         (geometry.taps == 1 and inside)

@@ -12,18 +12,16 @@
 #define NETWORK_DSP 0
 #endif
 
-/* The taps of an output pixel: `rows` rows of `columns` pixels, `row` and `column` values
- * apart; `outputs` values from the weights of one tap to those of the next. */
+/* What an output pixel of a depthwise convolution reads: `count` pixels, first channel by
+ * first channel, and the weights, `outputs` values from those of a tap to the next. */
 typedef struct {
-    uint32_t rows;
-    uint32_t columns;
-    uint32_t row;
-    uint32_t column;
+    const int8_t *const *pixels;
+    uint32_t count;
     uint32_t outputs;
 } taps;
 
 /* depthwise_channels: acc[k] = bias[k] + the sum over all taps of w[k] * x[k], of so many
- * channels k. */
+ * channels k from `channel` on, whose weights and biases begin at `w` and `bias`. */
 #if defined(__ARM_FEATURE_MVE) && !defined(NETWORK_PLAIN)
 #define DEPTHWISE_CHANNELS 8u
 #else
@@ -80,8 +78,8 @@ static inline int8_t quickly_finished(int32_t multiplier, int32_t shift, int32_t
 
     __asm__("smmulr %0, %1, %2" : "=r"(high) : "r"(acc * 2), "r"(multiplier));
     high += high >> 31;
-    v = ((high >> ~shift) + rounding) >> 1;
-    __asm__("ssat %0, #8, %1" : "=r"(v) : "r"(v));
+    v = (high >> ~shift) + rounding;
+    __asm__("ssat %0, #8, %1, asr #1" : "=r"(v) : "r"(v));
     return (int8_t)v;
 }
 
@@ -229,44 +227,43 @@ NETWORK_APART static void outputs_of_two(const network_layer *layer, uint32_t ro
     }
 }
 
-/* Four channels of a tap; moves the pointers to the next one. */
-#define ADD_TAP()                                                                          \
-    __asm__("ldr %[v], [%[w]]\n\t"                                                         \
-            "ldr %[u], [%[x]]\n\t"                                                         \
-            "add %[w], %[w], %[outputs]\n\t"                                               \
-            "add %[x], %[x], %[column]\n\t"                                                \
-            "sxtb16 %[v0], %[v]\n\t"                                                       \
-            "sxtb16 %[u0], %[u]\n\t"                                                       \
-            "sxtb16 %[v], %[v], ror #8\n\t"                                                \
-            "sxtb16 %[u], %[u], ror #8\n\t"                                                \
-            "smlabb %[a0], %[v0], %[u0], %[a0]\n\t"                                        \
-            "smlatt %[a2], %[v0], %[u0], %[a2]\n\t"                                        \
-            "smlabb %[a1], %[v], %[u], %[a1]\n\t"                                          \
-            "smlatt %[a3], %[v], %[u], %[a3]\n\t"                                          \
+/* Four channels of a tap, whose weights are the word `w`. */
+#define ADD_TAP(w)                                                                         \
+    "ldr %[u], [%[pixel]], #4\n\t"                                                         \
+    "ldr %[v], [" w "]\n\t"                                                                \
+    "ldr %[u], [%[u], %[channel]]\n\t"                                                     \
+    "sxtb16 %[v0], %[v]\n\t"                                                              \
+    "sxtb16 %[v], %[v], ror #8\n\t"                                                       \
+    "sxtb16 %[u0], %[u]\n\t"                                                              \
+    "sxtb16 %[u], %[u], ror #8\n\t"                                                       \
+    "smlabb %[a0], %[v0], %[u0], %[a0]\n\t"                                               \
+    "smlatt %[a2], %[v0], %[u0], %[a2]\n\t"                                               \
+    "smlabb %[a1], %[v], %[u], %[a1]\n\t"                                                 \
+    "smlatt %[a3], %[v], %[u], %[a3]\n\t"
+
+/* `taps` of the above, and the step to the weights of the tap behind them. */
+#define ADD_TAPS(taps, count)                                                              \
+    __asm__(taps "add %[w], %[w], %[outputs], lsl #" count "\n\t"                          \
             : [a0] "+r"(a0), [a1] "+r"(a1), [a2] "+r"(a2), [a3] "+r"(a3), [w] "+r"(w),     \
-              [x] "+r"(x), [v] "=&r"(v), [u] "=&r"(u), [v0] "=&r"(v0), [u0] "=&r"(u0)      \
-            : [outputs] "r"(outputs), [column] "r"(column)                                 \
+              [pixel] "+r"(pixel), [v] "=&r"(v), [u] "=&r"(u), [v0] "=&r"(v0),             \
+              [u0] "=&r"(u0)                                                               \
+            : [channel] "r"(channel), [outputs] "r"(outputs)                               \
             : "memory")
 
-static void depthwise_channels(const taps *t, const int8_t *w, const int8_t *x,
-                               const int32_t *bias, int32_t *acc)
+NETWORK_APART static void depthwise_channels(const taps *t, const int8_t *w,
+                                             uint32_t channel, const int32_t *bias,
+                                             int32_t *acc)
 {
-    const uint32_t outputs = t->outputs, column = t->column, columns = t->columns;
-    const uint32_t next_row = t->row - columns * column;
+    const int8_t *const *pixel = t->pixels, *const *const end = pixel + t->count;
+    const int8_t *const *const pairs = pixel + (t->count & ~1u);
+    const uint32_t outputs = t->outputs;
     int32_t a0 = bias[0], a1 = bias[1], a2 = bias[2], a3 = bias[3];
     uint32_t v, u, v0, u0;
 
-    for (uint32_t i = t->rows; i > 0; i--, x += next_row) {
-        uint32_t j = columns;
-
-        for (; j >= 3; j -= 3) {
-            ADD_TAP();
-            ADD_TAP();
-            ADD_TAP();
-        }
-        for (; j > 0; j--)
-            ADD_TAP();
-    }
+    while (pixel < pairs)
+        ADD_TAPS(ADD_TAP("%[w]") ADD_TAP("%[w], %[outputs]"), "1");
+    if (pixel < end)
+        ADD_TAPS(ADD_TAP("%[w]"), "0");
     acc[0] = a0;
     acc[1] = a1;
     acc[2] = a2;
@@ -275,20 +272,16 @@ static void depthwise_channels(const taps *t, const int8_t *w, const int8_t *x,
 
 #elif defined(__ARM_FEATURE_MVE) && !defined(NETWORK_PLAIN)
 
-static void depthwise_channels(const taps *t, const int8_t *w, const int8_t *x,
+static void depthwise_channels(const taps *t, const int8_t *w, uint32_t channel,
                                const int32_t *bias, int32_t *acc)
 {
     int32x4x2_t sums = {{vdupq_n_s32(0), vdupq_n_s32(0)}};
 
-    for (uint32_t i = t->rows; i > 0; i--, x += t->row) {
-        const int8_t *place = x;
+    for (uint32_t i = 0; i < t->count; i++, w += t->outputs) {
+        const int16x8_t v = vldrbq_s16(w), u = vldrbq_s16(t->pixels[i] + channel);
 
-        for (uint32_t j = t->columns; j > 0; j--, place += t->column, w += t->outputs) {
-            const int16x8_t v = vldrbq_s16(w), u = vldrbq_s16(place);
-
-            sums.val[0] = vaddq_s32(sums.val[0], vmullbq_int_s16(v, u));
-            sums.val[1] = vaddq_s32(sums.val[1], vmulltq_int_s16(v, u));
-        }
+        sums.val[0] = vaddq_s32(sums.val[0], vmullbq_int_s16(v, u));
+        sums.val[1] = vaddq_s32(sums.val[1], vmulltq_int_s16(v, u));
     }
     vst2q_s32(acc, sums); /* even and odd channels in turn */
     vstrwq_s32(acc, vaddq_s32(vldrwq_s32(acc), vldrwq_s32(bias)));
@@ -297,20 +290,18 @@ static void depthwise_channels(const taps *t, const int8_t *w, const int8_t *x,
 
 #else
 
-static void depthwise_channels(const taps *t, const int8_t *w, const int8_t *x,
+static void depthwise_channels(const taps *t, const int8_t *w, uint32_t channel,
                                const int32_t *bias, int32_t *acc)
 {
     int32_t a0 = bias[0], a1 = bias[1], a2 = bias[2], a3 = bias[3];
 
-    for (uint32_t i = t->rows; i > 0; i--, x += t->row) {
-        const int8_t *from = x;
+    for (uint32_t i = 0; i < t->count; i++, w += t->outputs) {
+        const int8_t *x = t->pixels[i] + channel;
 
-        for (uint32_t j = t->columns; j > 0; j--, from += t->column, w += t->outputs) {
-            a0 += w[0] * from[0];
-            a1 += w[1] * from[1];
-            a2 += w[2] * from[2];
-            a3 += w[3] * from[3];
-        }
+        a0 += w[0] * x[0];
+        a1 += w[1] * x[1];
+        a2 += w[2] * x[2];
+        a3 += w[3] * x[3];
     }
     acc[0] = a0;
     acc[1] = a1;

@@ -178,43 +178,50 @@ static void conv_two_pixels(const network_layer *layer, uint32_t pixel, const in
 
 #endif
 
-static void depthwise_pixel(const network_layer *layer, uint32_t pixel, const int8_t *x,
-                            int8_t *y, int8_t *column)
+/* Finds the pixels that an output pixel reads; those beyond the edges are `padding`. */
+static void find_pixels(const network_layer *layer, corner c, const int8_t *x,
+                        const int8_t *padding, const int8_t **pixels)
 {
-    const uint32_t channels = layer->channels, outputs = layer->outputs;
-    const uint32_t multiple = outputs / channels;
-    const corner c = first_of(layer, pixel);
-    taps t = {layer->taps_y, layer->taps_x, layer->dilation_y * layer->width * channels,
-              layer->dilation_x * channels, outputs};
+    const uint32_t channels = layer->channels;
+
+    for (uint32_t i = 0; i < layer->taps_y; i++) {
+        const int32_t y = c.top + (int32_t)(i * layer->dilation_y);
+        const int inside = is_within(y, layer->height);
+        const int8_t *row = x + (inside ? (uint32_t)y * layer->width * channels : 0);
+
+        for (uint32_t j = 0; j < layer->taps_x; j++) {
+            const int32_t place = c.left + (int32_t)(j * layer->dilation_x);
+
+            *pixels++ = inside && is_within(place, layer->width)
+                            ? row + (uint32_t)place * channels
+                            : padding;
+        }
+    }
+}
+
+static void depthwise_pixel(const network_layer *layer, uint32_t pixel, const int8_t *x,
+                            int8_t *y, int8_t *padding)
+{
+    const int8_t *pixels[NETWORK_MOST_TAPS];
+    const uint32_t outputs = layer->outputs, multiple = outputs / layer->channels;
+    const taps t = {pixels, (uint32_t)layer->taps_y * layer->taps_x, outputs};
     /* outputs that are computed one by one */
     const uint32_t rest = multiple == 1 ? outputs % DEPTHWISE_CHANNELS : outputs;
 
-    if (all_within(c.top, layer->dilation_y, layer->taps_y, layer->height) &&
-        all_within(c.left, layer->dilation_x, layer->taps_x, layer->width)) {
-        x += ((uint32_t)c.top * layer->width + (uint32_t)c.left) * channels;
-    } else {
-        gather(layer, c, x, channels, column);
-        x = column;
-        t.columns = t.rows * t.columns; /* one row of all taps */
-        t.rows = 1;
-        t.row = t.columns * channels;
-        t.column = channels;
-    }
+    find_pixels(layer, first_of(layer, pixel), x, padding, pixels);
     for (uint32_t output = 0; output < outputs - rest; output += DEPTHWISE_CHANNELS) {
         int32_t acc[DEPTHWISE_CHANNELS];
 
-        depthwise_channels(&t, layer->weights + output, x + output, layer->bias + output,
-                           acc);
+        depthwise_channels(&t, layer->weights + output, output, layer->bias + output, acc);
         for (uint32_t k = 0; k < DEPTHWISE_CHANNELS; k += 4)
             finish_channels(layer, output + k, acc + k, y + output + k);
     }
     for (uint32_t output = outputs - rest; output < outputs; output++) {
-        const int8_t *from = x + output / multiple, *w = layer->weights + output;
+        const int8_t *w = layer->weights + output;
         int32_t acc = layer->bias[output];
 
-        for (uint32_t i = 0; i < t.rows; i++, from += t.row)
-            for (uint32_t j = 0; j < t.columns; j++, w += outputs)
-                acc += *w * from[j * t.column];
+        for (uint32_t i = 0; i < t.count; i++, w += outputs)
+            acc += *w * pixels[i][output / multiple];
         finish(layer, output, 1, &acc, y + output);
     }
 }
@@ -284,6 +291,8 @@ static void run_pixels(const network_layer *layer, const int8_t *x, const int8_t
     const uint32_t block = NETWORK_DSP && layer->pairs ? 2 : 1;
     const uint32_t blocks = (end - first + block - 1) / block;
 
+    if (layer->kind == DEPTHWISE && layer->is_padded)
+        fill(column->bytes, layer->padding, layer->channels);
     for (uint32_t number = 0; number < blocks; number++) {
         const uint32_t pixel =
             first + block * (layer->backwards ? blocks - 1 - number : number);
