@@ -93,17 +93,15 @@ static inline int8_t quickly_finished(int32_t multiplier, int32_t shift, int32_t
 
 #endif
 
-/* The sums of four outputs, from output `first` on. */
-static inline void finish_channels(const network_layer *layer, uint32_t first,
-                                   const int32_t *acc, int8_t *y)
+/* The sums of four outputs, from output `first` on; `f` is of output 0. */
+static inline void finish_channels(const network_layer *layer, const finishing *f,
+                                   uint32_t first, const int32_t *acc, int8_t *y)
 {
 #if NETWORK_DSP
-    const finishing f = finishing_from(layer, first);
-    const int32_t *m = f.multiplier;
-    const int8_t *s = f.shift;
-
-    if (f.quick && f.step) {
-        const int32_t rounding = 2 * f.offset + 1;
+    if (f->quick && f->step) {
+        const int32_t *m = f->multiplier + first;
+        const int8_t *s = f->shift + first;
+        const int32_t rounding = 2 * f->offset + 1;
         const int8_t y0 = quickly_finished(m[0], s[0], rounding, acc[0]);
         const int8_t y1 = quickly_finished(m[1], s[1], rounding, acc[1]);
         const int8_t y2 = quickly_finished(m[2], s[2], rounding, acc[2]);
@@ -114,6 +112,8 @@ static inline void finish_channels(const network_layer *layer, uint32_t first,
         y[2] = y2;
         return;
     }
+#else
+    (void)f;
 #endif
     finish_four(layer, first, acc, y);
 }

@@ -207,6 +207,7 @@ static void depthwise_pixel(const network_layer *layer, uint32_t pixel, const in
     const taps t = {pixels, (uint32_t)layer->taps_y * layer->taps_x, outputs};
     /* outputs that are computed one by one */
     const uint32_t rest = multiple == 1 ? outputs % DEPTHWISE_CHANNELS : outputs;
+    const finishing f = finishing_from(layer, 0);
 
     find_pixels(layer, first_of(layer, pixel), x, padding, pixels);
     for (uint32_t output = 0; output < outputs - rest; output += DEPTHWISE_CHANNELS) {
@@ -214,7 +215,7 @@ static void depthwise_pixel(const network_layer *layer, uint32_t pixel, const in
 
         depthwise_channels(&t, layer->weights + output, output, layer->bias + output, acc);
         for (uint32_t k = 0; k < DEPTHWISE_CHANNELS; k += 4)
-            finish_channels(layer, output + k, acc + k, y + output + k);
+            finish_channels(layer, &f, output + k, acc + k, y + output + k);
     }
     for (uint32_t output = outputs - rest; output < outputs; output++) {
         const int8_t *w = layer->weights + output;
