@@ -239,25 +239,29 @@ static void pool_pixel(const network_layer *layer, uint32_t pixel, const int8_t 
     const corner c = first_of(layer, pixel);
     const int32_t height = (int32_t)layer->height, width = (int32_t)layer->width;
     const int32_t top = c.top > 0 ? c.top : 0, left = c.left > 0 ? c.left : 0;
+    const int32_t bottom = c.top + (int32_t)layer->taps_y;
+    const int32_t right = c.left + (int32_t)layer->taps_x;
     const uint32_t channels = layer->channels;
-    int32_t bottom = c.top + (int32_t)layer->taps_y;
-    int32_t right = c.left + (int32_t)layer->taps_x;
-    int32_t count;
+    int32_t rows = (bottom < height ? bottom : height) - top;
+    int32_t columns = (right < width ? right : width) - left;
+    const int32_t count = rows * columns;
 
-    bottom = bottom < height ? bottom : height;
-    right = right < width ? right : width;
-    count = (bottom - top) * (right - left);
+    if (columns == width) { /* whole rows lie side by side */
+        columns = count;
+        rows = 1;
+    }
+    x += (uint32_t)(top * width + left) * channels;
     for (uint32_t channel = 0; channel < channels; channel++) {
         int32_t found = layer->kind == AVERAGE ? 0 : -128;
 
-        for (int32_t i = top; i < bottom; i++) {
-            const int8_t *from = x + (uint32_t)(i * width + left) * channels + channel;
+        for (int32_t i = 0; i < rows; i++) {
+            const int8_t *from = x + (uint32_t)(i * width) * channels + channel;
 
             if (layer->kind == AVERAGE)
-                for (int32_t j = left; j < right; j++, from += channels)
+                for (int32_t j = columns; j > 0; j--, from += channels)
                     found += *from;
             else
-                for (int32_t j = left; j < right; j++, from += channels)
+                for (int32_t j = columns; j > 0; j--, from += channels)
                     found = *from > found ? *from : found;
         }
         if (layer->kind == AVERAGE)
