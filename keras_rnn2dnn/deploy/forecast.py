@@ -25,9 +25,9 @@ _WINDOWS = 20  # of random numbers: sizes depend little on weights and on ranges
 # convolution, for a value that is pooled or added, for an output, and for a pixel;
 # fitted to counts in QEMU.
 _OF_IMAGES = {
-    "m3": (2.84, 7.9, 11.0, 48.0, 250.0),
-    "m4": (0.93, 5.6, 11.0, 33.0, 200.0),
-    "m55": (0.28, 2.6, 9.0, 14.0, 350.0),
+    "m3": (2.84, 4.9, 5.2, 48.0, 250.0),
+    "m4": (0.93, 2.3, 5.2, 33.0, 200.0),
+    "m55": (0.28, 1.0, 4.3, 14.0, 350.0),
 }
 _OF_ROWS = {  # of Dense and Conv1D layers, which have other loops
     "m3": (2.9, 0.0, 0.0, 40.0, 0.0),
