@@ -1,7 +1,7 @@
 """C code that runs the layers of a bundle by CMSIS-NN, for `benchmarks.cmsis_nn`.
 
-The tensors lie as TensorFlow Lite Micro has them: each layer reads one and writes another,
-and what CMSIS-NN asks for beside, the largest of all layers, is shared.
+Each layer reads one image and writes another, as in TensorFlow Lite Micro. What
+CMSIS-NN asks for beside is shared, as large as that of the layer which asks for most.
 """
 
 import numpy as np
@@ -64,7 +64,7 @@ def check(one: ImageOperator, source: int) -> None:
 
 
 def is_dense(one, number, operators) -> bool:
-    """Whether a layer of one pixel comes of a dense layer: after an average, the last."""
+    """Whether a convolution of one pixel was a dense layer: the last one."""
     last = number > 0 and number + 1 == len(operators)
     return one.kind == CONV and last and one.geometry.pixels == one.geometry.taps == 1
 

@@ -50,6 +50,12 @@ STUDENTS = {
         L.DepthwiseConv2D((3, 1), depth_multiplier=2, dilation_rate=2),
         L.Conv2D(8, 3, groups=2, padding="same"),
     ),
+    "depthwise, eleven channels": lambda: image(
+        L.Conv2D(11, 3, padding="same"),
+        L.DepthwiseConv2D((2, 3), padding="same"),
+        L.DepthwiseConv2D(3, strides=2, padding="same", activation="relu"),
+        L.DepthwiseConv2D(2, dilation_rate=2),
+    ),
     "padding of its own": lambda: image(
         L.ZeroPadding2D(((2, 1), (0, 3))), L.Conv2D(5, 3), L.Flatten(), pooled=False
     ),

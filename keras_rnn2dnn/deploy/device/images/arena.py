@@ -81,8 +81,8 @@ def _column(operator):
     if operator.weights is None:
         return 0
     row = operator.geometry.taps * operator.geometry.size[2]
-    if operator.kind == DEPTHWISE:  # a pixel of padding
-        return operator.geometry.size[2] if operator.geometry.is_padded else 0
+    if operator.kind == DEPTHWISE:  # a pixel of padding, and where pixels lie
+        return -(-operator.geometry.size[2] // 4) * 4 + 4 * operator.geometry.taps
     gathered = row if operator.geometry.taps > 1 else 0
     return 4 * (-(-row // 4) * 4) + 2 * gathered if operator.pairs else gathered
 

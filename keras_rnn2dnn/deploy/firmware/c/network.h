@@ -16,6 +16,9 @@ extern "C" {
 typedef union {
     uint32_t words[(NETWORK_COLUMN_SIZE + 3) / 4];
     int8_t bytes[NETWORK_COLUMN_SIZE];
+#if UINTPTR_MAX == UINT32_MAX
+    const int8_t *pixels[(NETWORK_COLUMN_SIZE + 3) / 4];
+#endif
 } network_column;
 
 typedef struct {

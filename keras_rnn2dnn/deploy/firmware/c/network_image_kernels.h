@@ -232,13 +232,13 @@ NETWORK_APART static void outputs_of_two(const network_layer *layer, uint32_t ro
     "ldr %[u], [%[pixel]], #4\n\t"                                                         \
     "ldr %[v], [" w "]\n\t"                                                                \
     "ldr %[u], [%[u], %[channel]]\n\t"                                                     \
-    "sxtb16 %[v0], %[v]\n\t"                                                              \
-    "sxtb16 %[v], %[v], ror #8\n\t"                                                       \
-    "sxtb16 %[u0], %[u]\n\t"                                                              \
-    "sxtb16 %[u], %[u], ror #8\n\t"                                                       \
-    "smlabb %[a0], %[v0], %[u0], %[a0]\n\t"                                               \
-    "smlatt %[a2], %[v0], %[u0], %[a2]\n\t"                                               \
-    "smlabb %[a1], %[v], %[u], %[a1]\n\t"                                                 \
+    "sxtb16 %[v0], %[v]\n\t"                                                               \
+    "sxtb16 %[v], %[v], ror #8\n\t"                                                        \
+    "sxtb16 %[u0], %[u]\n\t"                                                               \
+    "sxtb16 %[u], %[u], ror #8\n\t"                                                        \
+    "smlabb %[a0], %[v0], %[u0], %[a0]\n\t"                                                \
+    "smlatt %[a2], %[v0], %[u0], %[a2]\n\t"                                                \
+    "smlabb %[a1], %[v], %[u], %[a1]\n\t"                                                  \
     "smlatt %[a3], %[v], %[u], %[a3]\n\t"
 
 /* `taps` of the above, and the step to the weights of the tap behind them. */

@@ -7,7 +7,7 @@
 
 enum { CONV, DEPTHWISE, AVERAGE, MAXIMUM, ADD };
 
-/* Both by words, four at a time: a pixel of an image has many channels. */
+/* By words, four at a time: a pixel of an image has many channels. */
 static void copy(int8_t *to, const int8_t *from, uint32_t count)
 {
     uint32_t i = 0;
@@ -199,21 +199,27 @@ static void find_pixels(const network_layer *layer, corner c, const int8_t *x,
     }
 }
 
+/* A pixel of padding is at the beginning of `column`. */
 static void depthwise_pixel(const network_layer *layer, uint32_t pixel, const int8_t *x,
-                            int8_t *y, int8_t *padding)
+                            int8_t *y, network_column *column)
 {
+#if UINTPTR_MAX == UINT32_MAX
+    const int8_t **pixels = column->pixels + (layer->channels + 3u) / 4;
+#else /* their size is planned for pointers of 32 bits */
     const int8_t *pixels[NETWORK_MOST_TAPS];
+#endif
     const uint32_t outputs = layer->outputs, multiple = outputs / layer->channels;
     const taps t = {pixels, (uint32_t)layer->taps_y * layer->taps_x, outputs};
     /* outputs that are computed one by one */
     const uint32_t rest = multiple == 1 ? outputs % DEPTHWISE_CHANNELS : outputs;
     const finishing f = finishing_from(layer, 0);
 
-    find_pixels(layer, first_of(layer, pixel), x, padding, pixels);
+    find_pixels(layer, first_of(layer, pixel), x, column->bytes, pixels);
     for (uint32_t output = 0; output < outputs - rest; output += DEPTHWISE_CHANNELS) {
         int32_t acc[DEPTHWISE_CHANNELS];
 
-        depthwise_channels(&t, layer->weights + output, output, layer->bias + output, acc);
+        depthwise_channels(&t, layer->weights + output, output, layer->bias + output,
+                           acc);
         for (uint32_t k = 0; k < DEPTHWISE_CHANNELS; k += 4)
             finish_channels(layer, &f, output + k, acc + k, y + output + k);
     }
@@ -311,7 +317,7 @@ static void run_pixels(const network_layer *layer, const int8_t *x, const int8_t
         if (layer->kind == CONV)
             conv_pixel(layer, pixel, x, y + place, column->bytes);
         else if (layer->kind == DEPTHWISE)
-            depthwise_pixel(layer, pixel, x, y + place, column->bytes);
+            depthwise_pixel(layer, pixel, x, y + place, column);
         else if (layer->kind == ADD)
             add_pixel(layer, x + place, other + place, y + place);
         else
