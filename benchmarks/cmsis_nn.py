@@ -21,6 +21,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
+from keras.saving import load_model
 
 from benchmarks.cmsis_network import network_source
 from keras_rnn2dnn import convert, ds_cnn_student
@@ -88,18 +89,30 @@ def cmsis_sources(directory: Path) -> list[Path]:
 
 
 def make_bundle(student: Path | None, folder: Path):
-    """Converts a student, or the one of the table, calibrated on noise."""
-    if student is not None:
-        model = keras.saving.load_model(student)
-    else:
-        keras.utils.set_random_seed(0)
-        model = ds_cnn_student(10, 12)
-    clips = np.random.default_rng(0).standard_normal((120, *model.input_shape[1:]))
+    """Converts a student, or the one of the table, calibrated on noise.
+
+    Raises:
+        ValueError: if the C code does not run it as images, or its outputs are the
+            same for most clips, so that comparing them would prove nothing.
+    """
+    keras.utils.set_random_seed(0)
+    model = ds_cnn_student(10, 12) if student is None else load_model(student)
+    rng, size = np.random.default_rng(0), (240, *model.input_shape[1:])
+    clips = rng.standard_normal(size)
+    for axis in (1, 2):  # else their means are alike, and the outputs the same
+        each = [n if k in (0, axis) else 1 for k, n in enumerate(size)]
+        clips += 2 * rng.standard_normal(each)
     convert(model, folder / "bundle", clips.astype(np.float32))
     bundle = load_bundle(folder / "bundle")
     if bundle.network is None or not bundle.network.is_images:
         expected = "a student of whole clips, which the C code runs as images"
         raise ValueError(invalid("--student", expected, str(student)))
+    outputs = np.frombuffer(bundle.golden("network_outputs.s8"), np.int8)
+    outputs = outputs.reshape(-1, bundle.network.num_classes)
+    distinct = len(np.unique(outputs, axis=0))
+    if 2 * distinct < len(outputs):
+        expected = "other outputs for other clips, to be compared"
+        raise ValueError(invalid("--student", expected, f"{distinct} outputs"))
     return bundle
 
 
