@@ -24,8 +24,8 @@ def example_normalized(features, over: str, mask=None):
         >>> x = np.array([[[1.0, 10.0], [3.0, 30.0]]], "float32")
         >>> example_normalized(x, "bins").numpy().round(3).tolist()
         [[[-1.0, -1.0], [1.0, 1.0]]]
-        >>> example_normalized(x, "all").numpy().round(3).tolist()
-        [[[-0.863, -0.086], [-0.691, 1.641]]]
+        >>> example_normalized(x, "all").numpy().astype(float).round(3).tolist()
+        [[[-0.872, -0.087], [-0.698, 1.657]]]
     """
     axes = (1, 2) if over == "all" else (1,)
     counting = ops.ones_like(features)
