@@ -19,9 +19,12 @@ def test_the_models_are_traced_for_the_first_batch_and_for_the_step():
     class Counted(keras.layers.Layer):
         traced = 0
 
+        def build(self, input_shape):  # of its own, so that `convert` looks not inside
+            self.scale = self.add_weight(shape=(), initializer="ones")
+
         def call(self, inputs):
             self.traced += 1
-            return inputs
+            return inputs * self.scale
 
     counted = Counted()
     student = keras.Sequential(
