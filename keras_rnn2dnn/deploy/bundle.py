@@ -16,7 +16,11 @@ from keras_rnn2dnn.deploy.decoder_table import decoder_header
 from keras_rnn2dnn.deploy.device import ram
 from keras_rnn2dnn.deploy.device.decoder import MOST_NODES, word_loop_tables
 from keras_rnn2dnn.deploy.device.decoders import DECODERS, check_classes
-from keras_rnn2dnn.deploy.device.features import FeatureTables, check_of_stream
+from keras_rnn2dnn.deploy.device.features import (
+    FeatureTables,
+    check_example_norm,
+    check_of_stream,
+)
 from keras_rnn2dnn.deploy.device.images.tables import images_header
 from keras_rnn2dnn.deploy.device.layers import UnsupportedStudent
 from keras_rnn2dnn.deploy.device.recognizer import DeviceNetwork, DeviceRecognizer
@@ -83,6 +87,7 @@ def _refused(spec, decode) -> str | None:
         return invalid("decode", expected, f"{len(labels):,} labels")
     try:
         check_of_stream(spec)
+        check_example_norm(spec, isinstance(decode, KeywordSpotter))
         if isinstance(decode, WordLoopDecoder):
             word_loop_tables(decode, scale=0.01)  # that of the student comes later
     except ValueError as error:
@@ -222,7 +227,10 @@ class Firmware:
             network = recognizer.network  # of a clip its window moves on
             total = ram.recognizer_ram(recognizer)["total"]
             tables["c/features_table.h"] = c_tables.features_header(
-                recognizer.spec, network.input_quantization, self.features
+                recognizer.spec,
+                network.input_quantization,
+                self.features,
+                network.field.window,
             )
             tables["c/decoder_table.h"] = decoder_header(
                 recognizer.tables, recognizer.limits, recognizer.decoder.reporting

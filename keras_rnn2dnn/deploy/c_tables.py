@@ -146,6 +146,7 @@ def features_header(
     spec: FeatureSpec,
     input_quantization: tuple[float, int],
     tables: FeatureTables | None = None,
+    window_frames: int = 0,
 ) -> str:
     """Returns `features_table.h`.
 
@@ -153,6 +154,7 @@ def features_header(
         spec: of the features.
         input_quantization: scale and zero point of the network's input.
         tables: of the specification, where they are known.
+        window_frames: of a clip, where each is normalized by itself.
     """
     tables = tables or feature_tables(spec)
     inverse, rounding = input_rounding(*input_quantization)
@@ -170,6 +172,7 @@ def features_header(
         **_compression(tables),
         "FEATURES_INVERSE_SCALE": float_literal(inverse),
         "FEATURES_ROUNDING": float_literal(rounding),
+        **_example_norm(spec, window_frames),
     }
     weights = np.concatenate([*tables.mel_weights, np.zeros(0, np.float32)])
     lengths = [len(weights) for weights in tables.mel_weights]
@@ -220,6 +223,20 @@ def read_features_header(text: str, spec: FeatureSpec) -> FeatureTables:
             return tables_of(spec, list(zip(start.tolist(), cut, strict=True)))
     expected = f"the header of {spec.num_bins} bins, as `convert` writes it"
     raise ValueError(invalid("features_table.h", expected, f"{len(text)} letters"))
+
+
+def _example_norm(spec, frames):
+    """What the C code knows of clips that are normalized, if they are."""
+    if spec.example_norm == "none":
+        return {}
+    norms = 1 if spec.example_norm == "all" else spec.num_features
+    count = np.float32(frames * spec.num_features // norms)
+    return {
+        "FEATURES_EXAMPLE_NORM": 1,
+        "FEATURES_WINDOW_FRAMES": f"{frames}u",
+        "FEATURES_NORMS": f"{norms}u",
+        "FEATURES_LEAST_VARIANCE": float_literal(np.float32(1) / count),
+    }
 
 
 def _compression(tables):

@@ -152,7 +152,7 @@ def recognizer_golden(
         staged.append(_with_pause(recognizer, recordings))
     features = [recognizer.features(pcm) for pcm in staged]
     inputs = [recognizer.network.quantized(x) for x in features]
-    logits = [recognizer.network.logits(x) for x in inputs]
+    logits = [recognizer.logits_of(x) for x in features]
     events = recognizer.events(logits)
     files = {
         "golden/recordings.pcm": pcm_bytes(staged),

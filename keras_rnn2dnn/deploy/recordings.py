@@ -8,6 +8,7 @@ import numpy as np
 from keras_rnn2dnn.audio.feature_spec import FeatureSpec
 from keras_rnn2dnn.deploy import golden
 from keras_rnn2dnn.deploy.device.features import device_features
+from keras_rnn2dnn.deploy.device.normalizing import normalized_windows
 from keras_rnn2dnn.scoring.word_errors import word_error_rate
 from keras_rnn2dnn.util.errors import invalid
 from keras_rnn2dnn.util.files import Audio
@@ -56,7 +57,7 @@ def compare_features(
         ValueError: if the features are far from the calibration.
     """
     chosen = np.linspace(0, len(pcm) - 1, min(len(pcm), _COMPARED)).round().astype(int)
-    found = np.concatenate([device_features(pcm[k], spec) for k in chosen])
+    found = np.concatenate([_features(pcm[k], spec) for k in chosen])
     expected = np.concatenate(utterances)
     if not len(found):
         expected = "recordings of at least one frame"
@@ -91,3 +92,11 @@ def word_errors(
         return dict.fromkeys(("wer", "errors", "words"))
     rate = word_error_rate(transcripts, words)
     return {"wer": rate.wer, "errors": rate.errors, "words": rate.words}
+
+
+def _features(pcm, spec):
+    """Returns features as the student learnt them, of a recording as one example."""
+    features = device_features(pcm, spec)
+    if spec.example_norm == "none" or not len(features):
+        return features
+    return normalized_windows(features[None], spec.example_norm)[0]

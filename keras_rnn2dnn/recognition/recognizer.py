@@ -24,11 +24,16 @@ from keras_rnn2dnn.deploy.device.decoders import (
     labels_of,
 )
 from keras_rnn2dnn.deploy.device.events import Limits
-from keras_rnn2dnn.deploy.device.features import FeatureTables, check_of_stream
+from keras_rnn2dnn.deploy.device.features import (
+    FeatureTables,
+    check_example_norm,
+    check_of_stream,
+)
 from keras_rnn2dnn.deploy.device.keywords import SpotterTables
 from keras_rnn2dnn.deploy.device.recognizer import DeviceNetwork
 from keras_rnn2dnn.deploy.loading import decoder_of, load_bundle, load_host_parts
 from keras_rnn2dnn.hmm.reporting import as_keywords
+from keras_rnn2dnn.keywords import KeywordSpotter
 from keras_rnn2dnn.quantization.interpreter import Int8Student
 from keras_rnn2dnn.quantization.receptive_field import field_of
 from keras_rnn2dnn.recognition.compiled import CompiledStages
@@ -105,6 +110,7 @@ class Recognizer:
         check_of_clips(decoder, student.receptive_field.is_clip)
         check_classes(decoder, student.num_classes)
         check_of_stream(spec)
+        check_example_norm(spec, isinstance(decoder, KeywordSpotter))
         self.field = field_in_stream(student.receptive_field, decoder, spec)
         self.student, self.spec = student.over(self.field), spec
         self.features, self.reporting = features, decoder.reporting

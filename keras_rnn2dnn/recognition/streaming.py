@@ -26,7 +26,7 @@ from keras_rnn2dnn.deploy.device.features import (
 )
 from keras_rnn2dnn.deploy.device.keywords import Keywords, SpotterTables
 from keras_rnn2dnn.deploy.device.labels import Labels
-from keras_rnn2dnn.deploy.device.normalizing import Normalizer
+from keras_rnn2dnn.deploy.device.normalizing import Normalizer, normalized_windows
 from keras_rnn2dnn.deploy.device.paths import Paths
 from keras_rnn2dnn.deploy.device.recognizer import DeviceNetwork
 from keras_rnn2dnn.deploy.golden import int16_pcm
@@ -99,7 +99,7 @@ class LogitStream:
         tables: FeatureTables | None = None,
     ):
         self._student, self._field = student, student.receptive_field
-        self._features = FeatureStream(spec, tables)
+        self._features, self._over = FeatureStream(spec, tables), spec.example_norm
         self._frames = Overlap(self._field.window, self._field.stride)
         self._last: np.ndarray | None = None  # frame of the utterance
 
@@ -108,7 +108,7 @@ class LogitStream:
         features = self._features.push(pcm)
         if not len(features):
             return np.zeros((0, self._student.num_classes), np.int8)
-        frames = quantized_features(features, *self._student.input_quantization)
+        frames = features if self._over != "none" else self._quantized(features)
         if self._last is None:
             first = np.repeat(frames[:1], self._field.left, axis=0)
             frames = np.concatenate([first, frames])
@@ -129,7 +129,12 @@ class LogitStream:
             covered, self._field.window, axis=0
         )
         windows = windows[:: self._field.stride].transpose(0, 2, 1)
+        if self._over != "none":
+            windows = self._quantized(normalized_windows(windows, self._over))
         return self._student.integer_logits(windows)
+
+    def _quantized(self, features):
+        return quantized_features(features, *self._student.input_quantization)
 
 
 class WordLoopStream:

@@ -5,7 +5,6 @@ import tensorflow as tf
 from keras_rnn2dnn import LogMel
 from keras_rnn2dnn.audio.example_norm import example_normalized
 from keras_rnn2dnn.audio.feature_spec import FeatureSpec
-from keras_rnn2dnn.deploy.device.features import device_features
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(-9, 3, size=(2, 50, 7)).astype("float32")
@@ -78,15 +77,3 @@ def test_what_makes_no_sense_is_refused(options, said):
     with pytest.raises(ValueError) as error:
         FeatureSpec(8000, **options)
     assert str(error.value) == said
-
-
-def test_a_device_that_hears_a_stream_says_what_to_do_instead():
-    with pytest.raises(ValueError) as error:
-        device_features(np.zeros(400, np.int16), FeatureSpec(8000, example_norm="all"))
-    assert str(error.value) == (
-        "Invalid value for `feature_spec`. Expected features without future: "
-        'example_norm="none". Received: feature_spec="example_norm=\'all\'". Compute '
-        'the features, and train the student, with compression="pcen" or with mean and '
-        "variance of `LogMel.adapt`; or convert without feature_spec, and normalise "
-        "each clip before `network_run`"
-    )

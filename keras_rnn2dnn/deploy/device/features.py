@@ -76,15 +76,6 @@ def check_of_stream(spec: FeatureSpec) -> None:
         expected = 'features without future: centering="running" or "none"'
         hint = "Compute the features, and train the student, with one of these"
         raise ValueError(invalid("feature_spec", expected, "utterance", hint))
-    if spec.example_norm != "none":
-        expected = 'features without future: example_norm="none"'
-        hint = (
-            'Compute the features, and train the student, with compression="pcen" or '
-            "with mean and variance of `LogMel.adapt`; or convert without "
-            "feature_spec, and normalise each clip before `network_run`"
-        )
-        received = f"example_norm={spec.example_norm!r}"
-        raise ValueError(invalid("feature_spec", expected, received, hint))
     for name, plain in (("preemphasis", 0), ("remove_dc", False)):
         if (received := getattr(spec, name)) != plain:
             expected = f"{name}={plain!r}, which is all that the C code computes"
@@ -97,6 +88,24 @@ def check_of_stream(spec: FeatureSpec) -> None:
         expected = "windows of more than 4 samples and a floor of at least 1e-37"
         received = (spec.frame_length, spec.floor)
         raise ValueError(invalid("feature_spec", expected, received))
+
+
+def check_example_norm(spec: FeatureSpec, is_of_clips: bool) -> None:
+    """Raises ValueError where features are of examples, and a stream has none.
+
+    Args:
+        spec: of the features.
+        is_of_clips: whether a window of a clip moves over the stream.
+    """
+    if spec.example_norm == "none" or is_of_clips:
+        return
+    expected = 'example_norm="none" for a student of frames'
+    hint = (
+        "A stream has no examples. Compute the features, and train the student, with "
+        'compression="pcen" or centering="running"'
+    )
+    received = f"example_norm={spec.example_norm!r}"
+    raise ValueError(invalid("feature_spec", expected, received, hint))
 
 
 def tables_of(
@@ -154,6 +163,8 @@ def device_features(
     pcm: np.ndarray, spec: FeatureSpec, tables: FeatureTables | None = None
 ) -> np.ndarray:
     """Computes the features of an utterance as the device does, to the bit.
+
+    With `example_norm` those before it: the windows of the network are normalized.
 
     Args:
         pcm: int16 `(samples,)`.

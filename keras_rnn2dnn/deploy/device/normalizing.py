@@ -86,6 +86,40 @@ class Normalizer:
         return means
 
 
+def normalized_windows(windows: np.ndarray, over: str) -> np.ndarray:
+    """Normalizes examples; see `features_window_measure` of the C code.
+
+    Args:
+        windows: float32 `(windows, frames, features)`.
+        over: `"all"` or `"bins"`, as of `FeatureSpec`.
+
+    Returns:
+        float32 of the same shape.
+
+    Example:
+        >>> x = np.array([[[1, 10], [3, 30]]], np.float32)
+        >>> normalized_windows(x, "bins").astype(float).round(3).tolist()
+        [[[-1.0, -1.0], [1.0, 1.0]]]
+    """
+    count, frames, features = windows.shape
+    shape = (count, frames * features, 1) if over == "all" else windows.shape
+    values = windows.reshape(shape)
+    number = _F(values.shape[1])
+    mean = _sum(values) / number
+    centred = values - mean[:, None]
+    variance = np.maximum(_sum(centred * centred) / number, _F(1) / number)
+    factor = exponential(_F(-0.5) * logarithm(variance))
+    return (centred * factor[:, None]).reshape(windows.shape)
+
+
+def _sum(values):
+    """Sums along the second axis, one after the other."""
+    total = np.zeros((len(values), values.shape[2]), _F)
+    for value in values.swapaxes(0, 1):
+        total = total + value
+    return total
+
+
 def _weighted(x, weights):
     """Sums values `(frames, bins)` by weights `(sums, bins)`, from the first bin on."""
     total = np.zeros((len(x), len(weights)), _F)

@@ -23,7 +23,7 @@ def recognizer_ram(recognizer: DeviceRecognizer) -> dict[str, int]:
         Bytes of `features`, `decoder`, `network`, `scratch`, and of `total`.
     """
     parts = {
-        "features": _features(recognizer.spec),
+        "features": _features(recognizer.spec, recognizer.network.field.window),
         "decoder": _decoder(recognizer.tables),
         "network": _network(recognizer),
         "logits": ctypes.c_int8 * recognizer.network.outputs,
@@ -76,17 +76,18 @@ def _structure(name, fields):
     return type(name, (ctypes.Structure,), {"_fields_": fields})
 
 
-def _features(spec):
-    return _structure(
-        "Features",
-        [
-            ("pcm", ctypes.c_int16 * spec.frame_length),
-            ("filled", ctypes.c_uint32),
-            ("skip", ctypes.c_uint32),
-            ("frames", ctypes.c_uint32),
-            ("mean", ctypes.c_float * spec.num_features),
-        ],
-    )
+def _features(spec, window):
+    fields = [
+        ("pcm", ctypes.c_int16 * spec.frame_length),
+        ("filled", ctypes.c_uint32),
+        ("skip", ctypes.c_uint32),
+        ("frames", ctypes.c_uint32),
+        ("mean", ctypes.c_float * spec.num_features),
+    ]
+    if spec.example_norm != "none":
+        frames = ctypes.c_float * (window * spec.num_features)
+        fields += [("oldest", ctypes.c_uint32), ("window", frames)]
+    return _structure("Features", fields)
 
 
 def _decoder(tables):

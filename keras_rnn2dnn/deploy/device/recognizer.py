@@ -26,6 +26,7 @@ from keras_rnn2dnn.deploy.device.events import (
     words_of,
 )
 from keras_rnn2dnn.deploy.device.features import (
+    check_example_norm,
     check_of_stream,
     device_features,
     quantized_features,
@@ -41,11 +42,15 @@ from keras_rnn2dnn.deploy.device.layers import (
     read_layers,
 )
 from keras_rnn2dnn.deploy.device.network import run_network
+from keras_rnn2dnn.deploy.device.normalizing import normalized_windows
 from keras_rnn2dnn.hmm import WordLoopDecoder
+from keras_rnn2dnn.keywords import KeywordSpotter
 from keras_rnn2dnn.quantization.interpreter import Int8Student, context_windows
 from keras_rnn2dnn.quantization.receptive_field import ReceptiveField
 from keras_rnn2dnn.quantization.tflite_file import read_graph
 from keras_rnn2dnn.util.errors import invalid
+
+_WINDOWS = 512  # normalized at a time, to bound memory
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -227,6 +232,10 @@ class DeviceRecognizer:
 
     def __post_init__(self):
         check_of_stream(self.spec)
+        check_example_norm(self.spec, isinstance(self.decoder, KeywordSpotter))
+        if self.spec.example_norm != "none" and self.network.keeps:
+            expected = "False: a window that is normalized has nothing in common"
+            raise ValueError(invalid("keep_images", expected, True))
         if self.spec.num_features != self.network.num_features:
             expected = f"features of {self.network.num_features} {self.spec.unit}"
             received = f"{self.spec.num_features} {self.spec.unit}"
@@ -264,7 +273,17 @@ class DeviceRecognizer:
 
     def logits(self, pcm: np.ndarray) -> np.ndarray:
         """Computes the int8 logits of int16 PCM, `(output frames, classes)`."""
-        return self.network.logits(self.network.quantized(self.features(pcm)))
+        return self.logits_of(self.features(pcm))
+
+    def logits_of(self, features: np.ndarray) -> np.ndarray:
+        """Computes the int8 logits of `features`, `(output frames, classes)`."""
+        network, over = self.network, self.spec.example_norm
+        if over == "none" or not len(features):
+            return network.logits(network.quantized(features))
+        windows = context_windows(features, network.field)
+        starts = range(0, len(windows), _WINDOWS)
+        parts = (normalized_windows(windows[k : k + _WINDOWS], over) for k in starts)
+        return np.concatenate([network.run(network.quantized(x)) for x in parts])
 
     def decode(self, logits: Sequence[np.ndarray]) -> list[list[RecognizedWord]]:
         """Finds the words in int8 logits.

@@ -161,13 +161,13 @@ def _mutations(bundle, pcm) -> Iterator[Outcome]:
 
 def _times(recognizer, pcm, logits):
     """Yields times in frames, and functions that hear with another time."""
-    spec, network = recognizer.spec, recognizer.network
+    spec = recognizer.spec
     features, tables = feature_tables(spec), recognizer.tables
 
     def remembering(frames):
         changed = dataclasses.replace(features, memory_frames=frames)
-        heard = network.quantized(device_features(pcm, spec, changed))
-        return recognizer.events([network.logits(heard)])
+        heard = device_features(pcm, spec, changed)
+        return recognizer.events([recognizer.logits_of(heard)])
 
     def deciding(frames):
         other = dataclasses.replace(recognizer)

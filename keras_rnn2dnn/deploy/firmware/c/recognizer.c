@@ -136,8 +136,41 @@ static void end_utterance(recognizer *r)
     r->on_utterance(&utterance, r->context);
 }
 
+#if defined(FEATURES_EXAMPLE_NORM)
+#define NEWEST(r)                                                                          \
+    ((r)->features.window +                                                                \
+     ((r)->features.oldest ? (r)->features.oldest - 1u : FEATURES_WINDOW_FRAMES - 1u) *    \
+         FEATURES_NUM_FEATURES)
+typedef float input;
+
+/* The whole window is normalized anew, and run as one. */
+static void step(recognizer *r, const input *frame, int wanted)
+{
+    int8_t quantized[FEATURES_NUM_FEATURES];
+    features_norms norms;
+
+    features_window_push(&r->features, frame);
+    if (!wanted)
+        return;
+    features_window_measure(&r->features, &norms);
+    for (uint32_t n = 0; n < FEATURES_WINDOW_FRAMES; n++) {
+        features_window_quantize(&r->features, &norms, n, quantized);
+        network_step(&r->network, &r->scratch.network, quantized, r->logits,
+                     n + 1 == FEATURES_WINDOW_FRAMES);
+    }
+}
+#else
+#define NEWEST(r) ((r)->network.history + NETWORK_NEWEST)
+typedef int8_t input;
+
+static inline void step(recognizer *r, const input *frame, int wanted)
+{
+    network_step(&r->network, &r->scratch.network, frame, r->logits, wanted);
+}
+#endif
+
 /* Takes the next frame; returns 1 where that completed an output frame. */
-static uint32_t add_frame(recognizer *r, const int8_t *frame)
+static uint32_t add_frame(recognizer *r, const input *frame)
 {
     const uint32_t number = r->frames;
     const int ready = number + 1 > NETWORK_RIGHT &&
@@ -147,8 +180,8 @@ static uint32_t add_frame(recognizer *r, const int8_t *frame)
     r->frames = number == NETWORK_RIGHT + NETWORK_STRIDE ? NETWORK_RIGHT + 1 : number + 1;
     if (number == 0) /* the first frame stands for those before it */
         for (uint32_t k = 0; k != NETWORK_LEFT; k++)
-            network_step(&r->network, &r->scratch.network, frame, r->logits, 0);
-    network_step(&r->network, &r->scratch.network, frame, r->logits, ready);
+            step(r, frame, 0);
+    step(r, frame, ready);
     if (!ready)
         return 0;
     if (r->on_logits)
@@ -169,17 +202,24 @@ uint32_t recognizer_push(recognizer *r, const int16_t *pcm, size_t count)
     r->busy = 1;
     while (count > 0) {
         float frame[FEATURES_NUM_FEATURES];
+#if !defined(FEATURES_EXAMPLE_NORM)
         int8_t quantized[FEATURES_NUM_FEATURES];
+#endif
         int ready;
         const size_t used = features_push(&r->features, &r->scratch.features, pcm, count,
                                           frame, &ready);
 
         pcm += used;
         count -= used;
+#if defined(FEATURES_EXAMPLE_NORM)
+        if (ready)
+            outputs += add_frame(r, frame);
+#else
         if (ready) {
             features_quantize(frame, quantized);
             outputs += add_frame(r, quantized);
         }
+#endif
     }
     r->busy = 0;
     return outputs;
@@ -187,14 +227,14 @@ uint32_t recognizer_push(recognizer *r, const int16_t *pcm, size_t count)
 
 void recognizer_finish(recognizer *r)
 {
-    int8_t last[FEATURES_NUM_FEATURES];
+    input last[FEATURES_NUM_FEATURES];
 
     if (r->busy)
         return;
     r->busy = 1;
     if (r->frames > 0) { /* the last frame stands for those after it */
         for (uint32_t k = 0; k < FEATURES_NUM_FEATURES; k++)
-            last[k] = r->network.history[NETWORK_NEWEST + k];
+            last[k] = NEWEST(r)[k];
         for (uint32_t k = 0; k != NETWORK_RIGHT; k++)
             add_frame(r, last);
     }

@@ -81,6 +81,9 @@ void features_init(features_state *state)
     state->filled = 0;
     state->skip = 0;
     state->frames = 0;
+#if defined(FEATURES_EXAMPLE_NORM)
+    state->oldest = 0;
+#endif
     for (uint32_t k = 0; k < FEATURES_NUM_FEATURES; k++)
         state->mean[k] = FEATURES_PCEN ? 0.0f : features_mean[k];
 }
@@ -115,7 +118,7 @@ static float logarithm(float x)
            rounded(e * 0.693147182464599609375f);
 }
 
-#if FEATURES_PCEN
+#if FEATURES_PCEN || defined(FEATURES_EXAMPLE_NORM)
 /* e^x where that is a normal number: 2^n e^r, |r| <= log 2 / 2, by Cephes's polynomial. */
 static float exponential(float x)
 {
@@ -139,7 +142,9 @@ static float exponential(float x)
     scale.bits = (uint32_t)(n + 127) << 23;
     return (p + 1.0f) * scale.value;
 }
+#endif
 
+#if FEATURES_PCEN
 /* An energy against its mean, (energy / mean^gain + bias)^power. */
 static float compressed(float energy, float mean)
 {
@@ -363,6 +368,80 @@ void features_quantize(const float *frame, int8_t *quantized)
         quantized[k] = (int8_t)floor;
     }
 }
+
+#if defined(FEATURES_EXAMPLE_NORM)
+void features_window_push(features_state *state, const float *frame)
+{
+    float *to = state->window + state->oldest * FEATURES_NUM_FEATURES;
+
+    for (uint32_t k = 0; k < FEATURES_NUM_FEATURES; k++)
+        to[k] = frame[k];
+    state->oldest = state->oldest + 1 == FEATURES_WINDOW_FRAMES ? 0 : state->oldest + 1;
+}
+
+static const float *frame_of(const features_state *state, uint32_t number)
+{
+    const uint32_t place = state->oldest + number;
+
+    return state->window + (place < FEATURES_WINDOW_FRAMES
+                                ? place
+                                : place - FEATURES_WINDOW_FRAMES) *
+                               FEATURES_NUM_FEATURES;
+}
+
+/* Where the mean and the factor of a feature are. */
+static inline uint32_t norm_of(uint32_t feature)
+{
+    return FEATURES_NORMS == 1 ? 0 : feature;
+}
+
+void features_window_measure(const features_state *state, features_norms *norms)
+{
+    const float count = (float)(FEATURES_WINDOW_FRAMES * FEATURES_NUM_FEATURES /
+                                FEATURES_NORMS);
+
+    for (uint32_t k = 0; k < FEATURES_NORMS; k++)
+        norms->mean[k] = norms->factor[k] = 0.0f;
+    for (uint32_t n = 0; n < FEATURES_WINDOW_FRAMES; n++) {
+        const float *frame = frame_of(state, n);
+
+        for (uint32_t k = 0; k < FEATURES_NUM_FEATURES; k++)
+            norms->mean[norm_of(k)] = norms->mean[norm_of(k)] + frame[k];
+    }
+    for (uint32_t k = 0; k < FEATURES_NORMS; k++)
+        norms->mean[k] = norms->mean[k] / rounded(count);
+    for (uint32_t n = 0; n < FEATURES_WINDOW_FRAMES; n++) {
+        const float *frame = frame_of(state, n);
+
+        for (uint32_t k = 0; k < FEATURES_NUM_FEATURES; k++) {
+            const float x = frame[k] - norms->mean[norm_of(k)];
+
+            norms->factor[norm_of(k)] = norms->factor[norm_of(k)] + rounded(x * x);
+        }
+    }
+    for (uint32_t k = 0; k < FEATURES_NORMS; k++) {
+        float variance = norms->factor[k] / rounded(count);
+
+        if (variance < FEATURES_LEAST_VARIANCE)
+            variance = FEATURES_LEAST_VARIANCE;
+        norms->factor[k] = exponential(rounded(-0.5f * logarithm(variance)));
+    }
+}
+
+void features_window_quantize(const features_state *state, const features_norms *norms,
+                              uint32_t number, int8_t *quantized)
+{
+    const float *frame = frame_of(state, number);
+    float normalized[FEATURES_NUM_FEATURES];
+
+    for (uint32_t k = 0; k < FEATURES_NUM_FEATURES; k++) {
+        const float x = rounded(frame[k] - norms->mean[norm_of(k)]);
+
+        normalized[k] = x * norms->factor[norm_of(k)];
+    }
+    features_quantize(normalized, quantized);
+}
+#endif
 
 #if defined(__clang__) && __clang_major__ >= 10
 #pragma clang attribute pop

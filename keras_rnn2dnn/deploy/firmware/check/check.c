@@ -235,10 +235,26 @@ static void count_frame(const float *frame)
     uint32_t before;
 
     before = io_ticks();
+#if defined(FEATURES_EXAMPLE_NORM)
+    features_window_push(&device.features, frame);
+    counts[1] += ticks_since(before);
+    before = io_ticks();
+    if (ready) {
+        features_norms norms;
+
+        features_window_measure(&device.features, &norms);
+        for (uint32_t n = 0; n < FEATURES_WINDOW_FRAMES; n++) {
+            features_window_quantize(&device.features, &norms, n, quantized);
+            network_step(&device.network, &device.scratch.network, quantized,
+                         device.logits, n + 1 == FEATURES_WINDOW_FRAMES);
+        }
+    }
+#else
     features_quantize(frame, quantized);
     counts[1] += ticks_since(before);
     before = io_ticks();
     network_step(&device.network, &device.scratch.network, quantized, device.logits, ready);
+#endif
     counts[2] += ticks_since(before);
     before = io_ticks();
     if (ready)
