@@ -10,7 +10,7 @@ from helpers import spotters
 from helpers.bundles import needs_cores
 
 from keras_rnn2dnn import LogMel, Recognizer, convert
-from keras_rnn2dnn.deploy import bundle, load_bundle, verify
+from keras_rnn2dnn.deploy import bundle, load_bundle, toolchain, verify
 from keras_rnn2dnn.deploy.device.normalizing import normalized_windows
 from keras_rnn2dnn.deploy.golden import event_bytes, pcm_bytes
 from keras_rnn2dnn.deploy.toolchain import Workbench
@@ -119,7 +119,7 @@ def test_what_has_no_clips_is_refused(tmp_path):
     converted(tmp_path, SPECS["all"])
     student = load_bundle(tmp_path).student
     frames = student.over(student.receptive_field.moving(3))
-    loop = WordLoopDecoder(Topology("a b", 1, silence=False, other=0))
+    loop = WordLoopDecoder(Topology("a b c", 1))
     with pytest.raises(ValueError) as error:
         Recognizer(frames, spec, loop)
     assert str(error.value) == (
@@ -132,7 +132,8 @@ def test_what_has_no_clips_is_refused(tmp_path):
 
 @needs_cores
 @pytest.mark.slow
-def test_verify_proves_a_spotter_of_normalized_clips(tmp_path):
+def test_verify_proves_a_spotter_of_normalized_clips(tmp_path, monkeypatch):
+    monkeypatch.setattr(bundle, "measure_cores", toolchain.measure_cores)
     report = converted(tmp_path, SPECS["all"], recordings=[STREAM])
     found = verify(tmp_path, stream_s=20.0)
     assert found.verdict in ("verified", "not verified"), str(found)
