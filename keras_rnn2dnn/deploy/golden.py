@@ -8,7 +8,8 @@ All are plain little-endian arrays, so that a check on a board needs no parser:
                          other speech where the decoder knows it; of each uint32
                          samples, uint32 chunk size (0: changing), int16 samples
     features.f32         float32 features of all recordings, one frame after the other
-    inputs.s8            the same as int8
+    inputs.s8            the same as int8; where windows are normalized, each frame by
+                         the window that ends with it
     logits.s8            int8 logits
     words.u32            32-bit word, start and end in ms, thousandths of confidence; of
                          the end of an utterance 4294967294, start, end, its words;
@@ -28,6 +29,7 @@ from keras_rnn2dnn.deploy.device.events import (
     Utterance,
     words_of,
 )
+from keras_rnn2dnn.deploy.device.normalizing import newest_normalized
 from keras_rnn2dnn.deploy.device.recognizer import DeviceNetwork, DeviceRecognizer
 from keras_rnn2dnn.hmm.reporting import Reporting
 from keras_rnn2dnn.quantization.interpreter import context_windows
@@ -151,7 +153,7 @@ def recognizer_golden(
     if len(recordings) and recognizer.decoder.reporting.decide_ms is not None:
         staged.append(_with_pause(recognizer, recordings))
     features = [recognizer.features(pcm) for pcm in staged]
-    inputs = [recognizer.network.quantized(x) for x in features]
+    inputs = [_quantized(recognizer, x) for x in features]
     logits = [recognizer.logits_of(x) for x in features]
     events = recognizer.events(logits)
     files = {
@@ -170,6 +172,14 @@ def recognizer_golden(
             "golden/test_set.txt": _text(events),
         }
     return files
+
+
+def _quantized(recognizer, features):
+    """Returns int8 features as the network is given them."""
+    network, over = recognizer.network, recognizer.spec.example_norm
+    if over != "none":
+        features = newest_normalized(features, network.field.window, over)
+    return network.quantized(features)
 
 
 def _with_pause(recognizer, recordings):

@@ -26,7 +26,7 @@ from keras_rnn2dnn.deploy.device.features import (
 )
 from keras_rnn2dnn.deploy.device.keywords import Keywords, SpotterTables
 from keras_rnn2dnn.deploy.device.labels import Labels
-from keras_rnn2dnn.deploy.device.normalizing import Normalizer, normalized_windows
+from keras_rnn2dnn.deploy.device.normalizing import Normalizer, normalized_batches
 from keras_rnn2dnn.deploy.device.paths import Paths
 from keras_rnn2dnn.deploy.device.recognizer import DeviceNetwork
 from keras_rnn2dnn.deploy.golden import int16_pcm
@@ -129,9 +129,10 @@ class LogitStream:
             covered, self._field.window, axis=0
         )
         windows = windows[:: self._field.stride].transpose(0, 2, 1)
-        if self._over != "none":
-            windows = self._quantized(normalized_windows(windows, self._over))
-        return self._student.integer_logits(windows)
+        if self._over == "none":
+            return self._student.integer_logits(windows)
+        parts = map(self._quantized, normalized_batches(windows, self._over))
+        return np.concatenate([self._student.integer_logits(part) for part in parts])
 
     def _quantized(self, features):
         return quantized_features(features, *self._student.input_quantization)

@@ -5,12 +5,14 @@ As in `features`, each operation of `firmware/c/speech_features.c` rounds once.
 
 import dataclasses
 import math
+from collections.abc import Iterator
 
 import numpy as np
 
 from keras_rnn2dnn.audio.feature_spec import FeatureSpec
 
 _F = np.float32
+_WINDOWS = 512  # normalized at a time
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,21 +103,59 @@ def normalized_windows(windows: np.ndarray, over: str) -> np.ndarray:
         >>> normalized_windows(x, "bins").astype(float).round(3).tolist()
         [[[-1.0, -1.0], [1.0, 1.0]]]
     """
-    count, frames, features = windows.shape
-    shape = (count, frames * features, 1) if over == "all" else windows.shape
-    values = windows.reshape(shape)
-    number = _F(values.shape[1])
-    mean = _sum(values) / number
-    centred = values - mean[:, None]
-    variance = np.maximum(_sum(centred * centred) / number, _F(1) / number)
-    factor = exponential(_F(-0.5) * logarithm(variance))
-    return (centred * factor[:, None]).reshape(windows.shape)
+    of_all = over == "all"
+    number = _F(math.prod(windows.shape[1:] if of_all else windows.shape[1:2]))
+    centred = windows - _sums(windows, of_all) / number
+    variance = np.maximum(_sums(centred * centred, of_all) / number, _F(1) / number)
+    return centred * exponential(_F(-0.5) * logarithm(variance))
 
 
-def _sum(values):
-    """Sums along the second axis, one after the other."""
-    total = np.zeros((len(values), values.shape[2]), _F)
-    for value in values.swapaxes(0, 1):
+def normalized_batches(windows: np.ndarray, over: str) -> Iterator[np.ndarray]:
+    """Normalizes as `normalized_windows`, some windows at a time, to bound memory.
+
+    Example:
+        >>> windows = np.zeros((1000, 3, 2), np.float32)
+        >>> [len(batch) for batch in normalized_batches(windows, "all")]
+        [512, 488]
+    """
+    for start in range(0, len(windows), _WINDOWS):
+        yield normalized_windows(windows[start : start + _WINDOWS], over)
+
+
+def newest_normalized(features: np.ndarray, window: int, over: str) -> np.ndarray:
+    """Normalizes each frame by the window that ends with it.
+
+    Args:
+        features: float32 `(frames, features)`; the first frame stands for those before.
+        window: its frames.
+        over: `"all"` or `"bins"`.
+
+    Returns:
+        float32 of the same shape.
+
+    Example:
+        >>> newest_normalized(np.array([[1], [3]], np.float32), 2, "bins").tolist()
+        [[0.0], [1.0]]
+    """
+    if not len(features):
+        return features
+    padded = np.pad(features, ((window - 1, 0), (0, 0)), mode="edge")
+    windows = np.lib.stride_tricks.sliding_window_view(padded, window, axis=0)
+    parts = normalized_batches(windows.transpose(0, 2, 1), over)
+    return np.concatenate([part[:, -1] for part in parts])
+
+
+def _sums(windows, of_all):
+    """Sums frames from the oldest on; of all values those of each frame before."""
+    if of_all:
+        windows = _in_turn(windows.transpose(2, 0, 1))[..., None]
+    return _in_turn(windows.swapaxes(0, 1))[:, None]
+
+
+def _in_turn(values):
+    """Sums along the first axis, one after the other."""
+    total = np.zeros(values.shape[1:], _F)
+    for value in values:
         total = total + value
     return total
 

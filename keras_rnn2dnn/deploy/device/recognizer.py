@@ -42,15 +42,13 @@ from keras_rnn2dnn.deploy.device.layers import (
     read_layers,
 )
 from keras_rnn2dnn.deploy.device.network import run_network
-from keras_rnn2dnn.deploy.device.normalizing import normalized_windows
+from keras_rnn2dnn.deploy.device.normalizing import normalized_batches
 from keras_rnn2dnn.hmm import WordLoopDecoder
 from keras_rnn2dnn.keywords import KeywordSpotter
 from keras_rnn2dnn.quantization.interpreter import Int8Student, context_windows
 from keras_rnn2dnn.quantization.receptive_field import ReceptiveField
 from keras_rnn2dnn.quantization.tflite_file import read_graph
 from keras_rnn2dnn.util.errors import invalid
-
-_WINDOWS = 512  # normalized at a time, to bound memory
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -281,8 +279,7 @@ class DeviceRecognizer:
         if over == "none" or not len(features):
             return network.logits(network.quantized(features))
         windows = context_windows(features, network.field)
-        starts = range(0, len(windows), _WINDOWS)
-        parts = (normalized_windows(windows[k : k + _WINDOWS], over) for k in starts)
+        parts = normalized_batches(windows, over)
         return np.concatenate([network.run(network.quantized(x)) for x in parts])
 
     def decode(self, logits: Sequence[np.ndarray]) -> list[list[RecognizedWord]]:

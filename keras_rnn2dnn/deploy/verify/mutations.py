@@ -21,6 +21,7 @@ from keras_rnn2dnn.deploy.verify.changes import (
     smaller,
     unmet_bytes,
 )
+from keras_rnn2dnn.deploy.verify.normalized import heard_window
 from keras_rnn2dnn.deploy.verify.outcome import NOT_RUN, Outcome, judged, on_targets
 
 # Header with the table, stage that reads it, what it is given and what it must give.
@@ -78,6 +79,8 @@ def _all_changes(bundle) -> Iterator[tuple[str, Iterator[Change]]]:
         yield "the bias of PCEN", _heard_bias(bundle)
     if tables.cepstra is not None:
         yield "a weight of the cepstra", _heard_values(bundle, "cepstra", _cepstra)
+    if bundle.recognizer.spec.example_norm != "none":
+        yield "a frame of the clip", heard_window(bundle)
     reporting = bundle.recognizer.decoder.reporting
     if bundle.recognizer.is_word_loop:
         yield "a state of the decoder", _heard_states(bundle, "state_of_node")

@@ -12,7 +12,14 @@ import numpy as np
 from keras_rnn2dnn.deploy.golden import int16_pcm
 from keras_rnn2dnn.deploy.loading import load_bundle
 from keras_rnn2dnn.deploy.toolchain import Workbench
-from keras_rnn2dnn.deploy.verify import costs, figures, mutations, outputs, stream
+from keras_rnn2dnn.deploy.verify import (
+    costs,
+    figures,
+    mutations,
+    normalized,
+    outputs,
+    stream,
+)
 from keras_rnn2dnn.deploy.verify.outcome import FAILED, NOT_RUN, Outcome, not_in_bundle
 from keras_rnn2dnn.deploy.verify.summary import last_line
 from keras_rnn2dnn.util.errors import invalid
@@ -27,6 +34,7 @@ _OF_NETWORK = (
 )
 _OF_RECOGNIZER = (
     outputs.feature_accuracy,
+    normalized.clip_accuracy,
     outputs.feature_bits,
     outputs.recognized_words,
 )

@@ -395,6 +395,22 @@ static inline uint32_t norm_of(uint32_t feature)
     return FEATURES_NORMS == 1 ? 0 : feature;
 }
 
+/* Adds a frame to sums: each of its values to one of its own, or all to the same, summed
+ * before, so that less is lost in rounding. */
+static void add_to(float *sums, const float *frame)
+{
+#if FEATURES_NORMS == 1
+    float sum = 0.0f;
+
+    for (uint32_t k = 0; k < FEATURES_NUM_FEATURES; k++)
+        sum = sum + frame[k];
+    sums[0] = sums[0] + sum;
+#else
+    for (uint32_t k = 0; k < FEATURES_NORMS; k++)
+        sums[k] = sums[k] + frame[k];
+#endif
+}
+
 void features_window_measure(const features_state *state, features_norms *norms)
 {
     const float count = (float)(FEATURES_WINDOW_FRAMES * FEATURES_NUM_FEATURES /
@@ -402,22 +418,20 @@ void features_window_measure(const features_state *state, features_norms *norms)
 
     for (uint32_t k = 0; k < FEATURES_NORMS; k++)
         norms->mean[k] = norms->factor[k] = 0.0f;
-    for (uint32_t n = 0; n < FEATURES_WINDOW_FRAMES; n++) {
-        const float *frame = frame_of(state, n);
-
-        for (uint32_t k = 0; k < FEATURES_NUM_FEATURES; k++)
-            norms->mean[norm_of(k)] = norms->mean[norm_of(k)] + frame[k];
-    }
+    for (uint32_t n = 0; n < FEATURES_WINDOW_FRAMES; n++)
+        add_to(norms->mean, frame_of(state, n));
     for (uint32_t k = 0; k < FEATURES_NORMS; k++)
         norms->mean[k] = norms->mean[k] / rounded(count);
     for (uint32_t n = 0; n < FEATURES_WINDOW_FRAMES; n++) {
         const float *frame = frame_of(state, n);
+        float squares[FEATURES_NUM_FEATURES];
 
         for (uint32_t k = 0; k < FEATURES_NUM_FEATURES; k++) {
             const float x = frame[k] - norms->mean[norm_of(k)];
 
-            norms->factor[norm_of(k)] = norms->factor[norm_of(k)] + rounded(x * x);
+            squares[k] = rounded(x * x);
         }
+        add_to(norms->factor, squares);
     }
     for (uint32_t k = 0; k < FEATURES_NORMS; k++) {
         float variance = norms->factor[k] / rounded(count);

@@ -2,7 +2,8 @@
  *
  *     check network  INPUTS OUTPUTS   int8 windows -> int8 logits
  *     check features PCM FEATURES     recordings -> float32 features
- *     check inputs   PCM INPUTS       recordings -> int8 features
+ *     check inputs   PCM INPUTS       recordings -> int8 features; where windows are
+ *                                     normalized, of each the newest frame
  *     check logits   PCM LOGITS       recordings -> int8 logits, by the recognizer
  *     check words    PCM WORDS        recordings -> word, start and end in ms, confidence
  *                                     (32 bits each); of the end of an utterance
@@ -120,11 +121,23 @@ static void write_frame(const float *frame)
     write_values(frame, FEATURES_NUM_FEATURES, sizeof frame[0]);
 }
 
+static int is_first; /* frame of a recording */
+
 static void write_quantized(const float *frame)
 {
     int8_t quantized[FEATURES_NUM_FEATURES];
+#if defined(FEATURES_EXAMPLE_NORM)
+    features_norms norms;
 
+    for (uint32_t n = is_first ? FEATURES_WINDOW_FRAMES : 1u; n > 0; n--)
+        features_window_push(&device.features, frame);
+    features_window_measure(&device.features, &norms);
+    features_window_quantize(&device.features, &norms, FEATURES_WINDOW_FRAMES - 1u,
+                             quantized);
+#else
     features_quantize(frame, quantized);
+#endif
+    is_first = 0;
     write_all(quantized, sizeof quantized);
 }
 
@@ -147,6 +160,7 @@ static void push_features(const int16_t *pcm, size_t count)
 
 static void restart_features(void)
 {
+    is_first = 1;
     features_init(&device.features);
 }
 
@@ -234,28 +248,31 @@ static void count_frame(const float *frame)
     const int ready = counts[4] % NETWORK_STRIDE == 0; /* an output frame */
     uint32_t before;
 
-    before = io_ticks();
 #if defined(FEATURES_EXAMPLE_NORM)
-    features_window_push(&device.features, frame);
-    counts[1] += ticks_since(before);
-    before = io_ticks();
-    if (ready) {
-        features_norms norms;
+    features_norms norms;
 
+    before = io_ticks();
+    features_window_push(&device.features, frame);
+    if (ready)
         features_window_measure(&device.features, &norms);
-        for (uint32_t n = 0; n < FEATURES_WINDOW_FRAMES; n++) {
-            features_window_quantize(&device.features, &norms, n, quantized);
-            network_step(&device.network, &device.scratch.network, quantized,
-                         device.logits, n + 1 == FEATURES_WINDOW_FRAMES);
-        }
+    counts[1] += ticks_since(before);
+    for (uint32_t n = 0; ready && n < FEATURES_WINDOW_FRAMES; n++) {
+        before = io_ticks();
+        features_window_quantize(&device.features, &norms, n, quantized);
+        counts[1] += ticks_since(before);
+        before = io_ticks();
+        network_step(&device.network, &device.scratch.network, quantized, device.logits,
+                     n + 1 == FEATURES_WINDOW_FRAMES);
+        counts[2] += ticks_since(before);
     }
 #else
+    before = io_ticks();
     features_quantize(frame, quantized);
     counts[1] += ticks_since(before);
     before = io_ticks();
     network_step(&device.network, &device.scratch.network, quantized, device.logits, ready);
-#endif
     counts[2] += ticks_since(before);
+#endif
     before = io_ticks();
     if (ready)
         decoder_step(&device.decoder, device.logits, ignore_word, NULL);
