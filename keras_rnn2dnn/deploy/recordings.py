@@ -57,7 +57,8 @@ def compare_features(
         ValueError: if the features are far from the calibration.
     """
     chosen = np.linspace(0, len(pcm) - 1, min(len(pcm), _COMPARED)).round().astype(int)
-    found = np.concatenate([_features(pcm[k], spec) for k in chosen])
+    clip = len(utterances[0])  # the length of all, where they are clips
+    found = np.concatenate([_features(pcm[k], spec, clip) for k in chosen])
     expected = np.concatenate(utterances)
     if not len(found):
         expected = "recordings of at least one frame"
@@ -94,9 +95,12 @@ def word_errors(
     return {"wer": rate.wer, "errors": rate.errors, "words": rate.words}
 
 
-def _features(pcm, spec):
-    """Returns features as the student learnt them, of a recording as one example."""
+def _features(pcm, spec, clip):
+    """Returns features as a student learnt them: of one clip after the other, maybe."""
     features = device_features(pcm, spec)
     if spec.example_norm == "none" or not len(features):
         return features
-    return normalized_windows(features[None], spec.example_norm)[0]
+    missing = max(0, clip - len(features))
+    features = np.pad(features, ((0, missing), (0, 0)), mode="edge")
+    clips = features[: len(features) // clip * clip].reshape(-1, clip, spec.num_features)
+    return normalized_windows(clips, spec.example_norm).reshape(-1, spec.num_features)

@@ -18,6 +18,7 @@ from keras_rnn2dnn.util.checksums import checksum_of
 from keras_rnn2dnn.util.errors import invalid
 
 _STATES_PER_WORD = 5
+_NORMS = ("all", "bins")  # of examples, of which strings in a stream are none
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -52,11 +53,15 @@ class OwnTeacher:
         beside = path.parent / "features.json"
         if beside.is_file():
             spec = FeatureSpec.from_dict(json.loads(beside.read_text()))
-            if spec.centering == "utterance":
-                expected = "features that a device computes in a stream"
-                hint = "Train the teacher on features centred by a running mean"
-                received = "centering='utterance'"
-                raise ValueError(invalid(str(beside), expected, received, hint))
+            for name, whole in (
+                ("centering", ("utterance",)),
+                ("example_norm", _NORMS),
+            ):
+                if (value := getattr(spec, name)) in whole:
+                    expected = "features that a device computes in a stream"
+                    hint = "Train the teacher on features centred by a running mean"
+                    received = f"{name}={value!r}"
+                    raise ValueError(invalid(str(beside), expected, received, hint))
         for name in (f"{path.stem}.decoder.json", "decoder.json"):
             if topology is None and (path.parent / name).is_file():
                 config = json.loads((path.parent / name).read_text())

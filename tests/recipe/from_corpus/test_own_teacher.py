@@ -64,8 +64,21 @@ def test_a_teacher_of_other_sizes_is_refused(words, bins, text, path):
     assert "Lay `features.json` and `decoder.json` beside it" in str(error.value)
 
 
-def test_features_of_whole_utterances_are_refused(path):
-    spec = dataclasses.replace(feature_spec(8000), centering="utterance")
-    (path.parent / "features.json").write_text(json.dumps(spec.to_dict()))
-    with pytest.raises(ValueError, match="features that a device computes in a stream"):
+@pytest.mark.parametrize(
+    ("fields", "received"),
+    [
+        ({"centering": "utterance"}, "centering='utterance'"),
+        ({"centering": "none", "example_norm": "bins"}, "example_norm='bins'"),
+    ],
+)
+def test_features_of_whole_utterances_are_refused(path, fields, received):
+    spec = dataclasses.replace(feature_spec(8000), **fields)
+    beside = path.parent / "features.json"
+    beside.write_text(json.dumps(spec.to_dict()))
+    with pytest.raises(ValueError) as error:
         OwnTeacher.load(path)
+    assert str(error.value) == (
+        f"Invalid value for `{beside}`. Expected features that a device computes in a "
+        f'stream. Received: {beside}="{received}". Train the teacher on features '
+        "centred by a running mean"
+    )
