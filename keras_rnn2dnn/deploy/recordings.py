@@ -102,5 +102,6 @@ def _features(pcm, spec, clip):
         return features
     missing = max(0, clip - len(features))
     features = np.pad(features, ((0, missing), (0, 0)), mode="edge")
-    clips = features[: len(features) // clip * clip].reshape(-1, clip, spec.num_features)
-    return normalized_windows(clips, spec.example_norm).reshape(-1, spec.num_features)
+    features = features[: len(features) // clip * clip]
+    clips = features.reshape(-1, clip, spec.num_features)
+    return normalized_windows(clips, spec.example_norm).reshape(features.shape)

@@ -20,6 +20,7 @@ from keras_rnn2dnn.deploy.device.normalizing import (
 from keras_rnn2dnn.deploy.golden import event_bytes, pcm_bytes, read_pcm
 from keras_rnn2dnn.deploy.recordings import compare_features
 from keras_rnn2dnn.deploy.toolchain import Workbench
+from keras_rnn2dnn.deploy.verify import normalized
 from keras_rnn2dnn.deploy.verify.changes import unmet_bytes
 from keras_rnn2dnn.deploy.verify.normalized import (
     clip_accuracy,
@@ -118,6 +119,7 @@ def test_each_newest_frame_is_normalized_by_its_window():
     assert newest_normalized(x[:0], 25, "all").shape == (0, 3)
 
 
+@needs_cc
 def test_the_inputs_of_the_network_are_golden_and_a_changed_window_is_caught(written):
     loaded = load_bundle(written("bins"))
     recordings = read_pcm(loaded.golden("recordings.pcm"))
@@ -132,6 +134,17 @@ def test_the_inputs_of_the_network_are_golden_and_a_changed_window_is_caught(wri
     assert (change.table, change.stage) == ("FEATURES_WINDOW_FRAMES", "inputs")
     given = loaded.golden(change.given), loaded.golden(change.expected)
     assert unmet_bytes(loaded, change, *given) > len(inputs) // 4
+
+
+def test_another_formula_is_found(written, monkeypatch):
+    loaded = load_bundle(written("bins"))
+    monkeypatch.setattr(normalized, "newest_normalized", lambda x, frames, over: x)
+    (outcome,) = clip_accuracy(loaded, None, ())
+    assert outcome.status == "FAILED"
+    plain = dataclasses.replace(SPECS["bins"], example_norm="none")
+    without = dataclasses.replace(loaded.recognizer, spec=plain)
+    other = dataclasses.replace(loaded, recognizer=without)
+    assert list(clip_accuracy(other, None, ())) == []
 
 
 @pytest.mark.parametrize(
