@@ -148,6 +148,7 @@ def tiny(monkeypatch):
     return trainings.Sizes(epochs=1, banks=1, teacher=3, dnn=4, temperatures=(2.0,))
 
 
+@pytest.mark.slow
 def test_a_run_prints_its_tables_and_goes_on_where_it_was_stopped(
     speech_commands, tmp_path, tiny
 ):

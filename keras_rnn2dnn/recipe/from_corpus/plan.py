@@ -15,7 +15,8 @@ from keras_rnn2dnn.util.errors import invalid
 # then the third at most.
 _LEVELS = (
     *((16, 40, 2000), (14, 32, 2000), (12, 24, 2000), (8, 16, 2000), (8, 16, 1400)),
-    *((6, 12, 1200), (8, 8, 1200), (8, 8, 800), (7, 7, 600), (6, 6, 400), (5, 5, 300), (4, 4, 200)),
+    *((6, 12, 1200), (8, 8, 1200), (8, 8, 800), (7, 7, 600), (6, 6, 400)),
+    *((5, 5, 300), (4, 4, 200)),
 )
 _USUAL, _USUAL_MINUTES = 3, 20.0
 _ROUNDS_EPOCHS = 12  # of a student; with fewer there are no two rounds
