@@ -7,13 +7,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 import keras_rnn2dnn
-from keras_rnn2dnn.audio.cepstra import cepstral_matrix
-from keras_rnn2dnn.audio.feature_spec import FeatureSpec
-from keras_rnn2dnn.audio.mel import mel_matrix, window_weights
 from keras_rnn2dnn.deploy import golden, held_back, tflm
 from keras_rnn2dnn.deploy.bundle import Firmware
 from keras_rnn2dnn.deploy.device.events import words_of
-from keras_rnn2dnn.deploy.device.features import feature_tables
 from keras_rnn2dnn.deploy.loading import Bundle
 from keras_rnn2dnn.deploy.report import ConversionReport
 from keras_rnn2dnn.deploy.toolchain import CORES, PORTS, Workbench
@@ -22,8 +18,6 @@ from keras_rnn2dnn.util import bundle_checksums as sums
 from keras_rnn2dnn.util.errors import pip_line
 
 INTERPRETER = threading.Lock()  # that of TensorFlow Lite has one user at a time
-# Of the logarithms of the energies, or of PCEN, float32 against float64.
-MOST_FEATURE_ERROR, USUAL_FEATURE_ERROR = 1e-2, 1e-3
 _TARGETS = {"host": "C on the host"}
 _TARGETS |= {core: f"QEMU {name}" for core, name in (CORES | PORTS).items()}
 _KEPT = {"golden/network_inputs.s8", *held_back.NAMES}
@@ -145,77 +139,6 @@ def _single_rounding(bundle, stage, target):
     differing = _differing(expected.tobytes(), found)
     text = f"{differing:,} of {expected.size:,} int8 outputs differ"
     return judged(stage, differing == 0, text)
-
-
-def feature_accuracy(
-    bundle: Bundle, bench: Workbench, _: Sequence
-) -> Iterator[Outcome]:
-    """Compares the float32 features with their formula in float64."""
-    stage = "features: float64"
-    recordings = golden.read_pcm(bundle.golden("recordings.pcm"))
-    spec = bundle.recognizer.spec
-    expected = np.concatenate([exact_features(pcm, spec) for pcm in recordings])
-    found = np.frombuffer(bundle.golden("features.f32"), "<f4").reshape(expected.shape)
-    deviations = feature_tables(spec).inverse_deviation.astype(np.float64)
-    error = np.abs(expected - found) / deviations
-    if spec.num_cepstra is not None:
-        norms = np.linalg.norm(cepstral_matrix(spec), axis=0)
-        error /= np.where(norms > 0, norms, 1)  # a lifter may leave nothing
-    usual, most = np.percentile(error, 99.9), error.max()
-    unit = "natural logarithms of energies" if spec.compression == "log" else "of PCEN"
-    if spec.num_cepstra is not None:
-        unit = "cepstra of natural logarithms, over the norms of their weights"
-    text = (
-        f"99.9 % of {error.size:,} values within {usual:.1e}, all within {most:.1e} "
-        f"(allowed: {USUAL_FEATURE_ERROR:.0e}, {MOST_FEATURE_ERROR:.0e}; "
-        f"{unit})"
-    )
-    good = usual <= USUAL_FEATURE_ERROR and most <= MOST_FEATURE_ERROR
-    yield judged(stage, bool(good), text)
-
-
-def exact_features(pcm: np.ndarray, spec: FeatureSpec) -> np.ndarray:
-    """Computes features by their formula in float64; see `FeatureSpec`.
-
-    Args:
-        pcm: int16 `(samples,)`.
-        spec: of the features.
-
-    Returns:
-        float64 `(frames, num_features)`.
-    """
-    count, width = spec.num_frames(len(pcm)), spec.num_features
-    if not count:
-        return np.zeros((0, width))
-    frames = np.lib.stride_tricks.sliding_window_view(pcm / 32768, spec.frame_length)
-    frames = frames[:: spec.frame_step][:count] * window_weights(spec)
-    power = np.abs(np.fft.rfft(frames, spec.fft_length)) ** 2
-    energies = power @ mel_matrix(spec).astype(np.float64) + spec.floor
-    mean = np.array(spec.mean or np.zeros(width))
-    if spec.compression == "pcen":
-        x = _exact_pcen(energies, spec)
-    else:
-        x, matrix = np.log(energies), cepstral_matrix(spec)
-        x = x if matrix is None else x @ matrix
-        if spec.centering == "running":
-            mean = _means(x, mean, spec.prior_frames, spec.memory_frames)
-    return (x - mean) / np.sqrt(spec.variance or np.ones(width))
-
-
-def _exact_pcen(energies, spec):
-    means = _means(energies, 0, 0, spec.time_constant_frames)
-    x = energies / means**spec.gain
-    if spec.power == 0:
-        return np.log1p(x / spec.bias)
-    return (x + spec.bias) ** spec.power - spec.bias**spec.power
-
-
-def _means(x, mean, prior, memory):
-    means = np.empty_like(x)
-    for t, row in enumerate(x):
-        mean = mean + (row - mean) / min(prior + t + 1, memory)
-        means[t] = mean
-    return means
 
 
 def feature_bits(bundle: Bundle, bench: Workbench, _: Sequence) -> Iterator[Outcome]:

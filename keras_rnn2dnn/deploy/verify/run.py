@@ -14,6 +14,7 @@ from keras_rnn2dnn.deploy.loading import load_bundle
 from keras_rnn2dnn.deploy.toolchain import Workbench
 from keras_rnn2dnn.deploy.verify import (
     costs,
+    feature_accuracy,
     figures,
     mutations,
     normalized,
@@ -33,7 +34,7 @@ _OF_NETWORK = (
     mutations.mutations,
 )
 _OF_RECOGNIZER = (
-    outputs.feature_accuracy,
+    feature_accuracy.against_formula,
     normalized.clip_accuracy,
     outputs.feature_bits,
     outputs.recognized_words,

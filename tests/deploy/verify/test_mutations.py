@@ -9,7 +9,7 @@ from keras_rnn2dnn.deploy import convert, load_bundle
 from keras_rnn2dnn.deploy.device.features import device_features
 from keras_rnn2dnn.deploy.device.network import run_network
 from keras_rnn2dnn.deploy.toolchain import Workbench
-from keras_rnn2dnn.deploy.verify import mutations, outputs
+from keras_rnn2dnn.deploy.verify import feature_accuracy, mutations
 from keras_rnn2dnn.deploy.verify.changes import mutated
 
 
@@ -72,7 +72,7 @@ def test_a_bundle_of_cepstra_hears_a_change_of_their_weights(tmp_path):
     heard = [device_features(pcm, MFCC) for pcm in recordings()]
     convert(student(), tmp_path, heard, feature_spec=MFCC, decode=DECODER)
     bundle = load_bundle(tmp_path)
-    (accuracy,) = outputs.feature_accuracy(bundle, None, ())
+    (accuracy,) = feature_accuracy.against_formula(bundle, None, ())
     assert accuracy.status == "passed"
     assert "; cepstra of natural logarithms, over the norms" in accuracy.detail
     change = next(mutations._heard_values(bundle, "cepstra", mutations._cepstra))

@@ -1,24 +1,17 @@
-import dataclasses
 import hashlib
 import json
 import shutil
 
-import numpy as np
 import pytest
 from helpers.bundles import (
-    MFCC,
     features,
     needs_cores,
-    parts,
     recordings,
     residual,
     student,
 )
-from helpers.cepstra import cepstra64
-from helpers.pcen import pcen64
 from helpers.renewed import renew_sums
 
-from keras_rnn2dnn.audio.feature_spec import FeatureSpec
 from keras_rnn2dnn.deploy import convert, load_bundle, verify
 from keras_rnn2dnn.deploy.toolchain import missing_tools
 from keras_rnn2dnn.deploy.verify import Outcome, Verification, costs, outputs
@@ -259,39 +252,3 @@ def test_a_missing_accelerator_estimate_does_not_count(written, monkeypatch):
     (outcome,) = costs.ethos_u(None, None, ())
     assert (outcome.status, outcome.optional) == ("NOT RUN", True)
     assert "pip install ethos-u-vela" in outcome.detail
-
-
-@pytest.mark.parametrize("power", [0, 0.5])
-def test_exact_features_of_pcen_are_those_without_a_recursion(power):
-    spec = FeatureSpec(
-        8000, num_bins=5, compression="pcen", power=power, mean=(1.0,) * 5
-    )
-    plain = dataclasses.replace(spec, compression="log", mean=None)
-    energies = np.exp(outputs.exact_features(recordings(1)[0], plain))
-    found = outputs.exact_features(recordings(1)[0], spec)
-    np.testing.assert_allclose(found, pcen64(energies, spec) - 1, atol=1e-9)
-
-
-def test_exact_features_of_cepstra_are_those_of_the_exact_bins():
-    spec = dataclasses.replace(MFCC, centering="none", mean=None, variance=None)
-    plain = dataclasses.replace(spec, num_cepstra=None, cepstral_lifter=0)
-    bins = outputs.exact_features(recordings(1)[0], plain)
-    found = outputs.exact_features(recordings(1)[0], spec)
-    np.testing.assert_allclose(found, cepstra64(bins, spec), atol=1e-9)
-
-
-def test_exact_features_are_the_formula_frame_by_frame():
-    spec = parts()["feature_spec"]
-    pcm = recordings(1)[0]
-    found = outputs.exact_features(pcm, spec)
-    mean = np.array(spec.mean)
-    for t in range(3):
-        frame = pcm[80 * t : 80 * t + 200] / 32768 * np.hamming(200)
-        k = np.arange(129)[:, None]
-        angles = 2 * np.pi * k * np.arange(200) / 256
-        power = (frame * np.cos(angles)).sum(1) ** 2 + (frame * np.sin(angles)).sum(
-            1
-        ) ** 2
-        x = np.log(power @ outputs.mel_matrix(spec).astype(float) + 1e-6)
-        mean = mean + (x - mean) / min(spec.prior_frames + t + 1, spec.memory_frames)
-        assert found[t] == pytest.approx((x - mean) / 2.0, abs=1e-9)
