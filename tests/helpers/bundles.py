@@ -8,6 +8,7 @@ import pytest
 
 from keras_rnn2dnn import convert, dnn_student
 from keras_rnn2dnn.audio.features import FeatureSpec
+from keras_rnn2dnn.deploy import tflm
 from keras_rnn2dnn.deploy.device.features import device_features
 from keras_rnn2dnn.deploy.toolchain import missing_tools
 from keras_rnn2dnn.hmm import Topology, WordLoopDecoder
@@ -72,6 +73,13 @@ def parts():
         "decode": DECODER,
         "recordings": recordings(4, seed=1),
     }
+
+
+def assert_proven(found):
+    """Asks `verify` for all that the machine has tools for."""
+    whole = tflm.is_installed()
+    assert found.verdict == ("verified" if whole else "not verified"), str(found)
+    assert not [one for one in found.outcomes if one.status == "FAILED"]
 
 
 def written(folder):

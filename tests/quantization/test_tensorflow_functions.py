@@ -108,6 +108,9 @@ def test_own_layers_and_lambdas_of_functions_are_opened():
         lambda x: tf.pad(x, [[0, 0], [1, 2], [0, 0]]),
         lambda x: tf.reduce_max(x, 1, True),
         lambda x: tf.math.reduce_mean(x, keepdims=True, axis=-1),
+        lambda x: tf.reduce_mean(x, keepdims=True),
+        lambda x: tf.reduce_max(keepdims=True, input_tensor=x),
+        lambda x: tf.pad(mode="CONSTANT", paddings=[[0, 0], [1, 0], [0, 0]], tensor=x),
         lambda x: tf.reshape(x, [-1, 6, 2, 2]),
         lambda x: tf.reshape(x, (tf.shape(x)[0], 24)),
         lambda x: tf.subtract(1.0, x),
@@ -128,8 +131,9 @@ def test_a_function_is_what_keras_computes(function):
         lambda x: tf.nn.dropout(x, 0.5),
         lambda x: tf.pad(x, [[0, 0], [1, 1], [0, 0]], "REFLECT"),
         lambda x: tf.pad(x, [[0, 0], [0, 0], [1, 1]]),
+        lambda x: tf.pad(x, [[0, 0], [1, 1], [0, 0]], constant_values=1.0),
     ],
-    ids=["cumsum", "dropout", "reflect", "features"],
+    ids=["cumsum", "dropout", "reflect", "features", "ones"],
 )
 def test_other_functions_are_left_to_tensorflow(function):
     with as_keras_operations(), pytest.raises(ValueError, match="KerasTensor cannot"):

@@ -38,12 +38,25 @@ class _Dispatcher(dispatch.GlobalOpDispatcher):
         operation = _OPERATIONS.get(op.__name__.removesuffix("_v2"))
         if operation is None or not any(map(_is_symbolic, _flat(args, kwargs))):
             return self.NOT_SUPPORTED
-        given = inspect.signature(op).bind(*args, **kwargs).arguments
-        given.pop("name", None)
+        places, names = _arguments(op, args, kwargs)
         try:
-            return operation(*given.values())
-        except TypeError:  # options that only TensorFlow has
+            return operation(*places, **names)
+        except TypeError:  # options that only TensorFlow has: its own error is raised
             return self.NOT_SUPPORTED
+
+
+def _arguments(op, args, kwargs):
+    """Returns arguments by their places, and by names those after one left out.
+
+    Keras has these places in common with TensorFlow, and such names.
+    """
+    signature = inspect.signature(op)
+    given = signature.bind(*args, **kwargs).arguments
+    given.pop("name", None)
+    known = list(signature.parameters)
+    first = next((n for n, key in enumerate(known) if key not in given), len(known))
+    places = [given[key] for key in known[:first]]
+    return places, {key: given[key] for key in known[first:] if key in given}
 
 
 def _flat(*arguments):
@@ -54,8 +67,8 @@ def _is_symbolic(value):
     return isinstance(value, keras.KerasTensor)
 
 
-def _leaky_relu(x, slope=0.2):  # Keras's default is another one
-    return ops.leaky_relu(x, slope)
+def _leaky_relu(x, alpha=0.2):  # Keras's default is another one
+    return ops.leaky_relu(x, alpha)
 
 
 def _cast(x, dtype):
@@ -70,8 +83,10 @@ def _reshape(x, shape):
     return ops.reshape(x, [-1 if size is None else size for size in shape])
 
 
-def _zero_padding(x, paddings):
+def _zero_padding(x, paddings, mode="CONSTANT"):
     """Zeros around frames, or around frames and bins."""
+    if mode.upper() != "CONSTANT":
+        raise TypeError("no zeros")
     paddings = [tuple(map(int, pair)) for pair in paddings]
     if any(map(any, (paddings[0], paddings[-1]))) or not 3 <= len(paddings) <= 4:
         raise TypeError("no padding of frames and bins")
